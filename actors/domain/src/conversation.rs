@@ -1,0 +1,598 @@
+//! The core of a conversation: a synchronous machine that turns events into effects.
+//!
+//! ```text
+//!            said                     recalled + accepted          no calls
+//!  (idle) ────────▶ Gathering ─────────────────────▶ Modelling ───────────────▶ Ending ──saved──▶ (idle, or the next)
+//!                                                     ▲    │ calls                ▲
+//!                                     no call left    │    ▼                      │ stop, failure, limit
+//!                                                     │ Deciding ──▶ SavingReply  │ (from every phase)
+//!                                                     │                  │ saved  │
+//!                                                     └── SavingOutcome ◀── Running
+//! ```
+//!
+//! The happy path: a message is [said](Core::on_said), saved, facts are recalled, a model is called, its calls are
+//! decided upon, run one after the other, the model is called again, and its text is saved as the one logical answer.
+//!
+//! The failure paths: a commit that did not happen refuses the message, or is tried again while a turn is under way;
+//! one of unknown outcome at acceptance makes the conversation reload. A model that fails ends the turn with a visible
+//! failure. A crash at any instant resumes from the steps (`resume.rs`): what is finished is not repeated, what is
+//! of unknown outcome is repeated only when its tool is idempotent.
+//!
+//! Invariants: one turn is active at a time; each open turn ends exactly once (I-10); an answer's label covers its
+//! audience (I-5); what is recalled may be read by everyone present (I-7); no call runs before its intent is saved.
+
+mod prompt;
+mod resume;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod turning;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::delivery::{Delivery, DeliveryState};
+use crate::error::{Class, Classified};
+use crate::household::{Audience, Member, Place};
+use crate::ids::{AnswerId, CallId, ConversationId, Ids, MemberId, MessageId, TurnId};
+use crate::journal::{Digest, Fact, FactKind};
+use crate::label::{Integrity, Label};
+use crate::limits::Limits;
+use crate::memory::{MemoryHit, MemorySearch};
+use crate::message::{Author, Message, Origin, Part, Purpose};
+use crate::model::{ModelError, ModelReply, ModelRequest};
+use crate::policy::{Decision, Question};
+use crate::schedule::Reminder;
+use crate::store::{Commit, Conversation, ConversationState, Step, StoreError, Turn, TurnState, Write};
+use crate::time::Timestamp;
+use crate::tool::{Invocation, ToolError, ToolOutput, ToolSpec};
+
+pub use prompt::estimate_tokens;
+use turning::Active;
+
+/// Messages by which a repeated hand-over is recognised.
+const REMEMBERED_ORIGINS: usize = 256;
+/// First and longest wait before a commit of a turn under way is tried again.
+const SAVE_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// What a member says, resolved: who, where, through which channel.
+#[derive(Debug, Clone)]
+pub struct Say {
+    /// Who.
+    pub member: Member,
+    /// Where, and who is present.
+    pub place: Place,
+    /// The thread's name; empty for the main one.
+    pub thread: String,
+    /// The channel, and the message's id there.
+    pub origin: Origin,
+    /// The text.
+    pub text: String,
+    /// Pictures.
+    pub images: Vec<Part>,
+}
+
+/// The promise that a message will be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The message.
+    pub message: MessageId,
+    /// Its turn.
+    pub turn: TurnId,
+    /// The answer to come.
+    pub answer: AnswerId,
+    /// The message's place in the conversation.
+    pub seq: u64,
+}
+
+/// Why a message was not accepted. The sentence is for the person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SayError {
+    /// Nothing in it.
+    #[error("there is nothing in this message")]
+    Empty,
+    /// More than the limit.
+    #[error("this message has {bytes} bytes, more than the {limit} that fit; send it in parts")]
+    TooLong {
+        /// What it has.
+        bytes: usize,
+        /// What fits.
+        limit: usize,
+    },
+    /// Too many wait.
+    #[error("{waiting} messages are waiting for an answer here already; wait for one, or stop the turn")]
+    Busy {
+        /// How many.
+        waiting: usize,
+    },
+    /// It could not be saved; nothing happened.
+    #[error("the message could not be saved: {0}")]
+    Store(StoreError),
+    /// The conversation could not take it just now.
+    #[error("the house is busy or restarting; send the message again")]
+    Unavailable,
+    /// The sender is nobody here.
+    #[error("the house does not know you; ask an adult of the household to add you")]
+    Unknown,
+}
+
+impl Classified for SayError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Empty | Self::TooLong { .. } => Class::Permanent,
+            Self::Busy { .. } | Self::Unavailable => Class::Transient,
+            Self::Store(error) => error.class(),
+            Self::Unknown => Class::Denied,
+        }
+    }
+}
+
+/// Something that the house says by itself: an occurrence of a reminder.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// The reminder, as it stood when it came due.
+    pub reminder: Reminder,
+    /// What to say.
+    pub text: String,
+}
+
+/// What became of a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Noticed {
+    /// It is in the conversation; the reminder's row afterwards.
+    Said(Box<Reminder>),
+    /// It had been said before.
+    Before,
+    /// It could not be saved; try again.
+    Failed(StoreError),
+}
+
+/// A commit under way.
+pub type Ticket = u64;
+/// A question under way, answered by an effect.
+pub type AskId = u64;
+
+/// What the shell must do. In order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write this, after that long, and report with [`Core::on_saved`].
+    Save {
+        /// Names the commit in the report.
+        ticket: Ticket,
+        /// What to write.
+        commit: Commit,
+        /// How long to wait before.
+        after: Duration,
+    },
+    /// Answer whoever said something.
+    AnswerSay(AskId, Result<Accepted, SayError>),
+    /// Answer whoever gave a notice.
+    AnswerNotice(AskId, Noticed),
+    /// Search memory and report with [`Core::on_recalled`].
+    Recall(TurnId, MemorySearch),
+    /// Call a model and report with [`Core::on_replied`].
+    CallModel(u64, Box<ModelRequest>),
+    /// Drop that model call; no report is wanted.
+    CancelModel(u64),
+    /// Ask policy and report with [`Core::on_decided`].
+    Decide(Box<Question>),
+    /// Run a tool and report with [`Core::on_tool_ended`].
+    RunTool(Box<Invocation>),
+    /// Cancel a tool call; no report is wanted.
+    CancelTool(CallId),
+    /// The preview shown so far is void.
+    ResetPreview(TurnId),
+    /// Hand this to the outbox: it is durable.
+    Deliver(Delivery, Message),
+    /// Ask a model to sum up and report with [`Core::on_summarised`].
+    Summarise(u64, Box<ModelRequest>),
+    /// Throw this value away and load again: what is in the store is not known.
+    Reload(&'static str),
+}
+
+/// What does not change while the house runs.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The bounds.
+    pub limits: Limits,
+    /// The tools that a model may call, in a stable order.
+    pub tools: Arc<Vec<ToolSpec>>,
+    /// The household's name.
+    pub household: String,
+}
+
+/// The clock and the ids of one event.
+#[derive(Clone, Copy)]
+pub struct Cx<'a> {
+    /// The wall clock.
+    pub now: Timestamp,
+    /// Makes ids.
+    pub ids: &'a dyn Ids,
+}
+
+impl std::fmt::Debug for Cx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cx").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// A turn that is open.
+#[derive(Debug, Clone)]
+struct Pending {
+    turn: Turn,
+    message: Message,
+    member: Member,
+    audience: Audience,
+    steps: Vec<Step>,
+    saved: bool,
+    stop: bool,
+}
+
+/// A commit under way, and what it stands for.
+#[derive(Debug)]
+enum Saving {
+    Accept { turn: TurnId, asks: Vec<AskId> },
+    Reply { turn: TurnId },
+    Outcome { turn: TurnId },
+    End { turn: TurnId, delivery: Delivery, message: Message },
+    Notice { ask: AskId, delivery: Delivery, message: Message, reminder: Box<Reminder> },
+    Summary { row: Box<Conversation> },
+}
+
+/// A conversation.
+#[derive(Debug)]
+pub struct Core {
+    setting: Arc<Setting>,
+    id: ConversationId,
+    row: Option<Conversation>,
+    next_seq: u64,
+    /// Messages after the summary, oldest first.
+    history: Vec<Message>,
+    waiting: VecDeque<Pending>,
+    active: Option<Active>,
+    saving: BTreeMap<Ticket, (Saving, Commit, Duration)>,
+    origins: VecDeque<(Origin, Accepted)>,
+    summarising: Option<summary::Summarising>,
+    /// Numbers tickets and model calls.
+    counter: u64,
+}
+
+impl Core {
+    /// The conversation as the store has it, and what is to be done at once: its open turns resume.
+    pub fn load(
+        cx: Cx<'_>,
+        setting: Arc<Setting>,
+        id: ConversationId,
+        state: ConversationState,
+        members: &BTreeMap<MemberId, Member>,
+    ) -> (Self, Vec<Effect>) {
+        resume::load(cx, setting, id, state, members)
+    }
+
+    /// Whether nothing is under way, so that the conversation can be parked without loss.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.active.is_none() && self.waiting.is_empty() && self.saving.is_empty() && self.summarising.is_none()
+    }
+
+    /// How many turns are open.
+    #[must_use]
+    pub fn open_turns(&self) -> usize {
+        self.waiting.len() + usize::from(self.active.is_some())
+    }
+
+    /// A member said something.
+    pub fn on_said(&mut self, cx: Cx<'_>, ask: AskId, say: Say) -> Vec<Effect> {
+        if let Some(known) = self.origins.iter().find(|(origin, _)| *origin == say.origin).map(|(_, accepted)| *accepted) {
+            return self.say_again(ask, known);
+        }
+        match self.admit(&say) {
+            Ok(()) => self.accept(cx, ask, say),
+            Err(error) => vec![Effect::AnswerSay(ask, Err(error))],
+        }
+    }
+
+    /// The same message again: answered with what it was answered with, once that is durable.
+    fn say_again(&mut self, ask: AskId, known: Accepted) -> Vec<Effect> {
+        for (saving, ..) in self.saving.values_mut() {
+            if let Saving::Accept { turn, asks } = saving
+                && *turn == known.turn
+            {
+                asks.push(ask);
+                return Vec::new();
+            }
+        }
+        vec![Effect::AnswerSay(ask, Ok(known))]
+    }
+
+    fn admit(&self, say: &Say) -> Result<(), SayError> {
+        let limits = &self.setting.limits;
+        let images: usize = say.images.iter().map(|part| if let Part::Image { base64, .. } = part { base64.len() } else { 0 }).sum();
+        if say.text.len() > limits.message_bytes {
+            Err(SayError::TooLong { bytes: say.text.len(), limit: limits.message_bytes })
+        } else if images > limits.image_bytes {
+            Err(SayError::TooLong { bytes: images, limit: limits.image_bytes })
+        } else if say.text.trim().is_empty() && say.images.is_empty() {
+            Err(SayError::Empty)
+        } else if self.waiting.len() >= limits.waiting_messages {
+            Err(SayError::Busy { waiting: self.waiting.len() })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn accept(&mut self, cx: Cx<'_>, ask: AskId, say: Say) -> Vec<Effect> {
+        let seq = self.take_seq();
+        let turn_id = TurnId::fresh(cx.ids);
+        let message = Message {
+            id: MessageId::fresh(cx.ids),
+            conversation: self.id,
+            seq,
+            turn: Some(turn_id),
+            answer: None,
+            author: Author::Member(say.member.id),
+            purpose: Purpose::Said,
+            origin: Some(say.origin.clone()),
+            text: say.text,
+            images: say.images,
+            label: Label::new(say.place.audience.readers(), Integrity::Member),
+            at: cx.now,
+        };
+        let turn = Turn {
+            id: turn_id,
+            conversation: self.id,
+            member: say.member.id,
+            message: message.id,
+            answer: AnswerId::fresh(cx.ids),
+            channel: say.origin.channel.clone(),
+            state: TurnState::Open,
+            sources: Vec::new(),
+            usage: crate::model::Usage::default(),
+            at: cx.now,
+        };
+        let accepted = Accepted { message: message.id, turn: turn_id, answer: turn.answer, seq };
+        self.remember_origin(say.origin, accepted);
+
+        let mut writes = self.refresh_row(cx, &say.member, &say.place, &say.thread);
+        writes.push(Write::Message(message.clone()));
+        writes.push(Write::Turn(turn.clone()));
+        let fact = fact(cx, FactKind::MessageAccepted, Some(say.member.id), message.id.to_string(), "", &message.text);
+        self.waiting.push_back(Pending {
+            turn,
+            message,
+            member: say.member,
+            audience: say.place.audience,
+            steps: Vec::new(),
+            saved: false,
+            stop: false,
+        });
+        let mut effects = vec![self.save(Saving::Accept { turn: turn_id, asks: vec![ask] }, Commit { writes, fact })];
+        effects.extend(self.activate_next());
+        effects
+    }
+
+    /// The conversation's row, when it is new or somebody came or went.
+    fn refresh_row(&mut self, cx: Cx<'_>, member: &Member, place: &Place, thread: &str) -> Vec<Write> {
+        let unchanged = self.row.as_ref().is_some_and(|row| row.audience == place.audience);
+        if unchanged {
+            return Vec::new();
+        }
+        let row = Conversation {
+            id: self.id,
+            owner: Some(member.id),
+            thread: thread.to_owned(),
+            audience: place.audience.clone(),
+            summary: self.row.as_ref().and_then(|row| row.summary.clone()),
+            at: self.row.as_ref().map_or(cx.now, |row| row.at),
+        };
+        self.row = Some(row.clone());
+        vec![Write::Conversation(row)]
+    }
+
+    fn remember_origin(&mut self, origin: Origin, accepted: Accepted) {
+        if self.origins.len() >= REMEMBERED_ORIGINS {
+            self.origins.pop_front();
+        }
+        self.origins.push_back((origin, accepted));
+    }
+
+    /// An occurrence of a reminder came due here.
+    pub fn on_notice(&mut self, cx: Cx<'_>, ask: AskId, notice: Notice) -> Vec<Effect> {
+        let seq = self.take_seq();
+        let due = notice.reminder.due;
+        let after = Box::new(notice.reminder.after_firing(cx.now));
+        let message = Message {
+            id: MessageId::fresh(cx.ids),
+            conversation: self.id,
+            seq,
+            turn: None,
+            answer: Some(AnswerId::derived(&[&notice.reminder.id.to_string(), &due.to_string()])),
+            author: Author::House,
+            purpose: Purpose::Notice,
+            origin: None,
+            text: notice.text,
+            images: Vec::new(),
+            label: notice.reminder.label.clone(),
+            at: cx.now,
+        };
+        let delivery = self.delivery(cx, &message, message.answer.unwrap_or_else(|| AnswerId::fresh(cx.ids)), &notice.reminder.channel);
+        let commit = Commit {
+            writes: vec![
+                Write::Claim { reminder: notice.reminder.id, due, at: cx.now },
+                Write::Reminder((*after).clone()),
+                Write::Message(message.clone()),
+                Write::Delivery(delivery.clone()),
+            ],
+            fact: fact(cx, FactKind::ReminderFired, Some(notice.reminder.member), notice.reminder.id.to_string(), "", &message.text),
+        };
+        vec![self.save(Saving::Notice { ask, delivery, message, reminder: after }, commit)]
+    }
+
+    /// The turn that runs shall end now. `None` when none runs.
+    pub fn on_stop(&mut self, cx: Cx<'_>) -> (Option<TurnId>, Vec<Effect>) {
+        self.stop_active(cx)
+    }
+
+    /// The active turn has brought the conversation down again and again: it ends, visibly.
+    pub fn on_hopeless(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+        self.give_up(cx)
+    }
+
+    /// A commit ended.
+    pub fn on_saved(&mut self, cx: Cx<'_>, ticket: Ticket, result: Result<(), StoreError>) -> Vec<Effect> {
+        let Some((saving, commit, wait)) = self.saving.remove(&ticket) else {
+            return Vec::new();
+        };
+        match result {
+            Ok(()) => self.saved(cx, saving),
+            Err(error) => self.not_saved(saving, commit, wait, error),
+        }
+    }
+
+    fn saved(&mut self, cx: Cx<'_>, saving: Saving) -> Vec<Effect> {
+        match saving {
+            Saving::Accept { turn, asks } => self.accepted(cx, turn, &asks),
+            Saving::Reply { turn } | Saving::Outcome { turn } => self.step_saved(cx, turn),
+            Saving::End { turn, delivery, message } => {
+                self.remember(message.clone());
+                let mut effects = vec![Effect::Deliver(delivery, message)];
+                if self.active.as_ref().is_some_and(|active| active.pending.turn.id == turn) {
+                    self.active = None;
+                }
+                effects.extend(self.activate_next());
+                effects.extend(self.summarise_if_long(cx));
+                effects
+            }
+            Saving::Notice { ask, delivery, message, reminder } => {
+                self.remember(message.clone());
+                vec![Effect::AnswerNotice(ask, Noticed::Said(reminder)), Effect::Deliver(delivery, message)]
+            }
+            Saving::Summary { row } => {
+                self.summary_saved(*row);
+                Vec::new()
+            }
+        }
+    }
+
+    fn accepted(&mut self, cx: Cx<'_>, turn: TurnId, asks: &[AskId]) -> Vec<Effect> {
+        let known = self.origins.iter().find(|(_, accepted)| accepted.turn == turn).map(|(_, accepted)| *accepted);
+        let answer = || known.ok_or(SayError::Unavailable);
+        let mut effects: Vec<_> = asks.iter().map(|ask| Effect::AnswerSay(*ask, answer())).collect();
+        if let Some(pending) = self.waiting.iter_mut().find(|pending| pending.turn.id == turn) {
+            pending.saved = true;
+        }
+        if let Some(active) = self.active.as_mut().filter(|active| active.pending.turn.id == turn) {
+            active.pending.saved = true;
+            effects.extend(self.go_on(cx));
+        }
+        effects
+    }
+
+    fn not_saved(&mut self, saving: Saving, commit: Commit, wait: Duration, error: StoreError) -> Vec<Effect> {
+        match saving {
+            Saving::Accept { turn, asks } if error.nothing_written() => {
+                self.origins.retain(|(_, accepted)| accepted.turn != turn);
+                self.waiting.retain(|pending| pending.turn.id != turn);
+                if self.active.as_ref().is_some_and(|active| active.pending.turn.id == turn) {
+                    self.active = None;
+                }
+                // The row may not have been written either; the next message writes it again.
+                self.row = None;
+                let mut effects: Vec<_> = asks.iter().map(|ask| Effect::AnswerSay(*ask, Err(SayError::Store(error.clone())))).collect();
+                effects.extend(self.activate_next());
+                effects
+            }
+            Saving::Accept { .. } => vec![Effect::Reload("whether a message was saved is not known")],
+            Saving::Notice { ask, .. } if error == StoreError::Claimed => vec![Effect::AnswerNotice(ask, Noticed::Before)],
+            Saving::Notice { ask, .. } => vec![Effect::AnswerNotice(ask, Noticed::Failed(error))],
+            Saving::Summary { .. } => {
+                self.summarising = None;
+                Vec::new()
+            }
+            // Rows carry their ids, so writing them again is harmless even when they had arrived.
+            again @ (Saving::Reply { .. } | Saving::Outcome { .. } | Saving::End { .. }) => {
+                let wait = wait.saturating_mul(2).clamp(SAVE_AGAIN.0, SAVE_AGAIN.1);
+                let ticket = self.count();
+                self.saving.insert(ticket, (again, commit.clone(), wait));
+                vec![Effect::Save { ticket, commit, after: wait }]
+            }
+        }
+    }
+
+    /// A search of memory ended. A failure is no reason to leave a person without an answer.
+    pub fn on_recalled(&mut self, cx: Cx<'_>, turn: TurnId, hits: Vec<MemoryHit>) -> Vec<Effect> {
+        self.recalled(cx, turn, hits)
+    }
+
+    /// A model call ended.
+    pub fn on_replied(&mut self, cx: Cx<'_>, call: u64, result: Result<ModelReply, ModelError>) -> Vec<Effect> {
+        self.replied(cx, call, result)
+    }
+
+    /// The turn to which pieces of that model call's text belong, while it is under way.
+    #[must_use]
+    pub fn previewing(&self, call: u64) -> Option<TurnId> {
+        self.active.as_ref().filter(|active| active.is_modelling(call)).map(|active| active.pending.turn.id)
+    }
+
+    /// Policy decided upon a call.
+    pub fn on_decided(&mut self, cx: Cx<'_>, call: CallId, decision: Decision) -> Vec<Effect> {
+        self.decided(cx, call, decision)
+    }
+
+    /// A tool call ended.
+    pub fn on_tool_ended(&mut self, cx: Cx<'_>, call: CallId, result: Result<ToolOutput, ToolError>) -> Vec<Effect> {
+        self.tool_ended(cx, call, result)
+    }
+
+    /// A model summed up, or did not.
+    pub fn on_summarised(&mut self, cx: Cx<'_>, call: u64, result: Result<ModelReply, ModelError>) -> Vec<Effect> {
+        self.summarised(cx, call, result)
+    }
+
+    // === helpers ===
+
+    fn count(&mut self) -> u64 {
+        self.counter = self.counter.saturating_add(1);
+        self.counter
+    }
+
+    fn take_seq(&mut self) -> u64 {
+        let seq = self.next_seq;
+        self.next_seq = seq.saturating_add(1);
+        seq
+    }
+
+    fn save(&mut self, saving: Saving, commit: Commit) -> Effect {
+        let ticket = self.count();
+        self.saving.insert(ticket, (saving, commit.clone(), Duration::ZERO));
+        Effect::Save { ticket, commit, after: Duration::ZERO }
+    }
+
+    /// Puts a message into the history at its place.
+    fn remember(&mut self, message: Message) {
+        let at = self.history.partition_point(|known| known.seq < message.seq);
+        if self.history.get(at).is_none_or(|known| known.seq != message.seq) {
+            self.history.insert(at, message);
+        }
+    }
+
+    fn delivery(&self, cx: Cx<'_>, message: &Message, answer: AnswerId, channel: &str) -> Delivery {
+        Delivery {
+            answer,
+            conversation: self.id,
+            message: message.id,
+            seq: message.seq,
+            channel: channel.to_owned(),
+            state: DeliveryState::Pending,
+            attempts: 0,
+            at: cx.now,
+        }
+    }
+}
+
+/// A fact with the digest of its content.
+fn fact(cx: Cx<'_>, kind: FactKind, who: Option<MemberId>, subject: String, detail: &str, content: &str) -> Fact {
+    Fact { kind, who, subject, detail: detail.to_owned(), content: Some(Digest::of(content.as_bytes())), at: cx.now }
+}

@@ -1,0 +1,479 @@
+//! The core driven by hand: no runtime, no store, only events and effects.
+
+use std::cell::Cell;
+
+use serde_json::json;
+
+use super::*;
+use crate::household::Role;
+use crate::label::Readers;
+use crate::memory::{Memory, MemoryKind};
+use crate::model::{Arguments, StopReason, ToolCall, Usage, Utterance};
+use crate::policy::Refusal;
+use crate::tool;
+
+#[derive(Default)]
+struct Counted(Cell<u128>);
+
+// Tests are on one thread; the trait asks for what a port needs.
+#[derive(Default)]
+struct TestIds(std::sync::Mutex<Counted>);
+
+impl Ids for TestIds {
+    fn fresh(&self) -> uuid::Uuid {
+        let counted = self.0.lock().unwrap();
+        counted.0.set(counted.0.get() + 1);
+        uuid::Uuid::from_u128(counted.0.get())
+    }
+}
+
+fn member() -> Member {
+    Member { id: Member::id_of("Ada"), name: "Ada".into(), role: Role::Adult, zone: "UTC".into() }
+}
+
+fn setting(limits: Limits) -> Arc<Setting> {
+    let spec = |name: &str, idempotent| ToolSpec {
+        name: name.into(),
+        description: String::new(),
+        parameters: json!({}),
+        effect: tool::Effect::WriteOwn,
+        idempotent,
+    };
+    Arc::new(Setting { limits, tools: Arc::new(vec![spec("note", true), spec("send", false)]), household: "home".into() })
+}
+
+/// A conversation, its store, and what it has delivered.
+struct World {
+    ids: TestIds,
+    setting: Arc<Setting>,
+    core: Core,
+    todo: VecDeque<Effect>,
+    rows: ConversationState,
+    delivered: Vec<Message>,
+    answers: Vec<Result<Accepted, SayError>>,
+    hits: Vec<MemoryHit>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        let (ids, setting) = (TestIds::default(), setting(limits));
+        let place = Place::private(&member(), "");
+        let cx = Cx { now: Timestamp::UNIX_EPOCH, ids: &ids };
+        let (core, first) = Core::load(cx, Arc::clone(&setting), place.conversation, ConversationState::default(), &BTreeMap::new());
+        assert!(first.is_empty());
+        Self { core, setting, todo: VecDeque::new(), rows: ConversationState::default(), delivered: vec![], answers: vec![], hits: vec![], ids }
+    }
+
+    fn event(&mut self, event: impl FnOnce(&mut Core, Cx<'_>) -> Vec<Effect>) {
+        let effects = event(&mut self.core, Cx { now: Timestamp::UNIX_EPOCH, ids: &self.ids });
+        self.todo.extend(effects);
+    }
+
+    fn say(&mut self, nonce: &str, text: &str) {
+        let say = Say {
+            member: member(),
+            place: Place::private(&member(), ""),
+            thread: String::new(),
+            origin: Origin { channel: "local".into(), external: nonce.into() },
+            text: text.into(),
+            images: vec![],
+        };
+        self.event(|core, cx| core.on_said(cx, 0, say));
+    }
+
+    /// Carries out effects until one is for a model or a tool.
+    fn until_outside(&mut self) -> Option<Effect> {
+        while let Some(effect) = self.todo.pop_front() {
+            match effect {
+                Effect::Save { ticket, commit, .. } => {
+                    self.write(&commit);
+                    self.event(|core, cx| core.on_saved(cx, ticket, Ok(())));
+                }
+                Effect::Recall(turn, _) => {
+                    let hits = self.hits.clone();
+                    self.event(|core, cx| core.on_recalled(cx, turn, hits));
+                }
+                Effect::Decide(question) => {
+                    let decision = crate::policy::decide(&question);
+                    self.event(|core, cx| core.on_decided(cx, question.call, decision));
+                }
+                Effect::AnswerSay(_, answer) => self.answers.push(answer),
+                Effect::Deliver(_, message) => self.delivered.push(message),
+                Effect::ResetPreview(_) => {}
+                outside => return Some(outside),
+            }
+        }
+        None
+    }
+
+    fn write(&mut self, commit: &Commit) {
+        for write in &commit.writes {
+            match write {
+                Write::Conversation(row) => self.rows.row = Some(row.clone()),
+                Write::Message(message) => self.rows.messages.push(message.clone()),
+                Write::Turn(turn) => {
+                    self.rows.open.retain(|row| row.id != turn.id);
+                    if turn.state == TurnState::Open {
+                        self.rows.open.push(turn.clone());
+                    }
+                }
+                Write::Step(step) => self.rows.steps.entry(step.turn).or_default().push(step.clone()),
+                _ => {}
+            }
+        }
+    }
+
+    /// A crash: a new core from what is in the store.
+    fn crash(&mut self) {
+        self.todo.clear();
+        let members = BTreeMap::from([(member().id, member())]);
+        let cx = Cx { now: Timestamp::UNIX_EPOCH, ids: &self.ids };
+        let (core, first) = Core::load(cx, Arc::clone(&self.setting), self.core.id, self.rows.clone(), &members);
+        self.core = core;
+        self.todo = first.into();
+    }
+
+    fn model(&mut self) -> (u64, Box<ModelRequest>) {
+        match self.until_outside() {
+            Some(Effect::CallModel(call, request)) => (call, request),
+            other => panic!("expected a model call, got {other:?}"),
+        }
+    }
+
+    fn tool(&mut self) -> Box<Invocation> {
+        match self.until_outside() {
+            Some(Effect::RunTool(invocation)) => invocation,
+            other => panic!("expected a tool call, got {other:?}"),
+        }
+    }
+
+    fn reply(&mut self, call: u64, reply: ModelReply) {
+        self.event(|core, cx| core.on_replied(cx, call, Ok(reply)));
+    }
+
+    fn tool_done(&mut self, invocation: &Invocation) {
+        let output = ToolOutput { value: json!({ "ok": true }), label: invocation.label.clone() };
+        self.event(|core, cx| core.on_tool_ended(cx, invocation.id, Ok(output)));
+    }
+}
+
+fn text(text: &str) -> ModelReply {
+    ModelReply { text: text.into(), calls: vec![], usage: Usage::default(), stop: StopReason::End, provider: "test".into() }
+}
+
+fn calls(names: &[&str]) -> ModelReply {
+    let call = |(n, name): (usize, &&str)| ToolCall { id: format!("c{n}"), name: (*name).into(), arguments: Arguments::Json(json!({ "n": n })) };
+    ModelReply { calls: names.iter().enumerate().map(call).collect(), stop: StopReason::ToolUse, ..text("") }
+}
+
+#[test]
+fn a_message_gets_its_one_answer_and_the_house_rests() {
+    let mut world = World::new();
+    world.say("1", "hi");
+    let (call, request) = world.model();
+    assert_eq!(request.history.len(), 1);
+    world.reply(call, text("hello"));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.iter().map(|message| message.text.as_str()).collect::<Vec<_>>(), ["hello"]);
+    assert_eq!(world.delivered[0].answer, Some(world.answers[0].as_ref().unwrap().answer));
+    assert!(world.core.is_idle() && world.rows.open.is_empty());
+}
+
+#[test]
+fn the_same_message_again_is_accepted_once_also_after_a_crash() {
+    let mut world = World::new();
+    world.say("1", "hi");
+    let (call, _) = world.model();
+    world.say("1", "hi");
+    world.reply(call, text("hello"));
+    assert!(world.until_outside().is_none());
+    world.crash();
+    world.say("1", "hi");
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.len(), 1);
+    assert!(world.answers.len() == 3 && world.answers.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn messages_that_come_during_a_turn_wait_and_are_answered_in_order() {
+    let mut world = World::new();
+    world.say("1", "one");
+    let (first, _) = world.model();
+    world.say("2", "two");
+    assert!(world.until_outside().is_none());
+    world.reply(first, text("answer one"));
+    let (second, request) = world.model();
+    let seen: Vec<_> = request.history.iter().filter(|piece| matches!(piece, Utterance::User { .. })).collect();
+    assert_eq!(seen.len(), 2, "the first message and this one");
+    world.reply(second, text("answer two"));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.len(), 2);
+}
+
+#[test]
+fn too_many_waiting_messages_are_refused_with_a_sentence() {
+    let mut world = World::with(Limits { waiting_messages: 1, ..Limits::default() });
+    for nonce in ["1", "2", "3"] {
+        world.say(nonce, "x");
+    }
+    world.until_outside();
+    assert!(world.answers.contains(&Err(SayError::Busy { waiting: 1 })), "{:?}", world.answers);
+}
+
+#[test]
+fn intents_are_saved_before_tools_run_and_results_before_the_next() {
+    let mut world = World::new();
+    world.say("1", "do two things");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["note", "note"]));
+    let first = world.tool();
+    let steps = world.rows.steps.values().next().unwrap().len();
+    assert_eq!(steps, 3, "the reply and both intents");
+    world.tool_done(&first);
+    let second = world.tool();
+    assert_eq!(world.rows.steps.values().next().unwrap().len(), 4);
+    world.tool_done(&second);
+    let (call, request) = world.model();
+    assert_eq!(request.history.len(), 4, "question, reply, two results");
+    world.reply(call, text("done"));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.len(), 1);
+}
+
+#[test]
+fn a_crash_repeats_an_idempotent_call_with_its_id_and_no_finished_one() {
+    let mut world = World::new();
+    world.say("1", "do two things");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["note", "note"]));
+    let first = world.tool();
+    world.tool_done(&first);
+    let second = world.tool();
+    world.crash();
+    let again = world.tool();
+    assert_eq!(again.id, second.id);
+    world.tool_done(&again);
+    let (call, _) = world.model();
+    world.reply(call, text("done"));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.len(), 1);
+}
+
+#[test]
+fn a_crash_during_a_call_that_must_not_be_repeated_ends_in_a_visible_unknown() {
+    let mut world = World::new();
+    world.say("1", "send it");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["send"]));
+    world.tool();
+    world.crash();
+    assert!(world.until_outside().is_none(), "nothing is run again");
+    assert_eq!(world.delivered.len(), 1);
+    assert!(world.delivered[0].text.contains("`send`") && world.delivered[0].purpose == Purpose::Failure);
+    assert!(world.rows.open.is_empty());
+}
+
+#[test]
+fn a_crash_before_the_answer_asks_the_model_again_and_answers_once() {
+    let mut world = World::new();
+    world.say("1", "hi");
+    world.model();
+    world.crash();
+    let (call, _) = world.model();
+    world.reply(call, text("hello"));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.len(), 1);
+}
+
+#[test]
+fn stop_ends_the_turn_at_once_and_names_what_was_done() {
+    let mut world = World::new();
+    world.say("1", "do two things");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["note", "note"]));
+    let first = world.tool();
+    world.tool_done(&first);
+    world.tool();
+    world.event(|core, cx| core.on_stop(cx).1);
+    assert!(matches!(world.until_outside(), Some(Effect::CancelTool(_))));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered[0].text, "Stopped. Done before that: note.");
+    assert!(world.core.is_idle());
+}
+
+#[test]
+fn a_stop_before_the_message_is_durable_waits_for_that() {
+    let mut world = World::new();
+    world.say("1", "hi");
+    world.event(|core, cx| core.on_stop(cx).1);
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.len(), 1);
+    assert_eq!(world.answers.len(), 1);
+}
+
+#[test]
+fn unknown_tools_and_malformed_arguments_are_told_to_the_model_and_never_run() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let (call, _) = world.model();
+    let mut reply = calls(&["fly", "note"]);
+    reply.calls[1].arguments = Arguments::Malformed("{\"n\":".into());
+    world.reply(call, reply);
+    let (call, request) = world.model();
+    let results = request.history.iter().filter(|piece| matches!(piece, Utterance::ToolResult { content, .. } if content.contains("error"))).count();
+    assert_eq!(results, 2);
+    world.reply(call, text("sorry"));
+    assert!(world.until_outside().is_none());
+}
+
+#[test]
+fn the_same_failing_call_ends_the_turn_after_a_few_times() {
+    let mut world = World::new();
+    world.say("1", "x");
+    for _ in 0..3 {
+        let (call, _) = world.model();
+        world.reply(call, calls(&["fly"]));
+    }
+    assert!(world.until_outside().is_none());
+    assert!(world.delivered[0].text.contains("failed 3 times"), "{}", world.delivered[0].text);
+}
+
+#[test]
+fn a_thousand_calls_in_one_reply_are_refused_as_a_whole() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["note"; 1000]));
+    assert!(world.until_outside().is_none());
+    assert!(world.delivered[0].text.contains("1000"));
+}
+
+#[test]
+fn empty_answers_are_asked_again_once_then_said() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let (call, _) = world.model();
+    world.reply(call, text(" "));
+    let (call, _) = world.model();
+    world.reply(call, text(""));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered[0].purpose, Purpose::Failure);
+}
+
+#[test]
+fn a_failed_provider_is_a_visible_failure() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let (call, _) = world.model();
+    world.event(|core, cx| core.on_replied(cx, call, Err(ModelError::NobodyLeft)));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered[0].purpose, Purpose::Failure);
+}
+
+#[test]
+fn a_message_that_could_not_be_written_is_refused_and_leaves_no_turn() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let Some(Effect::Save { ticket, .. }) = world.todo.pop_front() else { panic!("a commit comes first") };
+    world.event(|core, cx| core.on_saved(cx, ticket, Err(StoreError::DiskFull)));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.answers, [Err(SayError::Store(StoreError::DiskFull))]);
+    assert!(world.core.is_idle());
+}
+
+#[test]
+fn the_commit_of_an_answer_is_tried_again_until_it_holds() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let (call, _) = world.model();
+    world.reply(call, text("hello"));
+    let Some(Effect::Save { ticket, commit, .. }) = world.todo.pop_front() else { panic!("the end is saved") };
+    world.event(|core, cx| core.on_saved(cx, ticket, Err(StoreError::Unavailable("cut".into()))));
+    let Some(Effect::Save { commit: again, after, .. }) = world.todo.front() else { panic!("it is tried again") };
+    assert!(*again == commit && !after.is_zero());
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.len(), 1);
+}
+
+#[test]
+fn what_not_everyone_present_may_read_is_neither_recalled_nor_answered() {
+    let secret = |readers| MemoryHit {
+        memory: Memory {
+            id: crate::ids::MemoryId::derived(&["m"]),
+            member: member().id,
+            conversation: ConversationId::derived(&["c"]),
+            kind: MemoryKind::Fact,
+            text: "canary".into(),
+            label: Label::new(readers, Integrity::Member),
+            at: Timestamp::UNIX_EPOCH,
+        },
+        score: 1.0,
+    };
+    let mut world = World::new();
+    world.hits = vec![secret(Readers::only([Member::id_of("Bob")])), secret(Readers::only([member().id]))];
+    world.say("1", "x");
+    let (call, request) = world.model();
+    assert_eq!(request.context.matches("canary").count(), 1);
+    world.reply(call, calls(&["note"]));
+    let invocation = world.tool();
+    let output = ToolOutput { value: json!({}), label: Label::new(Readers::nobody(), Integrity::Outside) };
+    world.event(|core, cx| core.on_tool_ended(cx, invocation.id, Ok(output)));
+    let (call, _) = world.model();
+    world.reply(call, text("canary"));
+    assert!(world.until_outside().is_none());
+    assert!(!world.delivered[0].text.contains("canary"));
+}
+
+#[test]
+fn a_denied_call_never_reaches_its_tool() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["note"]));
+    let Some(Effect::Decide(question)) = world.todo.pop_front() else { panic!("policy is asked") };
+    world.event(|core, cx| core.on_decided(cx, question.call, Decision::Deny(Refusal::NoRule)));
+    let (_, request) = world.model();
+    assert!(matches!(request.history.last(), Some(Utterance::ToolResult { content, .. }) if content.contains("not allowed")));
+}
+
+#[test]
+fn a_long_history_is_summarised_with_the_join_of_its_labels() {
+    let mut world = World::with(Limits { history_tokens: 50, history_keep_tokens: 20, ..Limits::default() });
+    for n in 0..6 {
+        world.say(&n.to_string(), "some words that take a few tokens each time");
+        let (call, _) = world.model();
+        world.reply(call, text("and an answer of some words as well"));
+        match world.until_outside() {
+            Some(Effect::Summarise(call, request)) => {
+                assert!(request.tools.is_empty());
+                world.event(|core, cx| core.on_summarised(cx, call, Err(ModelError::NobodyLeft)));
+                assert!(world.until_outside().is_none());
+            }
+            None => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let summary = world.rows.row.as_ref().and_then(|row| row.summary.as_ref()).expect("it was summarised");
+    assert_eq!(summary.label.readers, Readers::only([member().id]));
+    assert!(summary.text.contains("Member said"));
+    assert!(world.core.history.len() < 12);
+    world.crash();
+    assert!(world.core.history.len() < 12);
+}
+
+#[test]
+fn a_turn_that_breaks_the_house_again_and_again_is_given_up_visibly() {
+    let mut world = World::new();
+    world.say("1", "x");
+    world.model();
+    world.crash();
+    world.todo.clear();
+    world.event(Core::on_hopeless);
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered[0].purpose, Purpose::Failure);
+    assert!(world.rows.open.is_empty());
+}

@@ -1,0 +1,504 @@
+//! The turn that is active: from recalled facts to its one logical answer.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::*;
+use crate::model::{Arguments, StopReason, ToolCall, Usage};
+use crate::policy::Refusal;
+use crate::store::StepBody;
+
+/// The turn at work.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) pending: Pending,
+    pub(super) phase: Phase,
+    /// What was recalled, once it was.
+    pub(super) recalled: Option<Vec<MemoryHit>>,
+    /// The join of all that the turn has taken in.
+    pub(super) label: Label,
+    /// Calls that are allowed and saved, in order; the first one runs or is next.
+    pub(super) queue: VecDeque<Ready>,
+    pub(super) model_calls: usize,
+    pub(super) tool_calls: usize,
+    pub(super) usage: Usage,
+    /// How often the same call failed, by digest of name and arguments.
+    pub(super) failures: BTreeMap<Digest, usize>,
+    /// Whether an empty reply was asked again.
+    pub(super) asked_again: bool,
+}
+
+/// Where the turn stands.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Waits until the message is durable and memory was searched.
+    Gathering,
+    /// Waits for that model call.
+    Modelling(u64),
+    /// Waits for policy.
+    Deciding(Box<ModelReply>, Vec<Judged>),
+    /// Waits until reply and intents are durable.
+    SavingReply,
+    /// A tool is at work.
+    Running(CallId),
+    /// Waits until the outcome is durable.
+    SavingOutcome,
+    /// Waits until the end is durable.
+    Ending,
+}
+
+/// A call that a model made, and what is to become of it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    id: CallId,
+    call: ToolCall,
+    verdict: Option<Result<(), ToolError>>,
+}
+
+/// A call that may run.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) id: CallId,
+    pub(super) provider_call: String,
+    pub(super) name: String,
+    pub(super) arguments: serde_json::Value,
+}
+
+/// How a turn ends.
+struct Ending<'a> {
+    state: TurnState,
+    purpose: Purpose,
+    kind: FactKind,
+    detail: &'a str,
+    text: String,
+}
+
+impl Active {
+    pub(super) fn new(pending: Pending) -> Self {
+        let label = pending.message.label.clone();
+        Self {
+            pending,
+            phase: Phase::Gathering,
+            recalled: None,
+            label,
+            queue: VecDeque::new(),
+            model_calls: 0,
+            tool_calls: 0,
+            usage: Usage::default(),
+            failures: BTreeMap::new(),
+            asked_again: false,
+        }
+    }
+
+    pub(super) fn is_modelling(&self, call: u64) -> bool {
+        matches!(self.phase, Phase::Modelling(now) if now == call)
+    }
+
+    fn is(&self, turn: TurnId) -> bool {
+        self.pending.turn.id == turn
+    }
+
+    /// Counts a failure of this call and gives how often the same one has failed.
+    pub(super) fn count_failure(&mut self, name: &str, arguments: &serde_json::Value) -> usize {
+        let key = Digest::of(format!("{name}\n{arguments}").as_bytes());
+        let count = self.failures.entry(key).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    fn next_index(&self) -> u32 {
+        u32::try_from(self.pending.steps.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Adds a step and gives the write of it.
+    fn step(&mut self, cx: Cx<'_>, body: StepBody) -> Write {
+        let step = Step { turn: self.pending.turn.id, index: self.next_index(), body, label: self.label.clone(), at: cx.now };
+        self.pending.steps.push(step.clone());
+        Write::Step(step)
+    }
+}
+
+impl Core {
+    /// Makes the oldest waiting turn the active one.
+    pub(super) fn activate_next(&mut self) -> Vec<Effect> {
+        if self.active.is_some() {
+            return Vec::new();
+        }
+        let Some(pending) = self.waiting.pop_front() else {
+            return Vec::new();
+        };
+        let search = MemorySearch {
+            words: pending.message.text.clone(),
+            audience: pending.audience.clone(),
+            limit: self.setting.limits.recalled,
+        };
+        let turn = pending.turn.id;
+        self.active = Some(Active::new(pending));
+        vec![Effect::Recall(turn, search)]
+    }
+
+    pub(super) fn recalled(&mut self, cx: Cx<'_>, turn: TurnId, hits: Vec<MemoryHit>) -> Vec<Effect> {
+        let Some(active) = self.active.as_mut().filter(|active| active.is(turn) && active.recalled.is_none()) else {
+            return Vec::new();
+        };
+        // Only what everybody present may read: the store has filtered already, this is the second lock (I-7).
+        let hits: Vec<_> = hits.into_iter().filter(|hit| hit.memory.label.readers.cover(&active.pending.audience)).collect();
+        let labels = Label::join_all(hits.iter().map(|hit| &hit.memory.label));
+        active.label = active.label.join(&labels);
+        active.recalled = Some(hits);
+        self.go_on(cx)
+    }
+
+    /// From Gathering: on to the next thing, when everything is there.
+    pub(super) fn go_on(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        if !matches!(active.phase, Phase::Gathering) || !active.pending.saved {
+            return Vec::new();
+        }
+        if active.pending.stop {
+            return self.stop_active(cx).1;
+        }
+        if active.recalled.is_none() {
+            return Vec::new();
+        }
+        self.next_call_or_model(cx)
+    }
+
+    fn next_call_or_model(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+        let limits = &self.setting.limits;
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        if let Some(ready) = active.queue.front().cloned() {
+            active.phase = Phase::Running(ready.id);
+            let member = active.pending.member.clone();
+            return vec![Effect::RunTool(Box::new(Invocation {
+                id: ready.id,
+                name: ready.name,
+                arguments: ready.arguments,
+                now: cx.now.to_zoned(member.time_zone()),
+                member,
+                audience: active.pending.audience.clone(),
+                conversation: self.id,
+                label: active.label.clone(),
+                deadline: limits.tool_deadline,
+            }))];
+        }
+        if active.model_calls >= limits.model_calls {
+            let text = format!("I asked the model {} times without coming to an end, so I stopped here.", active.model_calls);
+            return self.fail(cx, "model_calls", text);
+        }
+        self.call_model(cx)
+    }
+
+    fn call_model(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+        let call = self.count();
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        active.model_calls = active.model_calls.saturating_add(1);
+        active.phase = Phase::Modelling(call);
+        let summary = self.row.as_ref().and_then(|row| row.summary.as_ref());
+        let request = prompt::request(cx, &self.setting, self.id, summary, &self.history, active);
+        active.label = request.label.clone();
+        vec![Effect::CallModel(call, Box::new(request))]
+    }
+
+    pub(super) fn replied(&mut self, cx: Cx<'_>, call: u64, result: Result<ModelReply, ModelError>) -> Vec<Effect> {
+        let limits = self.setting.limits.clone();
+        let Some(active) = self.active.as_mut().filter(|active| active.is_modelling(call)) else {
+            return Vec::new();
+        };
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(error) => return self.fail(cx, "model", format!("I could not answer: {error}. Your message is kept; say it again in a while.")),
+        };
+        active.usage = active.usage.plus(reply.usage);
+        if reply.calls.is_empty() {
+            return self.ends(cx, reply);
+        }
+        active.tool_calls = active.tool_calls.saturating_add(reply.calls.len());
+        if reply.calls.len() > limits.calls_per_reply || active.tool_calls > limits.calls_per_turn {
+            let text = format!(
+                "The model wanted {} tool calls ({} in one answer); {} in one answer and {} in one turn are allowed. None of the last ones were run.",
+                active.tool_calls,
+                reply.calls.len(),
+                limits.calls_per_reply,
+                limits.calls_per_turn
+            );
+            return self.fail(cx, "too_many_calls", text);
+        }
+        self.judge(cx, reply)
+    }
+
+    /// A reply without calls ends the turn.
+    fn ends(&mut self, cx: Cx<'_>, reply: ModelReply) -> Vec<Effect> {
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        let empty = reply.text.trim().is_empty();
+        match reply.stop {
+            StopReason::Refused if empty => self.fail(cx, "refused", "The model declined to answer this.".to_owned()),
+            StopReason::Length if empty => self.fail(cx, "length", "The model used up its answer before saying anything. Ask for less at once.".to_owned()),
+            StopReason::End | StopReason::ToolUse if empty && !active.asked_again => {
+                active.asked_again = true;
+                self.call_model(cx)
+            }
+            StopReason::End | StopReason::ToolUse if empty => {
+                self.fail(cx, "empty", "The model answered twice with nothing. Try to say it in other words.".to_owned())
+            }
+            StopReason::Length => self.answer(cx, format!("{}\n\n(The answer was cut at its length limit.)", reply.text)),
+            StopReason::End | StopReason::ToolUse | StopReason::Refused => self.answer(cx, reply.text),
+        }
+    }
+
+    /// Checks each call's form, and asks policy about those that have one.
+    fn judge(&mut self, cx: Cx<'_>, reply: ModelReply) -> Vec<Effect> {
+        let tools = Arc::clone(&self.setting.tools);
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        let mut questions = Vec::new();
+        let mut judged = Vec::new();
+        for call in &reply.calls {
+            let id = CallId::fresh(cx.ids);
+            let spec = tools.iter().find(|spec| spec.name == call.name);
+            let verdict = match (spec, &call.arguments) {
+                (None, _) => Some(Err(ToolError::Unknown)),
+                (_, Arguments::Malformed(_)) => Some(Err(ToolError::BadArguments("they are not JSON".to_owned()))),
+                (_, Arguments::Json(value)) if !value.is_object() => Some(Err(ToolError::BadArguments("they are not an object".to_owned()))),
+                (Some(spec), Arguments::Json(_)) => {
+                    questions.push(Effect::Decide(Box::new(Question {
+                        call: id,
+                        tool: spec.name.clone(),
+                        effect: spec.effect,
+                        member: active.pending.member.clone(),
+                        audience: active.pending.audience.clone(),
+                        label: active.label.clone(),
+                    })));
+                    None
+                }
+            };
+            judged.push(Judged { id, call: call.clone(), verdict });
+        }
+        active.phase = Phase::Deciding(Box::new(reply), judged);
+        if questions.is_empty() { self.save_reply(cx) } else { questions }
+    }
+
+    pub(super) fn decided(&mut self, cx: Cx<'_>, call: CallId, decision: Decision) -> Vec<Effect> {
+        let Some(Active { phase: Phase::Deciding(_, judged), .. }) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        for one in judged.iter_mut().filter(|one| one.id == call) {
+            one.verdict = Some(match decision {
+                Decision::Allow => Ok(()),
+                Decision::Deny(refusal) => Err(ToolError::Denied(refusal.to_string())),
+            });
+        }
+        if judged.iter().all(|one| one.verdict.is_some()) { self.save_reply(cx) } else { Vec::new() }
+    }
+
+    /// Saves the reply, the intents of what may run, and the outcomes of what may not, in one transaction.
+    fn save_reply(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+        let tools = Arc::clone(&self.setting.tools);
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        let Phase::Deciding(reply, judged) = std::mem::replace(&mut active.phase, Phase::SavingReply) else {
+            return Vec::new();
+        };
+        let (mut allowed, mut refused) = (0_usize, 0_usize);
+        let mut writes = vec![active.step(
+            cx,
+            StepBody::Reply { text: reply.text, calls: reply.calls, provider: reply.provider, usage: reply.usage, stop: reply.stop },
+        )];
+        for Judged { id, call, verdict } in judged {
+            let arguments = match call.arguments {
+                Arguments::Json(value) => value,
+                Arguments::Malformed(text) => serde_json::Value::String(text),
+            };
+            match verdict.unwrap_or(Err(ToolError::Denied(Refusal::NoRule.to_string()))) {
+                Ok(()) => {
+                    allowed = allowed.saturating_add(1);
+                    let idempotent = tools.iter().any(|spec| spec.name == call.name && spec.idempotent);
+                    active.queue.push_back(Ready { id, provider_call: call.id.clone(), name: call.name.clone(), arguments: arguments.clone() });
+                    writes.push(active.step(cx, StepBody::Intent { call: id, provider_call: call.id, name: call.name, arguments, idempotent }));
+                }
+                Err(error) => {
+                    refused = refused.saturating_add(1);
+                    active.count_failure(&call.name, &arguments);
+                    writes.push(active.step(cx, StepBody::Outcome { call: id, provider_call: call.id, name: call.name, result: Err(error) }));
+                }
+            }
+        }
+        let turn = active.pending.turn.id;
+        let detail = format!("allowed {allowed}, refused {refused}");
+        let fact = fact(cx, FactKind::ModelReplied, Some(active.pending.member.id), turn.to_string(), &detail, "");
+        vec![self.save(Saving::Reply { turn }, Commit { writes, fact })]
+    }
+
+    pub(super) fn tool_ended(&mut self, cx: Cx<'_>, call: CallId, result: Result<ToolOutput, ToolError>) -> Vec<Effect> {
+        let limit = self.setting.limits.tool_result_bytes;
+        let Some(active) = self.active.as_mut().filter(|active| matches!(active.phase, Phase::Running(now) if now == call)) else {
+            return Vec::new();
+        };
+        let Some(ready) = active.queue.pop_front() else {
+            return Vec::new();
+        };
+        let result = match result {
+            Ok(output) => {
+                active.label = active.label.join(&output.label);
+                Ok(bounded(output.value, limit))
+            }
+            Err(error) => {
+                active.count_failure(&ready.name, &ready.arguments);
+                Err(error)
+            }
+        };
+        let detail = if result.is_ok() { "ok" } else { "error" };
+        let content = result.as_ref().map(ToString::to_string).unwrap_or_default();
+        let write = active.step(cx, StepBody::Outcome { call, provider_call: ready.provider_call, name: ready.name.clone(), result });
+        active.phase = Phase::SavingOutcome;
+        let turn = active.pending.turn.id;
+        let fact = fact(cx, FactKind::ToolFinished, Some(active.pending.member.id), call.to_string(), &format!("{}: {detail}", ready.name), &content);
+        vec![self.save(Saving::Outcome { turn }, Commit { writes: vec![write], fact })]
+    }
+
+    /// Reply or outcome is durable: on with the next call or the model, unless the same thing fails again and again.
+    pub(super) fn step_saved(&mut self, cx: Cx<'_>, turn: TurnId) -> Vec<Effect> {
+        let most = self.setting.limits.repeated_failures;
+        let Some(active) = self.active.as_mut().filter(|active| active.is(turn)) else {
+            return Vec::new();
+        };
+        if !matches!(active.phase, Phase::SavingReply | Phase::SavingOutcome) {
+            return Vec::new();
+        }
+        if active.failures.values().any(|count| *count >= most) {
+            let text = format!("The same tool call failed {most} times, so I stopped trying.");
+            return self.fail(cx, "repeated_failures", text);
+        }
+        self.next_call_or_model(cx)
+    }
+
+    pub(super) fn stop_active(&mut self, cx: Cx<'_>) -> (Option<TurnId>, Vec<Effect>) {
+        let Some(active) = self.active.as_mut() else {
+            return (None, Vec::new());
+        };
+        let turn = active.pending.turn.id;
+        if !active.pending.saved {
+            // The message is not durable yet; the turn ends as soon as it is.
+            active.pending.stop = true;
+            return (Some(turn), Vec::new());
+        }
+        let mut effects = match &active.phase {
+            Phase::Modelling(call) => vec![Effect::CancelModel(*call), Effect::ResetPreview(turn)],
+            Phase::Running(call) => vec![Effect::CancelTool(*call)],
+            Phase::Ending => return (None, Vec::new()),
+            Phase::Gathering | Phase::Deciding(..) | Phase::SavingReply | Phase::SavingOutcome => Vec::new(),
+        };
+        let done = done_so_far(&active.pending.steps);
+        let text = if done.is_empty() { "Stopped.".to_owned() } else { format!("Stopped. Done before that: {}.", done.join(", ")) };
+        effects.extend(self.end(cx, Ending { state: TurnState::Stopped, purpose: Purpose::Failure, kind: FactKind::TurnStopped, detail: "", text }));
+        (Some(turn), effects)
+    }
+
+    /// A call's outcome is not known and it may not be repeated: the member is told, nothing is tried again.
+    pub(super) fn unknown_outcome(&mut self, cx: Cx<'_>, tool: &str) -> Vec<Effect> {
+        let text = format!(
+            "I was interrupted while `{tool}` was at work, and I cannot tell whether it happened. I did not repeat it: please check, and tell me if I should do it again."
+        );
+        self.end(cx, Ending { state: TurnState::Failed, purpose: Purpose::Failure, kind: FactKind::OutcomeUnknown, detail: tool, text })
+    }
+
+    pub(super) fn give_up(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+        self.fail(cx, "gave_up", "Something in the house breaks at this message, again and again, so I gave it up. The log says more.".to_owned())
+    }
+
+    fn fail(&mut self, cx: Cx<'_>, detail: &str, text: String) -> Vec<Effect> {
+        self.end(cx, Ending { state: TurnState::Failed, purpose: Purpose::Failure, kind: FactKind::TurnFailed, detail, text })
+    }
+
+    fn answer(&mut self, cx: Cx<'_>, text: String) -> Vec<Effect> {
+        self.end(cx, Ending { state: TurnState::Answered, purpose: Purpose::Answer, kind: FactKind::TurnAnswered, detail: "", text })
+    }
+
+    /// Ends the turn: answer, state and delivery in one transaction.
+    fn end(&mut self, cx: Cx<'_>, mut ending: Ending<'_>) -> Vec<Effect> {
+        let seq = self.take_seq();
+        let limit = self.setting.limits.reply_bytes;
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        active.phase = Phase::Ending;
+        let mut label = active.label.clone();
+        if !label.readers.cover(&active.pending.audience) {
+            // I-5. The words of the refusal are the house's own.
+            label = Label::new(active.pending.audience.readers(), Integrity::House);
+            ending = Ending {
+                state: TurnState::Failed,
+                purpose: Purpose::Failure,
+                kind: FactKind::TurnFailed,
+                detail: "audience",
+                text: "The answer draws on something that not everybody here may see. Ask me in private.".to_owned(),
+            };
+        }
+        truncate(&mut ending.text, limit);
+        let mut turn = active.pending.turn.clone();
+        turn.state = ending.state;
+        turn.usage = active.usage;
+        turn.sources = active.recalled.iter().flatten().map(|hit| hit.memory.id).collect();
+        let message = Message {
+            id: MessageId::fresh(cx.ids),
+            conversation: turn.conversation,
+            seq,
+            turn: Some(turn.id),
+            answer: Some(turn.answer),
+            author: Author::House,
+            purpose: ending.purpose,
+            origin: None,
+            text: ending.text,
+            images: Vec::new(),
+            label,
+            at: cx.now,
+        };
+        let asked = active.pending.message.clone();
+        let who = Some(active.pending.member.id);
+        self.remember(asked);
+        let delivery = self.delivery(cx, &message, turn.answer, &turn.channel);
+        let fact = fact(cx, ending.kind, who, turn.id.to_string(), ending.detail, &message.text);
+        let id = turn.id;
+        let writes = vec![Write::Message(message.clone()), Write::Turn(turn), Write::Delivery(delivery.clone())];
+        vec![self.save(Saving::End { turn: id, delivery, message }, Commit { writes, fact })]
+    }
+}
+
+/// The names of the tools that have finished well, in order.
+fn done_so_far(steps: &[Step]) -> Vec<String> {
+    steps
+        .iter()
+        .filter_map(|step| match &step.body {
+            StepBody::Outcome { name, result: Ok(_), .. } => Some(name.clone()),
+            StepBody::Outcome { .. } | StepBody::Reply { .. } | StepBody::Intent { .. } => None,
+        })
+        .collect()
+}
+
+/// A result that a model can be shown: cut where it is too long, and saying so.
+fn bounded(value: serde_json::Value, limit: usize) -> serde_json::Value {
+    let text = value.to_string();
+    if text.len() <= limit {
+        return value;
+    }
+    let mut head = text.clone();
+    truncate(&mut head, limit);
+    serde_json::json!({ "cut": head, "bytes": text.len() })
+}
+
+/// Cuts at a character's boundary.
+fn truncate(text: &mut String, limit: usize) {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+    }
+}

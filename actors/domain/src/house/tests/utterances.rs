@@ -1,0 +1,145 @@
+//! Commands without a time, as a household says them.
+
+use super::{BERLIN, check};
+use crate::house::TEXT_MAX_CHARS;
+
+/// What must be understood.
+pub(super) const UNDERSTOOD: &[(&str, &str)] = &[
+    // remember
+    ("remember that the bins go out on Tuesday", "remember text=the bins go out on Tuesday"),
+    ("Remember that the bins go out on Tuesday.", "remember text=the bins go out on Tuesday"),
+    ("please remember: wifi password is on the fridge", "remember text=wifi password is on the fridge"),
+    ("Remember: WiFi password is hunter2!", "remember text=WiFi password is hunter2"),
+    ("Hey Hearth, remember that Anna’s birthday is 3 May", "remember text=Anna’s birthday is 3 May"),
+    ("could you please remember that I'm allergic to nuts?", "remember text=I'm allergic to nuts"),
+    ("  REMEMBER   THAT   Oma   likes  tea ", "remember text=Oma   likes  tea"),
+    ("remember my mum's birthday is 3 May", "remember text=my mum's birthday is 3 May"),
+    ("remember I'm vegetarian", "remember text=I'm vegetarian"),
+    ("remember our plumber is called Mr. Bob", "remember text=our plumber is called Mr. Bob"),
+    ("don't forget that we need new keys", "remember text=we need new keys"),
+    ("remember this: the spare key is with Mrs. Gray", "remember text=the spare key is with Mrs. Gray"),
+    ("remember that the plumber is Bob. His number is 123.", "remember text=the plumber is Bob. His number is 123"),
+    ("please remember that you should call me Sam, thanks", "remember text=you should call me Sam"),
+    ("remember that “Fritz” is the cat", "remember text=“Fritz” is the cat"),
+    ("/remember the boiler code is 4711", "remember text=the boiler code is 4711"),
+    ("hearth remember that Émile eats no fish 🐟", "remember text=Émile eats no fish 🐟"),
+    ("can you remember that the code is 12:34 please", "remember text=the code is 12:34"),
+    // recall
+    ("what do I know about the bins?", "recall query=bins"),
+    ("what do you know about the bins", "recall query=bins"),
+    ("What do you know about Anna's birthday?", "recall query=Anna's birthday"),
+    ("what do you know about me?", "recall query=Anna"),
+    ("what did I tell you about the boiler?", "recall query=boiler"),
+    ("what have I told you about our car", "recall query=car"),
+    ("tell me what you know about the wifi", "recall query=wifi"),
+    ("remind me what I said about the plumber", "recall query=plumber"),
+    ("recall bins", "recall query=bins"),
+    ("recall the wifi password", "recall query=wifi password"),
+    ("/recall when the plumber came", "recall query=when the plumber came"),
+    ("do you remember where the keys are?", "recall query=keys"),
+    ("Do you remember where I put my passport?", "recall query=passport"),
+    ("can you remember where we keep the fuses?", "recall query=keep fuses"),
+    ("do you remember my wifi password?", "recall query=wifi password"),
+    ("do you remember what my blood type is", "recall query=blood type"),
+    // forget
+    ("forget about the bins", "forget query=bins"),
+    ("please forget about my old phone number.", "forget query=old phone number"),
+    ("forget that the bins go out on Tuesday", "forget query=the bins go out on Tuesday"),
+    ("forget what I told you about the plumber", "forget query=plumber"),
+    ("can you forget everything you know about the car?", "forget query=car"),
+    ("/forget wifi", "forget query=wifi"),
+    ("forget everything", "hint"),
+    ("forget the wifi password", "hint"),
+    ("remember the garage code is 4711", "hint"),
+    ("don't forget to buy milk", "hint"),
+    // lists
+    ("add milk, eggs and bread to the shopping list", "list_add items=milk|eggs|bread list=shopping"),
+    ("Add Milk,Eggs & bread to my shopping list please", "list_add items=Milk|Eggs|bread list=shopping"),
+    ("put milk on the shopping list", "list_add items=milk list=shopping"),
+    ("please put some oat milk, and butter onto our grocery list!", "list_add items=oat milk|butter list=grocery"),
+    ("could you add 2 litres of milk to the shopping list?", "list_add items=2 litres of milk list=shopping"),
+    ("add to the shopping list: milk, eggs and bread", "list_add items=milk|eggs|bread list=shopping"),
+    ("add the following to the shopping list:\n- milk\n- eggs", "list_add items=milk|eggs list=shopping"),
+    ("add call the plumber to the to-do list", "list_add items=call the plumber list=todo"),
+    ("add “Mac & Cheese”, milk to the shopping list", "list_add items=Mac & Cheese|milk list=shopping"),
+    ("add paint to the hardware store list", "list_add items=paint list=hardware store"),
+    ("hey hearth add milk to shopping list", "list_add items=milk list=shopping"),
+    ("add milk to the list", "hint"),
+    ("show the shopping list", "list_show list=shopping"),
+    ("show me the shopping list please", "list_show list=shopping"),
+    ("what's on the shopping list?", "list_show list=shopping"),
+    ("What’s on our Shopping List", "list_show list=shopping"),
+    ("whats on the shopping list", "list_show list=shopping"),
+    ("can you read me the to do list?", "list_show list=todo"),
+    ("shopping list", "list_show list=shopping"),
+    ("is there anything on the packing list?", "list_show list=packing"),
+    ("what's on the list?", "hint"),
+    ("what lists are there", "list_show"),
+    ("which lists do we have?", "list_show"),
+    ("show my lists", "list_show"),
+    ("tick off milk", "list_tick item=milk"),
+    ("tick off the milk please", "list_tick item=milk"),
+    ("check off eggs on the shopping list", "list_tick item=eggs list=shopping"),
+    ("cross milk off the shopping list", "list_tick item=milk list=shopping"),
+    ("tick oat milk off", "list_tick item=oat milk"),
+    ("cross Brown Bread off of the list", "list_tick item=Brown Bread"),
+    ("mark milk as done on the list", "list_tick item=milk"),
+    ("mark the eggs as bought on the shopping list", "list_tick item=eggs list=shopping"),
+    ("tick off milk and eggs", "hint"),
+    ("remove milk from the shopping list", "hint"),
+    // notes
+    ("note: plumber came today", "note text=plumber came today"),
+    ("Note: Plumber came today.", "note text=Plumber came today"),
+    ("take a note: meter reads 4711", "note text=meter reads 4711"),
+    ("make a note that the boiler was serviced", "note text=the boiler was serviced"),
+    ("could you write down that the meter reads 4711?", "note text=the meter reads 4711"),
+    ("note to self: buy a new hose", "note text=buy a new hose"),
+    ("/note meter 4711", "note text=meter 4711"),
+    ("show my notes", "note"),
+    ("show me all my notes please", "note"),
+    ("what are my notes?", "note"),
+    // clock
+    ("what time is it", "clock"),
+    ("What time is it?", "clock"),
+    ("hey, what's the time?", "clock"),
+    ("can you tell me what time it is?", "clock"),
+    ("what's the date", "clock"),
+    ("What is today's date?", "clock"),
+    ("what day is it today", "clock"),
+    ("what time is it in Tokyo", "clock zone=Asia/Tokyo"),
+    ("What time is it in New York right now?", "clock zone=America/New_York"),
+    ("what's the time in San Francisco?", "clock zone=America/Los_Angeles"),
+    ("what time is it in the UK", "clock zone=Europe/London"),
+    ("current time in Sydney", "clock zone=Australia/Sydney"),
+    ("what time is it in Gotham", "hint"),
+    // the house
+    ("who is here", "house about=who"),
+    ("who's here?", "house about=who"),
+    ("who lives here", "house about=who"),
+    ("Who is in the house?", "house about=who"),
+    ("status", "house about=status"),
+    ("/status please", "house about=status"),
+    ("house status please", "house about=status"),
+    ("what are my reminders", "house about=reminders"),
+    ("show me my reminders!", "house about=reminders"),
+    ("do I have any reminders?", "house about=reminders"),
+    ("which reminders are there", "house about=reminders"),
+    // help
+    ("help", "help"),
+    ("/help", "help"),
+    ("Help!", "help"),
+    ("hey hearth, help me please", "help"),
+    ("what can you do?", "hint"),
+];
+
+#[test]
+fn what_a_household_says_is_understood() {
+    check(BERLIN, UNDERSTOOD);
+}
+
+#[test]
+fn a_text_over_the_limit_is_no_command() {
+    let fits: String = format!("remember that this is {}", "ä".repeat(TEXT_MAX_CHARS)).chars().take(TEXT_MAX_CHARS).collect();
+    assert!(super::read(&fits, BERLIN).starts_with("remember"), "at the limit");
+    assert_eq!(super::read(&format!("{fits}x"), BERLIN), "-");
+}

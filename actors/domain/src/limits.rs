@@ -1,0 +1,117 @@
+//! Every bound of the house in one place, as data that a seed can shrink.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The bounds. Going over one is an error that a member can read, never a silent drop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of one incoming message's text.
+    pub message_bytes: usize,
+    /// Bytes of one incoming message's pictures, as base64.
+    pub image_bytes: usize,
+    /// Messages that wait in one conversation while a turn runs.
+    pub waiting_messages: usize,
+    /// Conversations that are awake at once; the one idle longest is parked for another.
+    pub live_conversations: usize,
+    /// How long a conversation stays awake without a message.
+    pub park_after: Duration,
+    /// Messages of the mailbox of an actor of the tree.
+    pub mailbox: usize,
+    /// Commits that wait for the store.
+    pub waiting_commits: usize,
+    /// Commits that one transaction may hold.
+    pub group_commits: usize,
+    /// How long a read of the store may take.
+    pub read_deadline: Duration,
+    /// How long a commit may take, waiting included.
+    pub commit_deadline: Duration,
+    /// How long a question from actor to actor may take.
+    pub ask_deadline: Duration,
+    /// Model calls in one turn.
+    pub model_calls: usize,
+    /// Tool calls in one model reply; more are refused as a whole.
+    pub calls_per_reply: usize,
+    /// Tool calls in one turn.
+    pub calls_per_turn: usize,
+    /// Times that the same call may fail in a turn before the turn ends.
+    pub repeated_failures: usize,
+    /// Bytes of a tool's result that a model gets to see.
+    pub tool_result_bytes: usize,
+    /// How long a tool call may take.
+    pub tool_deadline: Duration,
+    /// How long a model call may take until its first byte, and between two.
+    pub model_silence: Duration,
+    /// How long one model call may take in all.
+    pub model_deadline: Duration,
+    /// Attempts at one provider for one call.
+    pub model_attempts: u32,
+    /// First wait before an attempt is repeated; doubles.
+    pub model_backoff: Duration,
+    /// Consecutive failures after which a provider rests.
+    pub breaker_failures: u32,
+    /// How long it rests.
+    pub breaker_rest: Duration,
+    /// Bytes of a model's reply.
+    pub reply_bytes: usize,
+    /// Tokens of a reply that are asked for.
+    pub output_tokens: u32,
+    /// Estimated tokens of history beyond which it is summarised.
+    pub history_tokens: usize,
+    /// Estimated tokens of history that a summary leaves as they are.
+    pub history_keep_tokens: usize,
+    /// Facts that a turn recalls.
+    pub recalled: usize,
+    /// Pending reminders of one member.
+    pub reminders: usize,
+    /// Entries of one member's memory.
+    pub memories: usize,
+    /// Attempts at one delivery.
+    pub delivery_attempts: u32,
+    /// Messages that a channel hands to one client at once when it catches up.
+    pub replay: usize,
+    /// Clients of the local channel.
+    pub subscribers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 64 * 1024,
+            image_bytes: 4 * 1024 * 1024,
+            waiting_messages: 32,
+            live_conversations: 256,
+            park_after: Duration::from_secs(300),
+            mailbox: 256,
+            waiting_commits: 1024,
+            group_commits: 64,
+            read_deadline: Duration::from_secs(10),
+            commit_deadline: Duration::from_secs(30),
+            ask_deadline: Duration::from_secs(10),
+            model_calls: 16,
+            calls_per_reply: 16,
+            calls_per_turn: 48,
+            repeated_failures: 3,
+            tool_result_bytes: 32 * 1024,
+            tool_deadline: Duration::from_secs(60),
+            model_silence: Duration::from_secs(60),
+            model_deadline: Duration::from_secs(300),
+            model_attempts: 3,
+            model_backoff: Duration::from_millis(500),
+            breaker_failures: 5,
+            breaker_rest: Duration::from_secs(30),
+            reply_bytes: 256 * 1024,
+            output_tokens: 4096,
+            history_tokens: 12_000,
+            history_keep_tokens: 4_000,
+            recalled: 6,
+            reminders: 1_000,
+            memories: 100_000,
+            delivery_attempts: 5,
+            replay: 200,
+            subscribers: 1_024,
+        }
+    }
+}

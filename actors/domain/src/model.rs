@@ -1,0 +1,204 @@
+//! The model port: one completion, streamed, with tool calls; and what can go wrong with it.
+//!
+//! A model's words are data. Its tool calls name a tool and carry arguments that may be malformed; nothing here
+//! trusts either. Retries, breaker and fallback are decided by the provider actors, not by the port.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Class, Classified};
+use crate::label::Label;
+use crate::message::Part;
+use crate::time::Zoned;
+use crate::tool::ToolSpec;
+
+/// One entry of the conversation as a model sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum Utterance {
+    /// What a member said.
+    User {
+        /// Text and pictures.
+        parts: Vec<Part>,
+    },
+    /// What the model said before, with the tools it called.
+    Assistant {
+        /// Its text, maybe empty.
+        text: String,
+        /// Its calls, maybe none.
+        calls: Vec<ToolCall>,
+    },
+    /// What a tool call came to.
+    ToolResult {
+        /// The provider's id of the call.
+        call: String,
+        /// The tool's name.
+        name: String,
+        /// The result as text (JSON).
+        content: String,
+    },
+}
+
+/// A call of a tool, as a model wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The provider's id of the call, unique within the reply.
+    pub id: String,
+    /// The tool's name as the model wrote it; may be unknown.
+    pub name: String,
+    /// The arguments.
+    pub arguments: Arguments,
+}
+
+/// The arguments of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arguments {
+    /// A JSON value.
+    Json(Value),
+    /// Text that is not JSON: truncated or malformed. Shown to the model as an error, never run.
+    Malformed(String),
+}
+
+/// What is asked of a model.
+#[derive(Debug, Clone)]
+pub struct ModelRequest {
+    /// The standing instructions: the stable prefix, the same bytes at every call of a conversation, so that providers cache it.
+    pub system: String,
+    /// What varies at each call and belongs to the system's voice: summary, recalled facts, the time.
+    pub context: String,
+    /// History and the turn so far, oldest first.
+    pub history: Vec<Utterance>,
+    /// The tools that may be called, in a stable order.
+    pub tools: Arc<Vec<ToolSpec>>,
+    /// Upper bound of the reply, tokens.
+    pub max_output_tokens: u32,
+    /// The join of all that the request holds.
+    pub label: Label,
+    /// The member's name, for providers that speak without a model.
+    pub member: String,
+    /// The member's local time.
+    pub now: Zoned,
+    /// A stable key of the conversation, for providers that route cached prefixes by it.
+    pub cache_key: String,
+}
+
+/// Why a model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It was done.
+    End,
+    /// It waits for tools.
+    ToolUse,
+    /// It reached the limit of tokens.
+    Length,
+    /// It, or the provider's filter, would not answer.
+    Refused,
+}
+
+/// What a call used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens in, cached ones included.
+    pub input_tokens: u64,
+    /// Of those, tokens that the provider had cached.
+    pub cached_tokens: u64,
+    /// Tokens out.
+    pub output_tokens: u64,
+    /// Cost in millionths of a US dollar, from the configured prices; 0 where none is configured.
+    pub micro_usd: u64,
+}
+
+impl Usage {
+    /// The sum of two.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            micro_usd: self.micro_usd.saturating_add(other.micro_usd),
+        }
+    }
+}
+
+/// A whole reply. Empty text with no calls is possible and is not an error of the port.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelReply {
+    /// The text.
+    pub text: String,
+    /// The calls, in order.
+    pub calls: Vec<ToolCall>,
+    /// What it used.
+    pub usage: Usage,
+    /// Why it stopped.
+    pub stop: StopReason,
+    /// The configured name of the provider that gave it.
+    pub provider: String,
+}
+
+/// What can go wrong with one completion.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// Nothing within the deadline.
+    #[error("the provider did not answer within {0:?}")]
+    Timeout(Duration),
+    /// 429: too many requests.
+    #[error("the provider asks to slow down")]
+    RateLimited {
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// 5xx, refused or broken connection.
+    #[error("the provider is unavailable ({0})")]
+    Unavailable(String),
+    /// The stream ended in the middle.
+    #[error("the provider's answer was cut off")]
+    Cut,
+    /// Something that is not a completion: a page of HTML, half a JSON object.
+    #[error("the provider's answer is not a completion ({0})")]
+    Garbled(String),
+    /// 401, 403: the key is wrong or missing.
+    #[error("the provider refuses the key; check it and the provider's address")]
+    Unauthorised,
+    /// 400, 404, 422: the request or the model's name is wrong.
+    #[error("the provider refuses the request ({0}); check the model's name")]
+    Rejected(String),
+    /// The deterministic interpreter did not understand; the next provider may.
+    #[error("not a house command")]
+    NotACommand,
+    /// The breaker is open: the provider failed too often and rests.
+    #[error("the provider rests after repeated failures")]
+    Resting,
+    /// Nobody is configured, or everybody failed.
+    #[error("no model provider could answer")]
+    NobodyLeft,
+}
+
+impl Classified for ModelError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Timeout(_) | Self::RateLimited { .. } | Self::Unavailable(_) | Self::Cut | Self::Garbled(_) | Self::Resting | Self::NobodyLeft => {
+                Class::Transient
+            }
+            Self::Unauthorised => Class::Denied,
+            Self::Rejected(_) | Self::NotACommand => Class::Permanent,
+        }
+    }
+}
+
+/// Takes the pieces of text of a streamed reply, in order. A preview only: what counts is the [`ModelReply`].
+pub type DeltaSink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// One provider of completions. Dropping the future cancels the call.
+pub trait Model: Send + Sync {
+    /// The configured name.
+    fn name(&self) -> &str;
+    /// One attempt at one completion; no retries inside.
+    fn complete(&self, request: ModelRequest, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>>;
+}

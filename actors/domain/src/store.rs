@@ -1,0 +1,369 @@
+//! The store port: what is written, in which unit, and what can be read back.
+//!
+//! A [`Commit`] is the unit that an actor asks for: some rows and exactly one fact. The store actor gathers the
+//! commits that wait into a [`Group`], gives each fact its place in the chain, and hands the group to the port,
+//! which writes it in one transaction: all of it or nothing. Rows are addressed by their ids, so writing the same
+//! row twice leaves one row.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::delivery::Delivery;
+use crate::error::{Class, Classified};
+use crate::household::{Audience, Member};
+use crate::ids::{AnswerId, CallId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SessionId, TurnId};
+use crate::journal::{Digest, Entry, Fact, Head};
+use crate::label::Label;
+use crate::memory::{Memory, MemoryHit, MemorySearch};
+use crate::message::Message;
+use crate::model::{StopReason, ToolCall, Usage};
+use crate::schedule::Reminder;
+use crate::time::Timestamp;
+use crate::tool::ToolError;
+
+/// A conversation's current row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// The member whose private conversation it is; none for a group.
+    pub owner: Option<MemberId>,
+    /// The thread's name; empty for the main one.
+    pub thread: String,
+    /// Who was present when it last changed.
+    pub audience: Audience,
+    /// What stands for the messages up to `upto`.
+    pub summary: Option<Summary>,
+    /// When it began.
+    pub at: Timestamp,
+}
+
+/// What stands for the older part of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The text.
+    pub text: String,
+    /// The join of the labels of all that it stands for.
+    pub label: Label,
+    /// The last message that it stands for.
+    pub upto: u64,
+}
+
+/// Where a turn stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnState {
+    /// Accepted; waits for its predecessors or is at work. What it has done is in its steps.
+    Open,
+    /// Ended with its answer.
+    Answered,
+    /// Ended with a visible failure.
+    Failed,
+    /// Stopped by its member.
+    Stopped,
+}
+
+/// A turn's current row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Its id.
+    pub id: TurnId,
+    /// Where.
+    pub conversation: ConversationId,
+    /// Who asked.
+    pub member: MemberId,
+    /// The message that asked.
+    pub message: MessageId,
+    /// The logical answer, named before there is one.
+    pub answer: AnswerId,
+    /// The channel to which the answer goes.
+    pub channel: String,
+    /// Where it stands.
+    pub state: TurnState,
+    /// What was recalled into it.
+    pub sources: Vec<MemoryId>,
+    /// What it used.
+    pub usage: Usage,
+    /// When it was accepted.
+    pub at: Timestamp,
+}
+
+/// One step of a turn. Written once, never changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The turn.
+    pub turn: TurnId,
+    /// Its place in the turn, from 0, without gaps.
+    pub index: u32,
+    /// What it was.
+    pub body: StepBody,
+    /// The join of all that the turn had taken in by then.
+    pub label: Label,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a step was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum StepBody {
+    /// A model replied with calls.
+    Reply {
+        /// Its text.
+        text: String,
+        /// Its calls.
+        calls: Vec<ToolCall>,
+        /// Who replied.
+        provider: String,
+        /// What it used.
+        usage: Usage,
+        /// Why it stopped.
+        stop: StopReason,
+    },
+    /// A call is about to run: its intent.
+    Intent {
+        /// The call's id: the idempotency key.
+        call: CallId,
+        /// The provider's id of it.
+        provider_call: String,
+        /// The tool.
+        name: String,
+        /// The arguments.
+        arguments: Value,
+        /// Whether it may be repeated when its outcome is not known.
+        idempotent: bool,
+    },
+    /// A call ended, or was never run (unknown tool, bad arguments, refused).
+    Outcome {
+        /// The call's id.
+        call: CallId,
+        /// The provider's id of it.
+        provider_call: String,
+        /// The tool, as the model named it.
+        name: String,
+        /// What it came to.
+        result: Result<Value, ToolError>,
+    },
+}
+
+/// A login session at the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Who is logged in.
+    pub member: MemberId,
+    /// SHA-256 of the cookie's token; the token itself is nowhere.
+    pub token: Digest,
+    /// When it began.
+    pub at: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+}
+
+/// One change of the store.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Inserts or replaces a member.
+    Member(Member),
+    /// Inserts or replaces a conversation's row.
+    Conversation(Conversation),
+    /// Inserts a message.
+    Message(Message),
+    /// Inserts or replaces a turn's row.
+    Turn(Turn),
+    /// Inserts a step.
+    Step(Step),
+    /// Inserts or replaces a remembered thing.
+    Memory(Memory),
+    /// Removes a remembered thing, if it is there.
+    Forget(MemoryId),
+    /// Inserts or replaces a reminder.
+    Reminder(Reminder),
+    /// Claims an occurrence. The only write that fails when its row is there already: [`StoreError::Claimed`].
+    Claim {
+        /// The reminder.
+        reminder: ReminderId,
+        /// When it was due.
+        due: Timestamp,
+        /// When it was claimed.
+        at: Timestamp,
+    },
+    /// Inserts or replaces a delivery.
+    Delivery(Delivery),
+    /// Inserts or replaces a session.
+    Session(Session),
+    /// Removes a session, if it is there.
+    EndSession(SessionId),
+}
+
+/// The unit of writing that an actor asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The rows.
+    pub writes: Vec<Write>,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What the port writes in one transaction.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Group {
+    /// The rows of all commits, in order; a later write of the same row wins.
+    pub writes: Vec<Write>,
+    /// The facts in their places.
+    pub entries: Vec<Entry>,
+}
+
+/// What opening found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The end of the chain.
+    pub head: Head,
+    /// The version of the schema, after migration.
+    pub schema: u32,
+    /// The version before, when a migration ran.
+    pub migrated_from: Option<u32>,
+}
+
+/// All that a conversation needs in order to go on where it stood.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ConversationState {
+    /// Its row; none when it has never been used.
+    pub row: Option<Conversation>,
+    /// Its messages after the summary, oldest first, the newest `tail` of them.
+    pub messages: Vec<Message>,
+    /// Its open turns, oldest first.
+    pub open: Vec<Turn>,
+    /// The messages that began the open turns, should they lie before `messages`.
+    pub asked: Vec<Message>,
+    /// The steps of the open turns, in order.
+    pub steps: BTreeMap<TurnId, Vec<Step>>,
+}
+
+/// How many rows there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Turns that are open.
+    pub open_turns: u64,
+    /// Remembered things.
+    pub memories: u64,
+    /// Reminders that will come due.
+    pub pending_reminders: u64,
+    /// Deliveries that are not confirmed.
+    pub pending_deliveries: u64,
+    /// Deliveries of which nobody knows.
+    pub unknown_deliveries: u64,
+}
+
+/// What can go wrong with the store. A person gets the sentence; it says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another house runs on this data folder.
+    #[error("another house is running on this data folder; stop it first, or set HEARTH_DATA to another folder")]
+    InUse,
+    /// A newer house wrote this.
+    #[error("the data was written by a newer version (schema {found}, this one knows {known}); install that version again")]
+    NewerSchema {
+        /// What was found.
+        found: u32,
+        /// The newest that this house knows.
+        known: u32,
+    },
+    /// The disk is full.
+    #[error("the disk is full; free some space and try again")]
+    DiskFull,
+    /// The data folder cannot be written.
+    #[error("the data folder cannot be written; check its owner and that the disk is not mounted read-only")]
+    ReadOnly,
+    /// What is there cannot be read.
+    #[error("the data is damaged ({0}); restore a backup, or move the data folder away to start empty")]
+    Damaged(String),
+    /// The occurrence was claimed before. Nothing was written.
+    #[error("this occurrence was claimed before")]
+    Claimed,
+    /// Somebody else opened the store after us: we are not the house any more. Nothing was written.
+    #[error("another house has taken over this store")]
+    Fenced,
+    /// It cannot be reached, or broke off. Whether a write happened is not known.
+    #[error("the store does not answer ({0})")]
+    Unavailable(String),
+    /// It is not open.
+    #[error("the store is not open")]
+    Closed,
+    /// Too much waits. Nothing was written.
+    #[error("the house has too much to write just now; try again in a moment")]
+    Busy,
+    /// It refused what we wrote.
+    #[error("the store refused a write ({0})")]
+    Refused(String),
+}
+
+impl StoreError {
+    /// Whether it is certain that nothing was written.
+    #[must_use]
+    pub const fn nothing_written(&self) -> bool {
+        !matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl Classified for StoreError {
+    fn class(&self) -> Class {
+        match self {
+            Self::InUse | Self::NewerSchema { .. } | Self::ReadOnly | Self::Damaged(_) | Self::Fenced => Class::Permanent,
+            Self::DiskFull | Self::Unavailable(_) | Self::Closed | Self::Busy => Class::Transient,
+            Self::Claimed => Class::Denied,
+            Self::Refused(_) => Class::Bug,
+        }
+    }
+}
+
+/// What a store answers.
+pub type StoreFuture<T> = BoxFuture<'static, Result<T, StoreError>>;
+
+/// The database. Writes come from the store actor alone, one group at a time; reads from any actor.
+///
+/// Whatever `apply` has answered `Ok` to survives `kill -9` and power loss (I-12), and is seen by every read that
+/// begins after the answer.
+pub trait Store: Send + Sync {
+    /// Opens, migrates, and takes the lease. Opening again after a failure or a close is allowed.
+    fn open(&self) -> StoreFuture<Opened>;
+    /// Writes a group in one transaction: all of it or nothing.
+    fn apply(&self, group: Group) -> StoreFuture<()>;
+    /// Closes; what was applied stays.
+    fn close(&self) -> StoreFuture<()>;
+
+    /// All members.
+    fn members(&self) -> StoreFuture<Vec<Member>>;
+    /// A conversation, with its newest `tail` messages.
+    fn conversation(&self, id: ConversationId, tail: usize) -> StoreFuture<ConversationState>;
+    /// The conversations with an open turn, oldest turn first.
+    fn unfinished(&self) -> StoreFuture<Vec<Conversation>>;
+    /// Messages of a conversation after `after`, oldest first, at most `limit`.
+    fn messages(&self, conversation: ConversationId, after: u64, limit: usize) -> StoreFuture<Vec<Message>>;
+    /// The newest `limit` messages of a conversation, oldest first.
+    fn recent(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<Message>>;
+    /// Searches what is remembered as facts and notes.
+    fn search(&self, search: MemorySearch) -> StoreFuture<Vec<MemoryHit>>;
+    /// Notes and list items of a conversation, oldest first, that this audience may read.
+    fn entries(&self, conversation: ConversationId, audience: Audience) -> StoreFuture<Vec<Memory>>;
+    /// How many things a member has in memory.
+    fn memory_count(&self, member: MemberId) -> StoreFuture<usize>;
+    /// The pending reminders, earliest first.
+    fn pending_reminders(&self) -> StoreFuture<Vec<Reminder>>;
+    /// The deliveries that are pending, sending or unknown.
+    fn unsettled_deliveries(&self) -> StoreFuture<Vec<Delivery>>;
+    /// The session of that token, whatever its end.
+    fn session(&self, token: Digest) -> StoreFuture<Option<Session>>;
+    /// Entries of the journal after `after`, in order, at most `limit`.
+    fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>>;
+    /// How many rows there are.
+    fn counts(&self) -> StoreFuture<Counts>;
+}

@@ -1,0 +1,367 @@
+//! The conversation actor: a thin shell around [`hearth_domain::conversation::Core`], which has the state diagram.
+//!
+//! | in | out | |
+//! |---|---|---|
+//! | [`Hear`] | `Result<Accepted, SayError>` | a member said something |
+//! | [`Note`] | [`Noticed`] | a reminder came due here |
+//! | [`Cease`] | `bool` | end the turn that runs; whether one ran |
+//!
+//! Transient, one per live conversation: it ends by itself when it has been idle for `park_after` and comes back with the next message. Everything it
+//! needs is in the store, so a restart loses the call under way and nothing else: the turn resumes. Invariants: see the core.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
+use tokio::sync::oneshot;
+use hearth_domain::conversation::{Accepted, AskId, Core, Cx, Effect, Notice, Noticed, Say, SayError, Setting};
+use hearth_domain::household::{Member, MemberId};
+use hearth_domain::ids::{CallId, ConversationId, TurnId};
+use hearth_domain::model::{ModelError, ModelRequest};
+use hearth_domain::policy::{Decision, Refusal};
+use hearth_domain::store::{ConversationState, StoreError};
+use hearth_domain::time::Mono;
+use hearth_domain::tool::{Invocation, ToolError};
+use hearth_supervisor::context::Context;
+use hearth_supervisor::exit::StartError;
+use hearth_supervisor::link::{AskError, Link};
+
+use crate::leash::{Tether, leash};
+use crate::local::Preview;
+use crate::memory::{Recall, within};
+use crate::models::{Complete, Purpose};
+use crate::outbox::Deliver;
+use crate::policy::Decide;
+use crate::ports::Ports;
+use crate::store::Save;
+use crate::tools::Call;
+
+/// Times that the actor may die over one turn.
+pub const WAKES_MAX: u32 = 3;
+/// Messages that a conversation has in mind when it wakes.
+const TAIL: usize = 200;
+/// Time until a full outbox is offered the same delivery again.
+const DELIVER_AGAIN: Duration = Duration::from_millis(50);
+/// Time until a load that failed is tried again.
+const LOAD_AGAIN: Duration = Duration::from_millis(250);
+
+/// A member said something.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Accepted, SayError>")]
+pub struct Hear(pub Box<Say>);
+
+/// A reminder came due.
+#[derive(Debug, Message)]
+#[rtype(result = "Noticed")]
+pub struct Note(pub Box<Notice>);
+
+/// End the turn that runs.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Cease;
+
+/// Park now, if nothing is under way.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Rest;
+
+/// How often a conversation was loaded since one of its turns last ended. Kept beside the actor, so that it survives its crashes.
+pub type Wakes = Arc<AtomicU32>;
+
+/// The links and the setting of every conversation.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The ports.
+    pub ports: Ports,
+    /// What does not change.
+    pub setting: Arc<Setting>,
+    /// To the store.
+    pub save: Link<Save>,
+    /// To memory.
+    pub recall: Link<Recall>,
+    /// To the models.
+    pub complete: Link<Complete>,
+    /// To policy.
+    pub decide: Link<Decide>,
+    /// To the tools.
+    pub call: Link<Call>,
+    /// To the outbox.
+    pub deliver: Link<Deliver>,
+    /// To the channel that shows previews.
+    pub preview: Link<Preview>,
+}
+
+/// A conversation.
+#[derive(Debug)]
+pub struct ConversationActor {
+    wakes: Wakes,
+    id: ConversationId,
+    around: Surroundings,
+    core: Core,
+    /// What the core wants done at the beginning.
+    first: Vec<Effect>,
+    says: BTreeMap<AskId, oneshot::Sender<Result<Accepted, SayError>>>,
+    notes: BTreeMap<AskId, oneshot::Sender<Noticed>>,
+    last_ask: AskId,
+    model: Option<(u64, Tether)>,
+    tool: Option<(CallId, Tether)>,
+    /// When something last happened.
+    busy_at: Mono,
+}
+
+impl ConversationActor {
+    /// Reads where the conversation stands. A turn at which the actor has died [`WAKES_MAX`] times in a row is not tried again: it
+    /// ends in a visible failure, so that one message cannot keep the house busy for ever.
+    pub async fn load(id: ConversationId, around: Surroundings, wakes: Wakes) -> Result<Self, StartError> {
+        let (state, members) = read(id, &around).await.map_err(|error| StartError::caused_by("the conversation could not be read", error))?;
+        let (mut core, mut first) = resume(id, &around, state, &members);
+        if wakes.fetch_add(1, Ordering::Relaxed) >= WAKES_MAX && core.open_turns() > 0 {
+            first = core.on_hopeless(Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids });
+        }
+        let busy_at = around.ports.clock.mono();
+        Ok(Self { wakes, id, around, core, first, says: BTreeMap::new(), notes: BTreeMap::new(), last_ask: 0, model: None, tool: None, busy_at })
+    }
+
+    /// Lets the core see an event and carries out what it wants.
+    fn step(&mut self, ctx: &mut Context<Self>, event: impl FnOnce(&mut Core, Cx<'_>) -> Vec<Effect>) {
+        let ids = Arc::clone(&self.around.ports.ids);
+        self.busy_at = self.around.ports.clock.mono();
+        let effects = event(&mut self.core, Cx { now: self.around.ports.clock.wall(), ids: &*ids });
+        for effect in effects {
+            self.carry_out(effect, ctx);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::Save { ticket, commit, after } if after.is_zero() => self.save(ticket, commit, ctx),
+            Effect::Save { ticket, commit, after } => {
+                ctx.run_later(after, move |this, ctx| this.save(ticket, commit, ctx));
+            }
+            Effect::AnswerSay(ask, answer) => drop(self.says.remove(&ask).map(|asker| asker.send(answer))),
+            Effect::AnswerNotice(ask, answer) => drop(self.notes.remove(&ask).map(|asker| asker.send(answer))),
+            Effect::Recall(turn, search) => {
+                let found = self.around.recall.ask(Recall(search), self.around.setting.limits.ask_deadline);
+                ctx.spawn(found.into_actor(self).map(move |found, this, ctx| {
+                    let hits = found.ok().and_then(Result::ok).unwrap_or_else(|| {
+                        tracing::warn!(%turn, "memory did not answer; the turn goes on without it");
+                        Vec::new()
+                    });
+                    this.step(ctx, |core, cx| core.on_recalled(cx, turn, hits));
+                }));
+            }
+            Effect::CallModel(call, request) => self.call_model(call, request, Purpose::Turn, ctx),
+            Effect::Summarise(call, request) => self.call_model(call, request, Purpose::Summary, ctx),
+            Effect::CancelModel(call) => drop(self.model.take_if(|(now, _)| *now == call)),
+            Effect::Decide(question) => {
+                let call = question.call;
+                let decided = self.around.decide.ask(Decide(question), self.around.setting.limits.ask_deadline);
+                ctx.spawn(decided.into_actor(self).map(move |decision, this, ctx| {
+                    let decision = decision.unwrap_or(Decision::Deny(Refusal::NoRule));
+                    this.step(ctx, |core, cx| core.on_decided(cx, call, decision));
+                }));
+            }
+            Effect::RunTool(invocation) => self.run_tool(invocation, ctx),
+            Effect::CancelTool(call) => drop(self.tool.take_if(|(now, _)| *now == call)),
+            Effect::ResetPreview(turn) => self.reset_preview(turn),
+            Effect::Deliver(delivery, message) => {
+                self.wakes.store(0, Ordering::Relaxed);
+                self.deliver(Deliver { delivery, message }, ctx);
+            }
+            Effect::Reload(why) => self.reload(why, ctx),
+        }
+    }
+
+    fn save(&self, ticket: u64, commit: hearth_domain::store::Commit, ctx: &mut Context<Self>) {
+        let saved = self.around.save.ask(Save(commit), self.around.setting.limits.commit_deadline);
+        ctx.spawn(saved.into_actor(self).map(move |saved, this, ctx| {
+            let result = saved.unwrap_or_else(|error| Err(not_asked(error)));
+            this.step(ctx, |core, cx| core.on_saved(cx, ticket, result));
+        }));
+    }
+
+    fn call_model(&mut self, call: u64, request: Box<ModelRequest>, purpose: Purpose, ctx: &mut Context<Self>) {
+        let (tether, leash) = leash();
+        if purpose == Purpose::Turn {
+            self.model = Some((call, tether));
+        } else {
+            // A summary is never cancelled; its tether lives as long as its answer is awaited.
+            ctx.run_later(self.around.setting.limits.model_deadline, move |_, _| drop(tether));
+        }
+        let turn = self.core.previewing(call);
+        let (link, conversation) = (self.around.preview.clone(), self.id);
+        let preview = Arc::new(move |text: Option<&str>| {
+            if let Some(turn) = turn {
+                // Only a preview: what does not fit is missed.
+                drop(link.offer(Preview { conversation, turn, text: text.map(Arc::from) }));
+            }
+        });
+        let deadline = self.around.setting.limits.model_deadline.saturating_mul(8);
+        let replied = self.around.complete.ask(Complete { request, purpose, preview, leash }, deadline);
+        ctx.spawn(replied.into_actor(self).map(move |reply, this, ctx| {
+            let reply = reply.unwrap_or_else(|error| Err(ModelError::Unavailable(error.to_string())));
+            match purpose {
+                Purpose::Turn => this.step(ctx, |core, cx| core.on_replied(cx, call, reply)),
+                Purpose::Summary => this.step(ctx, |core, cx| core.on_summarised(cx, call, reply)),
+            }
+        }));
+    }
+
+    fn run_tool(&mut self, invocation: Box<Invocation>, ctx: &mut Context<Self>) {
+        let (tether, leash) = leash();
+        let (call, deadline) = (invocation.id, invocation.deadline.saturating_add(Duration::from_secs(1)));
+        self.tool = Some((call, tether));
+        let ended = self.around.call.ask(Call { invocation, leash }, deadline);
+        ctx.spawn(ended.into_actor(self).map(move |ended, this, ctx| {
+            let result = ended.unwrap_or_else(|error| {
+                Err(match error {
+                    AskError::Full | AskError::Down => ToolError::Busy,
+                    AskError::TimedOut => ToolError::TimedOut,
+                    AskError::Lost => ToolError::Lost,
+                })
+            });
+            this.tool = None;
+            this.step(ctx, |core, cx| core.on_tool_ended(cx, call, result));
+        }));
+    }
+
+    fn reset_preview(&self, turn: TurnId) {
+        drop(self.around.preview.offer(Preview { conversation: self.id, turn, text: None }));
+    }
+
+    /// Hands over what is durable; a full outbox is offered it again, since somebody waits for it.
+    fn deliver(&self, deliver: Deliver, ctx: &mut Context<Self>) {
+        if let Err(refused) = self.around.deliver.offer(deliver) {
+            ctx.run_later(DELIVER_AGAIN, move |this, ctx| this.deliver(refused.message, ctx));
+        }
+    }
+
+    /// What is in the store is not known: read it, as after a crash. Whoever waits learns that their answer is lost.
+    fn reload(&mut self, why: &'static str, ctx: &mut Context<Self>) {
+        tracing::warn!(conversation = %self.id, why, "reading the conversation again");
+        self.says.clear();
+        self.notes.clear();
+        self.model = None;
+        self.tool = None;
+        let around = self.around.clone();
+        let (id, again) = (self.id, read_until_it_works(self.id, around));
+        ctx.wait(again.into_actor(self).map(move |(state, members), this, ctx| {
+            let (core, first) = resume(id, &this.around, state, &members);
+            this.core = core;
+            for effect in first {
+                this.carry_out(effect, ctx);
+            }
+        }));
+    }
+
+    fn park_if_idle(&mut self, ctx: &mut Context<Self>) {
+        let idle = self.around.ports.clock.mono().since(self.busy_at);
+        if self.core.is_idle() && idle >= self.around.setting.limits.park_after {
+            ctx.stop();
+        }
+    }
+
+    fn next_ask(&mut self) -> AskId {
+        self.last_ask = self.last_ask.saturating_add(1);
+        self.last_ask
+    }
+}
+
+/// The conversation and everybody whom it may concern.
+async fn read(id: ConversationId, around: &Surroundings) -> Result<(ConversationState, BTreeMap<MemberId, Member>), StoreError> {
+    let (store, deadline) = (&around.ports.store, around.setting.limits.read_deadline);
+    let state = within(deadline, store.conversation(id, TAIL)).await?;
+    if state.open.is_empty() {
+        return Ok((state, BTreeMap::new()));
+    }
+    let members = within(deadline, store.members()).await?;
+    Ok((state, members.into_iter().map(|member| (member.id, member)).collect()))
+}
+
+async fn read_until_it_works(id: ConversationId, around: Surroundings) -> (ConversationState, BTreeMap<MemberId, Member>) {
+    loop {
+        match read(id, &around).await {
+            Ok(all) => return all,
+            Err(error) => tracing::warn!(conversation = %id, %error, "the conversation could not be read; trying again"),
+        }
+        tokio::time::sleep(LOAD_AGAIN).await;
+    }
+}
+
+fn resume(id: ConversationId, around: &Surroundings, state: ConversationState, members: &BTreeMap<MemberId, Member>) -> (Core, Vec<Effect>) {
+    let cx = Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids };
+    Core::load(cx, Arc::clone(&around.setting), id, state, members)
+}
+
+/// What became of a commit whose ask had no answer.
+fn not_asked(error: AskError) -> StoreError {
+    match error {
+        AskError::Full => StoreError::Busy,
+        AskError::Down => StoreError::Closed,
+        AskError::TimedOut | AskError::Lost => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+// === impl Actor ===
+
+impl Actor for ConversationActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        for effect in std::mem::take(&mut self.first) {
+            self.carry_out(effect, ctx);
+        }
+        let look = self.around.setting.limits.park_after / 4;
+        ctx.run_interval(look.max(Duration::from_millis(10)), Self::park_if_idle);
+    }
+}
+
+impl Handler<Hear> for ConversationActor {
+    type Result = ResponseFuture<Result<Accepted, SayError>>;
+
+    fn handle(&mut self, Hear(say): Hear, ctx: &mut Context<Self>) -> Self::Result {
+        let ask = self.next_ask();
+        let (asker, answer) = oneshot::channel();
+        self.says.insert(ask, asker);
+        self.step(ctx, |core, cx| core.on_said(cx, ask, *say));
+        Box::pin(async { answer.await.unwrap_or(Err(SayError::Unavailable)) })
+    }
+}
+
+impl Handler<Note> for ConversationActor {
+    type Result = ResponseFuture<Noticed>;
+
+    fn handle(&mut self, Note(notice): Note, ctx: &mut Context<Self>) -> Self::Result {
+        let ask = self.next_ask();
+        let (asker, answer) = oneshot::channel();
+        self.notes.insert(ask, asker);
+        self.step(ctx, |core, cx| core.on_notice(cx, ask, *notice));
+        Box::pin(async { answer.await.unwrap_or_else(|_| Noticed::Failed(StoreError::Closed)) })
+    }
+}
+
+impl Handler<Cease> for ConversationActor {
+    type Result = MessageResult<Cease>;
+
+    fn handle(&mut self, _: Cease, ctx: &mut Context<Self>) -> Self::Result {
+        let mut stopped = None;
+        self.step(ctx, |core, cx| {
+            let (turn, effects) = core.on_stop(cx);
+            stopped = turn;
+            effects
+        });
+        MessageResult(stopped.is_some())
+    }
+}
+
+impl Handler<Rest> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Rest, ctx: &mut Context<Self>) {
+        if self.core.is_idle() {
+            ctx.stop();
+        }
+    }
+}

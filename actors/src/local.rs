@@ -1,0 +1,399 @@
+//! The local channel: the terminal and the page, clients of this house on this machine.
+//!
+//! ```text
+//! (subscribed at a cursor) ──▶ catching up: reads what is in the store, page by page ──▶ live: each message as it is said
+//!                                      ▲                                              │
+//!                                      └───────────── a client that reads too slowly ─┘
+//! ```
+//!
+//! | in | out | |
+//! |---|---|---|
+//! | [`Subscribe`] | `Result<Subscribed, ChannelError>` | a client wants a conversation from its cursor on |
+//! | [`Unsubscribe`] | | it is gone |
+//! | [`Tell`] | `Result<Accepted, SayError>` | a client says something |
+//! | [`Halt`] | `bool` | a client stops the turn that runs; whether one ran |
+//! | [`Seen`] | | a client has shown everything up to there |
+//! | [`Hand`] | | the outbox has something to say |
+//! | [`Preview`] | | a piece of streamed text; may be missed |
+//!
+//! Permanent. A client that comes again with its cursor gets each message after it once: the cursor is what makes this channel recognise
+//! repetitions. A restart ends the clients' streams; they come back. Limits: `subscribers`, `replay`, and [`QUEUE`] events per client.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture};
+use hearth_domain::conversation::{Accepted, Say, SayError};
+use hearth_domain::household::Member;
+use hearth_domain::ids::{ConversationId, TurnId};
+use hearth_domain::limits::Limits;
+use hearth_domain::message::{Message as Said, Origin, Part};
+use hearth_domain::store::{Store, StoreError};
+use hearth_supervisor::context::Context;
+use hearth_supervisor::link::Link;
+use tokio::sync::mpsc;
+
+use crate::conversations::{Stop, Submit};
+use crate::household::{Resolve, Stranger};
+use crate::memory::within;
+use crate::outbox::{Confirm, Hand};
+
+/// The channel's name in origins and deliveries.
+pub const NAME: &str = "local";
+/// Events that wait for one client.
+pub const QUEUE: usize = 256;
+
+/// A client's id, given by the channel.
+pub type ClientId = u64;
+
+/// What a client gets.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A message, once, in order.
+    Message(Arc<Said>),
+    /// A piece of an answer that is being written.
+    Delta {
+        /// The turn.
+        turn: TurnId,
+        /// The piece.
+        text: Arc<str>,
+    },
+    /// The pieces so far are void.
+    Reset {
+        /// The turn.
+        turn: TurnId,
+    },
+    /// All that was in the store has been handed over.
+    CaughtUp,
+}
+
+/// A client wants a conversation.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Subscribed, ChannelError>")]
+pub struct Subscribe {
+    /// As whom; none for the owner.
+    pub identity: Option<String>,
+    /// The thread; empty for the main one.
+    pub thread: String,
+    /// Everything after this place; none for the newest few.
+    pub cursor: Option<u64>,
+    /// Where events go.
+    pub events: mpsc::Sender<Event>,
+}
+
+/// What a subscribed client knows.
+#[derive(Debug, Clone)]
+pub struct Subscribed {
+    /// The client.
+    pub client: ClientId,
+    /// Who it is.
+    pub member: Member,
+    /// The conversation.
+    pub conversation: ConversationId,
+}
+
+/// Why there is no subscription.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChannelError {
+    /// Nobody of that name.
+    #[error("{0}")]
+    Stranger(Stranger),
+    /// Too many clients.
+    #[error("{0} clients are connected already; close one")]
+    Full(usize),
+    /// The house cannot serve just now.
+    #[error("the house is busy or restarting; try again in a moment")]
+    Unavailable,
+}
+
+/// The client is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Unsubscribe(pub ClientId);
+
+/// A client says something.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Accepted, SayError>")]
+pub struct Tell {
+    /// As whom; none for the owner.
+    pub identity: Option<String>,
+    /// The thread.
+    pub thread: String,
+    /// The client's own id of the message: said again with the same one, it is accepted once.
+    pub nonce: String,
+    /// The text.
+    pub text: String,
+    /// Pictures.
+    pub images: Vec<Part>,
+}
+
+/// A client stops the turn that runs.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Halt {
+    /// As whom; none for the owner.
+    pub identity: Option<String>,
+    /// The thread.
+    pub thread: String,
+}
+
+/// A client has shown everything up to there.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Seen {
+    /// The client.
+    pub client: ClientId,
+    /// The place, inclusive.
+    pub upto: u64,
+}
+
+/// A piece of streamed text, or the word that the pieces so far are void.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Preview {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The turn.
+    pub turn: TurnId,
+    /// The piece; none voids.
+    pub text: Option<Arc<str>>,
+}
+
+/// The local channel.
+pub struct LocalActor {
+    store: Arc<dyn Store>,
+    limits: Limits,
+    resolve: Link<Resolve>,
+    submit: Link<Submit>,
+    stop: Link<Stop>,
+    confirm: Link<Confirm>,
+    clients: BTreeMap<ClientId, Client>,
+    last_client: ClientId,
+}
+
+impl std::fmt::Debug for LocalActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalActor").field("clients", &self.clients.len()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Client {
+    conversation: ConversationId,
+    events: mpsc::Sender<Event>,
+    /// The last message that it was handed.
+    cursor: u64,
+    feed: Feed,
+}
+
+/// How a client gets messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Feed {
+    /// From the store; `missed` when something was said since the last page was asked for.
+    CatchingUp { missed: bool },
+    /// As they are said.
+    Live,
+}
+
+impl LocalActor {
+    /// A channel without clients.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        limits: Limits,
+        resolve: Link<Resolve>,
+        submit: Link<Submit>,
+        stop: Link<Stop>,
+        confirm: Link<Confirm>,
+    ) -> Self {
+        Self { store, limits, resolve, submit, stop, confirm, clients: BTreeMap::new(), last_client: 0 }
+    }
+
+    /// Reads the next page for a client that catches up.
+    fn read_page(&mut self, id: ClientId, ctx: &mut Context<Self>) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        client.feed = Feed::CatchingUp { missed: false };
+        let limit = self.limits.replay;
+        let read = within(self.limits.read_deadline, self.store.messages(client.conversation, client.cursor, limit));
+        ctx.spawn(read.into_actor(self).then(move |page, this, _| this.send_page(id, page, limit)));
+    }
+
+    /// Sends a page at the client's own speed, then goes on.
+    fn send_page(&mut self, id: ClientId, page: Result<Vec<Said>, StoreError>, limit: usize) -> ResponseActFuture<Self, ()> {
+        let events = self.clients.get(&id).map(|client| client.events.clone());
+        let (Some(events), Ok(page)) = (events, page) else {
+            // Without its stream the client comes again.
+            self.clients.remove(&id);
+            return Box::pin(actix::fut::ready(()));
+        };
+        let (full, last) = (page.len() >= limit, page.last().map(|message| message.seq));
+        let sent = async move {
+            for message in page {
+                if events.send(Event::Message(Arc::new(message))).await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        Box::pin(sent.into_actor(self).map(move |alive, this, ctx| {
+            let Some(client) = this.clients.get_mut(&id).filter(|_| alive) else {
+                this.clients.remove(&id);
+                return;
+            };
+            client.cursor = client.cursor.max(last.unwrap_or(0));
+            if full || client.feed == (Feed::CatchingUp { missed: true }) {
+                this.read_page(id, ctx);
+            } else {
+                client.feed = Feed::Live;
+                // A client with a full queue learns it from the next message.
+                drop(client.events.try_send(Event::CaughtUp));
+            }
+        }))
+    }
+
+    /// Where a new client without a cursor begins: before the newest messages of one page.
+    fn begin(&mut self, id: ClientId, cursor: Option<u64>, ctx: &mut Context<Self>) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        if let Some(cursor) = cursor {
+            client.cursor = cursor;
+            return self.read_page(id, ctx);
+        }
+        let limit = self.limits.replay;
+        let read = within(self.limits.read_deadline, self.store.recent(client.conversation, limit));
+        // A page that is not full is the whole conversation; a full one leads on to what was said meanwhile.
+        ctx.spawn(read.into_actor(self).then(move |page, this, _| this.send_page(id, page, limit)));
+    }
+}
+
+// === impl Actor ===
+
+impl Actor for LocalActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Subscribe> for LocalActor {
+    type Result = ResponseActFuture<Self, Result<Subscribed, ChannelError>>;
+
+    fn handle(&mut self, asked: Subscribe, _: &mut Context<Self>) -> Self::Result {
+        if self.clients.len() >= self.limits.subscribers {
+            return Box::pin(actix::fut::ready(Err(ChannelError::Full(self.clients.len()))));
+        }
+        let Subscribe { identity, thread, cursor, events } = asked;
+        let resolved = self.resolve.ask(Resolve { identity, thread }, self.limits.ask_deadline);
+        Box::pin(resolved.into_actor(self).map(move |resolved, this, ctx| {
+            let resolved = resolved.map_err(|_| ChannelError::Unavailable)?.map_err(ChannelError::Stranger)?;
+            this.last_client = this.last_client.saturating_add(1);
+            let id = this.last_client;
+            let conversation = resolved.place.conversation;
+            this.clients.insert(id, Client { conversation, events, cursor: 0, feed: Feed::CatchingUp { missed: false } });
+            this.begin(id, cursor, ctx);
+            Ok(Subscribed { client: id, member: resolved.member, conversation })
+        }))
+    }
+}
+
+impl Handler<Unsubscribe> for LocalActor {
+    type Result = ();
+
+    fn handle(&mut self, Unsubscribe(id): Unsubscribe, _: &mut Context<Self>) {
+        self.clients.remove(&id);
+    }
+}
+
+impl Handler<Tell> for LocalActor {
+    type Result = ResponseFuture<Result<Accepted, SayError>>;
+
+    fn handle(&mut self, told: Tell, _: &mut Context<Self>) -> Self::Result {
+        let limits = &self.limits;
+        if told.text.len() > limits.message_bytes {
+            let error = SayError::TooLong { bytes: told.text.len(), limit: limits.message_bytes };
+            return Box::pin(async { Err(error) });
+        }
+        let resolved = self.resolve.ask(Resolve { identity: told.identity, thread: told.thread.clone() }, limits.ask_deadline);
+        let (submit, deadline) = (self.submit.clone(), limits.commit_deadline);
+        Box::pin(async move {
+            let resolved = resolved.await.map_err(|_| SayError::Unavailable)?.map_err(|_| SayError::Unknown)?;
+            let say = Say {
+                origin: Origin { channel: NAME.to_owned(), external: format!("{}/{}", resolved.member.id, told.nonce) },
+                member: resolved.member,
+                place: resolved.place,
+                thread: told.thread,
+                text: told.text,
+                images: told.images,
+            };
+            submit.ask(Submit(Box::new(say)), deadline).await.map_err(|_| SayError::Unavailable)?
+        })
+    }
+}
+
+impl Handler<Halt> for LocalActor {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, halt: Halt, _: &mut Context<Self>) -> Self::Result {
+        let deadline = self.limits.ask_deadline;
+        let resolved = self.resolve.ask(Resolve { identity: halt.identity, thread: halt.thread }, deadline);
+        let stop = self.stop.clone();
+        Box::pin(async move {
+            match resolved.await {
+                Ok(Ok(resolved)) => stop.ask(Stop(resolved.place.conversation), deadline).await.unwrap_or(false),
+                Ok(Err(_)) | Err(_) => false,
+            }
+        })
+    }
+}
+
+impl Handler<Seen> for LocalActor {
+    type Result = ();
+
+    fn handle(&mut self, seen: Seen, _: &mut Context<Self>) {
+        if let Some(client) = self.clients.get(&seen.client) {
+            // A confirmation that does not fit is made good by the next one.
+            drop(self.confirm.offer(Confirm { conversation: client.conversation, upto: seen.upto.min(client.cursor) }));
+        }
+    }
+}
+
+impl Handler<Hand> for LocalActor {
+    type Result = ();
+
+    fn handle(&mut self, Hand(message): Hand, ctx: &mut Context<Self>) {
+        let mut slow = Vec::new();
+        self.clients.retain(|id, client| {
+            if client.conversation != message.conversation || client.cursor >= message.seq {
+                return true;
+            }
+            if let Feed::CatchingUp { .. } = client.feed {
+                client.feed = Feed::CatchingUp { missed: true };
+                return true;
+            }
+            match client.events.try_send(Event::Message(Arc::clone(&message))) {
+                Ok(()) => client.cursor = message.seq,
+                Err(mpsc::error::TrySendError::Full(_)) => slow.push(*id),
+                Err(mpsc::error::TrySendError::Closed(_)) => return false,
+            }
+            true
+        });
+        for id in slow {
+            self.read_page(id, ctx);
+        }
+    }
+}
+
+impl Handler<Preview> for LocalActor {
+    type Result = ();
+
+    fn handle(&mut self, preview: Preview, _: &mut Context<Self>) {
+        for client in self.clients.values().filter(|client| client.conversation == preview.conversation) {
+            let event = match &preview.text {
+                Some(text) => Event::Delta { turn: preview.turn, text: Arc::clone(text) },
+                None => Event::Reset { turn: preview.turn },
+            };
+            // Only a preview: a client that reads too slowly gets the answer whole.
+            drop(client.events.try_send(event));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What the actors need from outside, and what they are told about the household. The one argument of [`crate::tree::build`].
+
+use std::sync::Arc;
+
+use hearth_domain::chance::Seed;
+use hearth_domain::household::Member;
+use hearth_domain::ids::Ids;
+use hearth_domain::limits::Limits;
+use hearth_domain::model::Model;
+use hearth_domain::store::Store;
+use hearth_domain::time::Clock;
+use hearth_domain::tool::Tools;
+use hearth_supervisor::wires::Wires;
+
+/// The ports. Real in the product, doubles in simulation.
+#[derive(Clone)]
+pub struct Ports {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Both clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub ids: Arc<dyn Ids>,
+    /// Providers in the order in which they are asked; the last one always answers.
+    pub models: Vec<Arc<dyn Model>>,
+    /// Tools that live outside the tree.
+    pub tools: Arc<dyn Tools>,
+    /// The root of all chance.
+    pub seed: Seed,
+    /// Where simulation reaches the links.
+    pub wires: Wires,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports").field("models", &self.models.len()).finish_non_exhaustive()
+    }
+}
+
+/// What the configuration says about the household.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The household's name, as the agent knows it.
+    pub name: String,
+    /// Everybody who is enrolled; the first is the owner.
+    pub members: Vec<Member>,
+    /// The bounds.
+    pub limits: Limits,
+}

@@ -1,0 +1,137 @@
+//! A provider actor: one model behind a breaker, with bounded attempts and back-off between them.
+//!
+//! | in | out | |
+//! |---|---|---|
+//! | [`Attempt`] | `Result<ModelReply, ModelError>` | a completion, after as many attempts as its errors allow |
+//!
+//! Permanent, one per configured provider. A restart loses the breaker's state and the calls under way; their askers try the next
+//! provider or learn the failure. Each call has its span. Limits: `model_attempts`, `model_backoff`, `model_deadline`, `breaker_*`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Handler, Message, ResponseFuture};
+use hearth_domain::breaker::{Breaker, wait_before_next};
+use hearth_domain::chance::Seed;
+use hearth_domain::limits::Limits;
+use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest};
+use hearth_domain::time::Clock;
+use hearth_supervisor::context::Context;
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+
+use crate::leash::Leash;
+use crate::models::PreviewSink;
+
+/// Complete this, here.
+#[derive(Message)]
+#[rtype(result = "Result<ModelReply, ModelError>")]
+pub struct Attempt {
+    /// The request.
+    pub request: Box<ModelRequest>,
+    /// Where pieces of text go.
+    pub preview: PreviewSink,
+    /// Ends the attempt when its asker is gone.
+    pub leash: Leash,
+}
+
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Attempt")
+    }
+}
+
+/// The provider actor.
+pub struct ProviderActor {
+    model: Arc<dyn Model>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    // Shared with the attempts under way; all on this thread.
+    breaker: Rc<RefCell<Breaker>>,
+    chance: Rc<RefCell<ChaCha8Rng>>,
+}
+
+impl std::fmt::Debug for ProviderActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderActor").field("model", &self.model.name()).finish_non_exhaustive()
+    }
+}
+
+impl ProviderActor {
+    /// A provider with a closed breaker.
+    #[must_use]
+    pub fn new(model: Arc<dyn Model>, clock: Arc<dyn Clock>, limits: Limits, seed: &Seed) -> Self {
+        let breaker = Breaker::new(limits.breaker_failures, limits.breaker_rest);
+        let chance = seed.child(model.name()).rng();
+        Self { model, clock, limits, breaker: Rc::new(RefCell::new(breaker)), chance: Rc::new(RefCell::new(chance)) }
+    }
+}
+
+/// What the attempts of one call share.
+struct Attempts {
+    model: Arc<dyn Model>,
+    limits: Limits,
+    chance: Rc<RefCell<ChaCha8Rng>>,
+    preview: PreviewSink,
+}
+
+impl Attempts {
+    async fn run(self, request: Box<ModelRequest>) -> Result<ModelReply, ModelError> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.once((*request).clone()).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            // Whatever was shown of this attempt is void.
+            (self.preview)(None);
+            let chance = self.chance.borrow_mut().random();
+            let Some(wait) = wait_before_next(&error, attempt, self.limits.model_attempts, self.limits.model_backoff, chance) else {
+                return Err(error);
+            };
+            tracing::info!(provider = self.model.name(), attempt, %error, wait_ms = wait.as_millis(), "trying again");
+            tokio::time::sleep(wait).await;
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    async fn once(&self, request: ModelRequest) -> Result<ModelReply, ModelError> {
+        let preview = Arc::clone(&self.preview);
+        let deltas: DeltaSink = Arc::new(move |piece: &str| preview(Some(piece)));
+        self.model.complete(request, deltas).await
+    }
+}
+
+// === impl Actor ===
+
+impl Actor for ProviderActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Attempt> for ProviderActor {
+    type Result = ResponseFuture<Result<ModelReply, ModelError>>;
+
+    fn handle(&mut self, Attempt { request, preview, leash }: Attempt, _: &mut Context<Self>) -> Self::Result {
+        if !self.breaker.borrow_mut().admit(self.clock.mono()) {
+            return Box::pin(async { Err(ModelError::Resting) });
+        }
+        let attempts =
+            Attempts { model: Arc::clone(&self.model), limits: self.limits.clone(), chance: Rc::clone(&self.chance), preview };
+        let (breaker, clock, deadline) = (Rc::clone(&self.breaker), Arc::clone(&self.clock), self.limits.model_deadline);
+        Box::pin(async move {
+            let timed = tokio::time::timeout(deadline, attempts.run(request));
+            match leash.hold(timed).await {
+                None => {
+                    breaker.borrow_mut().abandoned(clock.mono());
+                    Err(ModelError::NobodyLeft)
+                }
+                Some(result) => {
+                    let result = result.unwrap_or(Err(ModelError::Timeout(deadline)));
+                    breaker.borrow_mut().ended(clock.mono(), result.as_ref().err());
+                    result
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,337 @@
+//! The wiring: raises the tree of the house from ports and configuration. Used by the product and by simulations alike.
+//!
+//! ```text
+//! house (one_for_one, small intensity)
+//! ├─ store          ├─ audit         ├─ models (sup)         ├─ outbox
+//! ├─ household      ├─ memory        │  ├─ chain             ├─ conversations (sup)
+//! ├─ policy         ├─ tools (sup)   │  └─ one per provider  │  ├─ directory
+//! │                 │  └─ toolbox    └─ scheduler            │  └─ one per live conversation
+//! └─ channels (sup) ── local
+//! ```
+//!
+//! Children start in the order of what they need: the store before its readers, channels last, so that nobody talks to a house that is
+//! half up. Links are made first, from slots, so the order of wiring does not matter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_domain::conversation::Setting;
+use hearth_domain::store::{Counts, Store};
+use hearth_domain::tool::ToolSpec;
+use hearth_supervisor::handle::SupervisorHandle;
+use hearth_supervisor::link::Link;
+use hearth_supervisor::slot::Slot;
+use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
+
+use crate::audit::{AuditActor, Record, Verify};
+use crate::conversation::Surroundings;
+use crate::conversations::ConversationsActor;
+use crate::house_tools::{self, HouseTools};
+use crate::household::{HouseholdActor, Resolve, Who};
+use crate::local::{self, Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
+use crate::memory::{MemoryActor, within};
+use crate::models::{ModelsActor, Rung};
+use crate::outbox::{OutboxActor, Outlet};
+use crate::policy::PolicyActor;
+use crate::ports::{House, Ports};
+use crate::provider::ProviderActor;
+use crate::scheduler::SchedulerActor;
+use crate::store::{Save, StoreActor};
+use crate::tools::ToolsActor;
+
+/// Restarts of the rooms themselves; small, because limits multiply down the tree.
+const HOUSE_INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
+/// Restarts of conversations, all together: one that dies at its message gives up by itself after a few.
+const CONVERSATIONS_INTENSITY: (u32, Duration) = (60, Duration::from_secs(60));
+/// Room for conversations that are being parked while others wake.
+const CONVERSATIONS_SLACK: usize = 64;
+/// The heartbeat of every room.
+const PROBE: Probe = Probe { every: Duration::from_secs(10), deadline: Duration::from_secs(60) };
+
+/// What the faces of the house may ask of it.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// The local channel.
+    pub subscribe: Link<Subscribe>,
+    /// The local channel.
+    pub unsubscribe: Link<Unsubscribe>,
+    /// The local channel.
+    pub tell: Link<Tell>,
+    /// The local channel.
+    pub halt: Link<Halt>,
+    /// The local channel.
+    pub seen: Link<Seen>,
+    /// The household.
+    pub who: Link<Who>,
+    /// The household.
+    pub resolve: Link<Resolve>,
+    /// The audit.
+    pub record: Link<Record>,
+    /// The audit.
+    pub verify: Link<Verify>,
+    /// The store, for what the faces keep: sessions.
+    pub save: Link<Save>,
+    /// What the house says of itself.
+    pub inquire: Inquire,
+}
+
+/// What the house says of itself.
+#[derive(Clone)]
+pub struct Inquire {
+    store: Arc<dyn Store>,
+    deadline: Duration,
+    providers: Arc<Vec<String>>,
+}
+
+impl std::fmt::Debug for Inquire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inquire").field("providers", &self.providers).finish_non_exhaustive()
+    }
+}
+
+impl Inquire {
+    /// How many rows there are; none when the store does not answer.
+    pub async fn counts(&self) -> Option<Counts> {
+        within(self.deadline, self.store.counts()).await.ok()
+    }
+
+    /// The configured providers, in order.
+    #[must_use]
+    pub fn providers(&self) -> &[String] {
+        &self.providers
+    }
+
+    /// The state of the house in sentences.
+    pub async fn lines(&self) -> Vec<String> {
+        let mut lines = vec![if self.providers.is_empty() {
+            "No language model is configured; house commands work.".to_owned()
+        } else {
+            format!("Language models, in order: {}.", self.providers.join(", "))
+        }];
+        match self.counts().await {
+            None => lines.push("The store does not answer just now.".to_owned()),
+            Some(counts) => lines.push(format!(
+                "{} remembered, {} reminders to come, {} messages in {} conversations; {} turns at work, {} deliveries not confirmed.",
+                counts.memories, counts.pending_reminders, counts.messages, counts.conversations, counts.open_turns, counts.pending_deliveries
+            )),
+        }
+        lines
+    }
+}
+
+/// The slots of all rooms.
+struct Slots {
+    store: Slot<StoreActor>,
+    household: Slot<HouseholdActor>,
+    policy: Slot<PolicyActor>,
+    audit: Slot<AuditActor>,
+    memory: Slot<MemoryActor>,
+    scheduler: Slot<SchedulerActor>,
+    outbox: Slot<OutboxActor>,
+    local: Slot<LocalActor>,
+    conversations: Slot<ConversationsActor>,
+    models: Slot<ModelsActor>,
+    tools: Slot<ToolsActor>,
+}
+
+impl Slots {
+    fn new(ports: &Ports, house: &House) -> Self {
+        let (size, wires) = (house.limits.mailbox, &ports.wires);
+        Self {
+            store: Slot::new("store", house.limits.waiting_commits, wires),
+            household: Slot::new("household", size, wires),
+            policy: Slot::new("policy", size, wires),
+            audit: Slot::new("audit", size, wires),
+            memory: Slot::new("memory", size, wires),
+            scheduler: Slot::new("scheduler", size, wires),
+            outbox: Slot::new("outbox", size, wires),
+            local: Slot::new("local", size.saturating_mul(4), wires),
+            conversations: Slot::new("directory", size.saturating_mul(4), wires),
+            models: Slot::new("chain", size, wires),
+            tools: Slot::new("toolbox", size, wires),
+        }
+    }
+}
+
+/// Raises the tree: its specification, and the doors through which faces reach it. Nothing runs yet.
+#[must_use]
+pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
+    let slots = Slots::new(ports, house);
+    let save = slots.store.link::<Save>();
+    let (rungs, models) = models(ports, house, &slots);
+    let providers: Vec<_> = rungs.iter().filter(|rung| !rung.house).map(|rung| rung.name.clone()).collect();
+    let inquire = Inquire { store: Arc::clone(&ports.store), deadline: house.limits.read_deadline, providers: Arc::new(providers) };
+    let doors = Doors {
+        subscribe: slots.local.link(),
+        unsubscribe: slots.local.link(),
+        tell: slots.local.link(),
+        halt: slots.local.link(),
+        seen: slots.local.link(),
+        who: slots.household.link(),
+        resolve: slots.household.link(),
+        record: slots.audit.link(),
+        verify: slots.audit.link(),
+        save: save.clone(),
+        inquire: inquire.clone(),
+    };
+    let spec = SupervisorSpec::new("house", Strategy::OneForOne)
+        .intensity(HOUSE_INTENSITY.0, HOUSE_INTENSITY.1)
+        .backoff(Backoff::default())
+        .child(store(ports, house, &slots))
+        .child(household(ports, house, &slots))
+        .child(ChildSpec::worker(&slots.policy, || async { Ok(PolicyActor::default()) }).probe(PROBE))
+        .child(audit(ports, house, &slots))
+        .child(memory(ports, house, &slots))
+        .child(tools(ports, house, &slots, inquire))
+        .child(models)
+        .child(outbox(ports, house, &slots))
+        .child(conversations(ports, house, &slots))
+        .child(scheduler(ports, house, &slots))
+        .child(channels(ports, house, &slots));
+    (spec, doors)
+}
+
+fn store(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (store, limits) = (Arc::clone(&ports.store), house.limits.clone());
+    ChildSpec::worker(&slots.store, move || StoreActor::open(Arc::clone(&store), limits.clone())).probe(PROBE)
+}
+
+fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (ports, house, save) = (ports.clone(), house.clone(), slots.store.link());
+    ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), save.clone())).probe(PROBE)
+}
+
+fn audit(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (store, save, deadline) = (Arc::clone(&ports.store), slots.store.link(), house.limits.commit_deadline);
+    ChildSpec::worker(&slots.audit, move || {
+        let actor = AuditActor::new(Arc::clone(&store), save.clone(), deadline);
+        async { Ok(actor) }
+    })
+    .probe(PROBE)
+}
+
+fn memory(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (ports, save, limits) = (ports.clone(), slots.store.link(), house.limits.clone());
+    ChildSpec::worker(&slots.memory, move || {
+        let actor = MemoryActor::new(Arc::clone(&ports.store), Arc::clone(&ports.clock), save.clone(), limits.clone());
+        async { Ok(actor) }
+    })
+    .probe(PROBE)
+}
+
+/// Each provider and the chain over them. The house's own interpreter goes by the name `house`.
+fn models(ports: &Ports, house: &House, slots: &Slots) -> (Vec<Rung>, ChildSpec) {
+    let mut supervisor = SupervisorSpec::new("models", Strategy::OneForOne);
+    let mut rungs = Vec::new();
+    for (n, model) in ports.models.iter().enumerate() {
+        let name = model.name().to_owned();
+        let slot: Slot<ProviderActor> = Slot::new(format!("{}-{name}", n.saturating_add(1)), house.limits.mailbox, &ports.wires);
+        rungs.push(Rung { house: name == HOUSE_PROVIDER, name, attempt: slot.link() });
+        let (model, clock, limits, seed) = (Arc::clone(model), Arc::clone(&ports.clock), house.limits.clone(), ports.seed.child("provider"));
+        supervisor = supervisor.child(
+            ChildSpec::worker(&slot, move || {
+                let actor = ProviderActor::new(Arc::clone(&model), Arc::clone(&clock), limits.clone(), &seed);
+                async { Ok(actor) }
+            })
+            .probe(PROBE),
+        );
+    }
+    let (chain, limits) = (rungs.clone(), house.limits.clone());
+    let supervisor = supervisor.child(
+        ChildSpec::worker(&slots.models, move || {
+            let actor = ModelsActor::new(chain.clone(), &limits);
+            async { Ok(actor) }
+        })
+        .probe(PROBE),
+    );
+    (rungs, ChildSpec::supervisor(supervisor))
+}
+
+/// The name by which the house's own interpreter is known among the providers.
+pub const HOUSE_PROVIDER: &str = "house";
+
+fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire) -> ChildSpec {
+    let own = HouseTools {
+        recall: slots.memory.link(),
+        keep: slots.memory.link(),
+        forget: slots.memory.link(),
+        entries: slots.memory.link(),
+        remind: slots.scheduler.link(),
+        pending: slots.scheduler.link(),
+        who: slots.household.link(),
+        inquire,
+        limits: house.limits.clone(),
+    };
+    let others = Arc::clone(&ports.tools);
+    let toolbox = ChildSpec::worker(&slots.tools, move || {
+        let actor = ToolsActor::new(own.clone(), Arc::clone(&others));
+        async { Ok(actor) }
+    });
+    ChildSpec::supervisor(SupervisorSpec::new("tools", Strategy::OneForOne).child(toolbox.probe(PROBE)))
+}
+
+fn outbox(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (ports, limits, save) = (ports.clone(), house.limits.clone(), slots.store.link());
+    let outlets = vec![Outlet { channel: local::NAME.to_owned(), hand: slots.local.link() }];
+    ChildSpec::worker(&slots.outbox, move || {
+        OutboxActor::load(Arc::clone(&ports.store), Arc::clone(&ports.clock), save.clone(), outlets.clone(), limits.clone())
+    })
+    .probe(PROBE)
+}
+
+fn conversations(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let handle = SupervisorHandle::new();
+    let around = Surroundings {
+        ports: ports.clone(),
+        setting: Arc::new(Setting { limits: house.limits.clone(), tools: all_tools(ports), household: house.name.clone() }),
+        save: slots.store.link(),
+        recall: slots.memory.link(),
+        complete: slots.models.link(),
+        decide: slots.policy.link(),
+        call: slots.tools.link(),
+        deliver: slots.outbox.link(),
+        preview: slots.local.link(),
+    };
+    let children = handle.clone();
+    let directory = ChildSpec::worker(&slots.conversations, move || {
+        let actor = ConversationsActor::new(around.clone(), children.clone());
+        async { Ok(actor) }
+    });
+    let supervisor = SupervisorSpec::new("conversations", Strategy::OneForOne)
+        .intensity(CONVERSATIONS_INTENSITY.0, CONVERSATIONS_INTENSITY.1)
+        .children_max(house.limits.live_conversations.saturating_add(CONVERSATIONS_SLACK))
+        .handle(&handle)
+        .child(directory.probe(PROBE));
+    ChildSpec::supervisor(supervisor)
+}
+
+/// The tools as models see them: the house's own, then those of the port that are not among them.
+fn all_tools(ports: &Ports) -> Arc<Vec<ToolSpec>> {
+    let mut all = house_tools::specs();
+    for spec in ports.tools.specs() {
+        if !all.iter().any(|known| known.name == spec.name) {
+            all.push(spec);
+        }
+    }
+    Arc::new(all)
+}
+
+fn scheduler(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (ports, limits, save, announce) = (ports.clone(), house.limits.clone(), slots.store.link(), slots.conversations.link());
+    ChildSpec::worker(&slots.scheduler, move || {
+        SchedulerActor::load(Arc::clone(&ports.store), Arc::clone(&ports.clock), save.clone(), announce.clone(), limits.clone())
+    })
+    .probe(PROBE)
+}
+
+fn channels(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (store, limits) = (Arc::clone(&ports.store), house.limits.clone());
+    let (resolve, submit, stop, confirm) =
+        (slots.household.link(), slots.conversations.link(), slots.conversations.link(), slots.outbox.link());
+    let local = ChildSpec::worker(&slots.local, move || {
+        let actor =
+            LocalActor::new(Arc::clone(&store), limits.clone(), resolve.clone(), submit.clone(), stop.clone(), confirm.clone());
+        async { Ok(actor) }
+    });
+    ChildSpec::supervisor(SupervisorSpec::new("channels", Strategy::OneForOne).child(local.probe(PROBE)))
+}

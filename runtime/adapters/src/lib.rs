@@ -1,0 +1,3 @@
+//! The ports made real: what the house reaches outside of itself.
+
+pub mod models;

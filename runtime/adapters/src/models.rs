@@ -1,0 +1,22 @@
+//! Model providers: the model port made real.
+//!
+//! [`remote::RemoteModel`] speaks to Anthropic, OpenAI, Gemini, OpenRouter, Ollama and every address that is compatible
+//! with OpenAI's, one attempt per call; [`house::HouseModel`] answers house commands without any of them. Retries,
+//! breakers and the order of providers are decided by the provider actors.
+//!
+//! The wire formats come from `rig-core`, which describes a provider's endpoint as data and never opens a socket; the
+//! socket is ours ([`transport`]): one shared client, no proxy from the environment, no redirects, bounded bodies,
+//! a limit on silence, and the only place that puts a key into a request.
+//!
+//! Architecture invariant: no error and no `Debug` of this module holds a key or the raw text of a provider's answer.
+
+pub mod client;
+pub mod config;
+mod failure;
+pub mod house;
+pub mod keys;
+mod prompt;
+pub mod remote;
+mod reply;
+mod transport;
+mod wires;

@@ -1,0 +1,171 @@
+//! A language model at the other end of a connection.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest};
+use rig_core::completion::{CompletionRequest, CompletionResponse};
+use rig_core::driver::DynModel;
+use rig_core::error::ProviderError;
+use rig_core::operation::Completion;
+use rig_core::streaming::{Item, StreamEvent};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::models::config::{Bounds, ConfigError, Prices, ProviderConfig};
+use crate::models::keys::KeySource;
+use crate::models::transport::{Address, Transport, key_header};
+use crate::models::{failure, prompt, reply, wires};
+
+/// One configured provider. Cheap to clone.
+#[derive(Clone)]
+pub struct RemoteModel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: ProviderConfig,
+    /// The address as the wire format wants it.
+    base: String,
+    key: Option<SecretString>,
+    transport: Transport,
+    bounds: Bounds,
+}
+
+impl std::fmt::Debug for RemoteModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let config = &self.inner.config;
+        f.debug_struct("RemoteModel").field("name", &config.name).field("kind", &config.kind).finish_non_exhaustive()
+    }
+}
+
+impl RemoteModel {
+    /// A provider that sends through `client`, which all providers of a house share (see [`crate::models::client`]).
+    ///
+    /// # Errors
+    ///
+    /// When the address, the key or a price is missing or wrong. Nothing is sent.
+    pub fn new(config: ProviderConfig, keys: &dyn KeySource, client: reqwest::Client, bounds: Bounds) -> Result<Self, ConfigError> {
+        check_prices(&config)?;
+        let configured = config.base_url.as_deref().or(config.kind.default_address());
+        let Some(configured) = configured else { return Err(ConfigError::NoAddress(config.name)) };
+        let base = wires::address(config.kind, configured);
+        let Some(address) = Address::read(&base) else { return Err(ConfigError::BadAddress(config.name)) };
+        let key = key(&config, keys)?;
+        let header = match &key {
+            Some(key) => {
+                let header = key_header(wires::key_place(config.kind), key);
+                Some(header.ok_or_else(|| ConfigError::BadKey(config.name.clone()))?)
+            }
+            None => None,
+        };
+        let transport = Transport::new(client, address, header, bounds.silence, bounds.wire_bytes());
+        Ok(Self { inner: Arc::new(Inner { config, base, key, transport, bounds }) })
+    }
+}
+
+/// The key, when the configuration names one or the kind cannot do without: at its own address it cannot, elsewhere
+/// (a gateway on the LAN) it may.
+fn key(config: &ProviderConfig, keys: &dyn KeySource) -> Result<Option<SecretString>, ConfigError> {
+    let Some(name) = config.key.as_deref().or(config.kind.default_key()) else { return Ok(None) };
+    let key = keys.key(name);
+    if key.is_none() && (config.key.is_some() || config.base_url.is_none()) {
+        return Err(ConfigError::NoKey { provider: config.name.clone(), key: name.to_owned() });
+    }
+    // A key that the configuration does not name belongs to the kind's own address and to no other.
+    Ok(key.filter(|_| config.key.is_some() || config.base_url.is_none()))
+}
+
+fn check_prices(config: &ProviderConfig) -> Result<(), ConfigError> {
+    let fits = |price: f64| price.is_finite() && price >= 0.0;
+    let all = |prices: Prices| fits(prices.input) && fits(prices.output) && prices.cached.is_none_or(fits);
+    if config.prices.is_none_or(all) { Ok(()) } else { Err(ConfigError::BadPrice(config.name.clone())) }
+}
+
+impl Model for RemoteModel {
+    fn name(&self) -> &str {
+        &self.inner.config.name
+    }
+
+    fn complete(&self, request: ModelRequest, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let total = inner.bounds.total;
+            match tokio::time::timeout(total, inner.attempt(request, &deltas)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(ModelError::Timeout(total)),
+            }
+        })
+    }
+}
+
+/// Why an attempt gave no answer.
+enum Stopped {
+    Failed(Box<ProviderError>),
+    TooLong,
+}
+
+impl From<ProviderError> for Stopped {
+    fn from(error: ProviderError) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
+impl Inner {
+    async fn attempt(&self, request: ModelRequest, deltas: &DeltaSink) -> Result<ModelReply, ModelError> {
+        let request = prompt::completion(&self.config, request);
+        let transport = self.transport.for_a_call();
+        let model = wires::model(&self.config, &self.base, transport.clone());
+        let answer = if self.config.streaming { self.streamed(&model, request, deltas).await } else { whole(&model, request).await };
+        let reply = match answer {
+            Ok(answer) => reply::read(&self.config, &answer)?,
+            Err(Stopped::TooLong) => return Err(failure::too_long()),
+            Err(Stopped::Failed(error)) if refuses(&error) => reply::refused(&self.config),
+            Err(Stopped::Failed(error)) => return Err(self.failed(&error)),
+        };
+        if reply::bytes(&reply) > self.bounds.reply_bytes {
+            return Err(failure::too_long());
+        }
+        if !self.config.streaming && !reply.text.is_empty() {
+            deltas(&reply.text);
+        }
+        transport.finish().await;
+        Ok(reply)
+    }
+
+    async fn streamed(
+        &self,
+        model: &DynModel<Completion>,
+        request: CompletionRequest,
+        deltas: &DeltaSink,
+    ) -> Result<CompletionResponse, Stopped> {
+        let mut stream = model.stream(request)?;
+        let mut room = self.bounds.reply_bytes;
+        while let Some(item) = stream.next().await {
+            let Item::Event(event) = item? else { continue };
+            let said = match &event {
+                StreamEvent::Text { text, .. } => {
+                    deltas(text);
+                    text.len()
+                }
+                StreamEvent::Arguments { json, .. } => json.len(),
+                _ => 0,
+            };
+            room = room.checked_sub(said).ok_or(Stopped::TooLong)?;
+        }
+        Ok(stream.finish().await?)
+    }
+
+    fn failed(&self, error: &ProviderError) -> ModelError {
+        failure::of(error, self.key.as_ref().map(ExposeSecret::expose_secret))
+    }
+}
+
+async fn whole(model: &DynModel<Completion>, request: CompletionRequest) -> Result<CompletionResponse, Stopped> {
+    Ok(model.call(request).await?)
+}
+
+/// The provider's filter stopped the request before the model saw it.
+fn refuses(error: &ProviderError) -> bool {
+    error.provider_response().is_some_and(|answer| answer.refusal)
+}

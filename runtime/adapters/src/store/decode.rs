@@ -1,0 +1,356 @@
+//! Rows as domain values. What does not fit is damage, named by table and field.
+
+use std::str::FromStr;
+
+use hearth_domain::delivery::Delivery;
+use hearth_domain::household::{Audience, Member, Role};
+use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SessionId, TurnId};
+use hearth_domain::journal::{Digest, Entry, Fact};
+use hearth_domain::label::{Label, Readers};
+use hearth_domain::memory::{Memory, MemoryKind};
+use hearth_domain::message::{Author, Message, Origin, Part};
+use hearth_domain::model::Usage;
+use hearth_domain::schedule::Reminder;
+use hearth_domain::store::{Conversation, Session, Step, StoreError, Summary, Turn};
+use hearth_domain::time::Timestamp;
+use serde::de::DeserializeOwned;
+use surrealdb::types::{Number, Object, RecordIdKey, Value};
+use uuid::Uuid;
+
+/// A value, or the damage that was found in its place.
+pub(super) type Decoded<T> = Result<T, StoreError>;
+
+/// A row, taken apart field by field.
+pub(super) struct Row {
+    table: &'static str,
+    fields: Object,
+}
+
+impl Row {
+    /// The row in a value.
+    pub(super) fn of(table: &'static str, value: Value) -> Decoded<Self> {
+        match value {
+            Value::Object(fields) => Ok(Self { table, fields }),
+            _ => Err(StoreError::Damaged(format!("{table} is not a row"))),
+        }
+    }
+
+    fn damage(&self, field: &str) -> StoreError {
+        StoreError::Damaged(format!("{}.{field} cannot be read", self.table))
+    }
+
+    /// A field's value; NONE when it is not there.
+    pub(super) fn take(&mut self, field: &str) -> Value {
+        self.fields.remove(field).unwrap_or_default()
+    }
+
+    fn inner(&mut self, field: &str) -> Decoded<Option<Self>> {
+        match self.take(field) {
+            Value::None | Value::Null => Ok(None),
+            value => Self::of(self.table, value).map(Some),
+        }
+    }
+
+    fn uuid(&mut self, field: &str) -> Decoded<Uuid> {
+        self.optional_uuid(field)?.ok_or_else(|| self.damage(field))
+    }
+
+    fn optional_uuid(&mut self, field: &str) -> Decoded<Option<Uuid>> {
+        match self.take(field) {
+            Value::Uuid(id) => Ok(Some(id.into_inner())),
+            Value::None | Value::Null => Ok(None),
+            _ => Err(self.damage(field)),
+        }
+    }
+
+    fn text(&mut self, field: &str) -> Decoded<String> {
+        match self.take(field) {
+            Value::String(text) => Ok(text),
+            _ => Err(self.damage(field)),
+        }
+    }
+
+    fn flag(&mut self, field: &str) -> Decoded<bool> {
+        match self.take(field) {
+            Value::Bool(flag) => Ok(flag),
+            _ => Err(self.damage(field)),
+        }
+    }
+
+    /// A whole number.
+    pub(super) fn number<T: TryFrom<i64>>(&mut self, field: &str) -> Decoded<T> {
+        let Value::Number(Number::Int(number)) = self.take(field) else { return Err(self.damage(field)) };
+        T::try_from(number).map_err(|_| self.damage(field))
+    }
+
+    /// A score.
+    pub(super) fn float(&mut self, field: &str) -> Decoded<f64> {
+        match self.take(field) {
+            Value::Number(Number::Float(number)) => Ok(number),
+            _ => Err(self.damage(field)),
+        }
+    }
+
+    fn time(&mut self, field: &str) -> Decoded<Timestamp> {
+        let Value::Datetime(at) = self.take(field) else { return Err(self.damage(field)) };
+        let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or_default();
+        Timestamp::new(at.timestamp(), nanos).map_err(|_| self.damage(field))
+    }
+
+    fn word<T: DeserializeOwned>(&mut self, field: &str) -> Decoded<T> {
+        self.optional_word(field)?.ok_or_else(|| self.damage(field))
+    }
+
+    fn optional_word<T: DeserializeOwned>(&mut self, field: &str) -> Decoded<Option<T>> {
+        match self.take(field) {
+            Value::None => Ok(None),
+            Value::String(word) => serde_json::from_value(serde_json::Value::String(word)).map(Some).map_err(|_| self.damage(field)),
+            _ => Err(self.damage(field)),
+        }
+    }
+
+    fn digest(&mut self, field: &str) -> Decoded<Digest> {
+        self.text(field).and_then(|text| Digest::from_str(&text).map_err(|_| self.damage(field)))
+    }
+
+    fn uuids(&mut self, field: &str) -> Decoded<Option<Vec<Uuid>>> {
+        let Value::Array(values) = self.take(field) else { return Ok(None) };
+        let id = |value| match value {
+            Value::Uuid(id) => Ok(id.into_inner()),
+            _ => Err(self.damage(field)),
+        };
+        values.into_iter().map(id).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The rows in a field.
+    fn rows(&mut self, field: &str) -> Decoded<Vec<Self>> {
+        rows(self.table, self.take(field))
+    }
+
+    fn key(&mut self) -> Decoded<RecordIdKey> {
+        match self.take("id") {
+            Value::RecordId(id) => Ok(id.key),
+            _ => Err(self.damage("id")),
+        }
+    }
+
+    fn id(&mut self) -> Decoded<Uuid> {
+        match self.key()? {
+            RecordIdKey::Uuid(id) => Ok(id.into_inner()),
+            _ => Err(self.damage("id")),
+        }
+    }
+
+    /// The parent and the place of a row that has its place as its id.
+    fn place<T: TryFrom<i64>>(&mut self) -> Decoded<(Uuid, T)> {
+        let RecordIdKey::Array(parts) = self.key()? else { return Err(self.damage("id")) };
+        match parts.into_vec().as_slice() {
+            [Value::Uuid(parent), Value::Number(Number::Int(place))] => {
+                let place = T::try_from(*place).map_err(|_| self.damage("id"))?;
+                Ok((parent.into_inner(), place))
+            }
+            _ => Err(self.damage("id")),
+        }
+    }
+
+    fn label(&mut self) -> Decoded<Label> {
+        let only = self.uuids("only")?.map(|ids| Readers::only(ids.into_iter().map(MemberId::from_uuid)));
+        let mut readers = only.unwrap_or(const { Readers::public() });
+        if self.flag("excludes_guests")? {
+            readers = readers.meet(&Readers::household());
+        }
+        Ok(Label::new(readers, self.word("integrity")?))
+    }
+}
+
+/// The rows in a value; none when it is NONE.
+pub(super) fn rows(table: &'static str, value: Value) -> Decoded<Vec<Row>> {
+    match value {
+        Value::Array(values) => values.into_iter().map(|value| Row::of(table, value)).collect(),
+        Value::None | Value::Null => Ok(Vec::new()),
+        value => Row::of(table, value).map(|row| vec![row]),
+    }
+}
+
+/// All rows in a value, read by `read`.
+pub(super) fn all<T>(table: &'static str, value: Value, read: fn(Row) -> Decoded<T>) -> Decoded<Vec<T>> {
+    rows(table, value)?.into_iter().map(read).collect()
+}
+
+/// A member.
+pub(super) fn member(mut row: Row) -> Decoded<Member> {
+    Ok(Member { id: MemberId::from_uuid(row.id()?), name: row.text("name")?, role: row.word("role")?, zone: row.text("zone")? })
+}
+
+fn person(mut row: Row) -> Decoded<(MemberId, Role)> {
+    Ok((MemberId::from_uuid(row.uuid("member")?), row.word("role")?))
+}
+
+fn summary(mut row: Row) -> Decoded<Summary> {
+    Ok(Summary { text: row.text("text")?, upto: row.number("upto")?, label: row.label()? })
+}
+
+/// A conversation's row.
+pub(super) fn conversation(mut row: Row) -> Decoded<Conversation> {
+    let people = row.rows("audience")?.into_iter().map(person).collect::<Decoded<Vec<_>>>()?;
+    Ok(Conversation {
+        id: ConversationId::from_uuid(row.id()?),
+        owner: row.optional_uuid("owner")?.map(MemberId::from_uuid),
+        thread: row.text("thread")?,
+        audience: Audience::of(people),
+        summary: row.inner("summary")?.map(summary).transpose()?,
+        at: row.time("at")?,
+    })
+}
+
+fn part(mut row: Row) -> Decoded<Part> {
+    match row.text("kind")?.as_str() {
+        "text" => Ok(Part::Text { text: row.text("text")? }),
+        "image" => Ok(Part::Image { media_type: row.text("media_type")?, base64: row.text("base64")? }),
+        _ => Err(row.damage("images")),
+    }
+}
+
+fn origin(mut row: Row) -> Decoded<Origin> {
+    Ok(Origin { channel: row.text("channel")?, external: row.text("external")? })
+}
+
+/// A message.
+pub(super) fn message(mut row: Row) -> Decoded<Message> {
+    let (conversation, seq) = row.place()?;
+    Ok(Message {
+        id: MessageId::from_uuid(row.uuid("name")?),
+        conversation: ConversationId::from_uuid(conversation),
+        seq,
+        turn: row.optional_uuid("turn")?.map(TurnId::from_uuid),
+        answer: row.optional_uuid("answer")?.map(AnswerId::from_uuid),
+        author: row.optional_uuid("author")?.map_or(Author::House, |id| Author::Member(MemberId::from_uuid(id))),
+        purpose: row.word("purpose")?,
+        origin: row.inner("origin")?.map(origin).transpose()?,
+        text: row.text("text")?,
+        images: row.rows("images")?.into_iter().map(part).collect::<Decoded<_>>()?,
+        label: row.label()?,
+        at: row.time("at")?,
+    })
+}
+
+fn used(mut row: Row) -> Decoded<Usage> {
+    Ok(Usage {
+        input_tokens: row.number("input_tokens")?,
+        cached_tokens: row.number("cached_tokens")?,
+        output_tokens: row.number("output_tokens")?,
+        micro_usd: row.number("micro_usd")?,
+    })
+}
+
+/// A turn.
+pub(super) fn turn(mut row: Row) -> Decoded<Turn> {
+    let usage = row.inner("usage")?.map(used).transpose()?;
+    Ok(Turn {
+        id: TurnId::from_uuid(row.id()?),
+        conversation: ConversationId::from_uuid(row.uuid("conversation")?),
+        member: MemberId::from_uuid(row.uuid("member")?),
+        message: MessageId::from_uuid(row.uuid("message")?),
+        answer: AnswerId::from_uuid(row.uuid("answer")?),
+        channel: row.text("channel")?,
+        state: row.word("state")?,
+        sources: row.uuids("sources")?.unwrap_or_default().into_iter().map(MemoryId::from_uuid).collect(),
+        usage: usage.ok_or_else(|| row.damage("usage"))?,
+        at: row.time("at")?,
+    })
+}
+
+/// A step.
+pub(super) fn step(mut row: Row) -> Decoded<Step> {
+    let (turn, index) = row.place()?;
+    let body = row.text("body")?;
+    Ok(Step {
+        turn: TurnId::from_uuid(turn),
+        index,
+        body: serde_json::from_str(&body).map_err(|_| row.damage("body"))?,
+        label: row.label()?,
+        at: row.time("at")?,
+    })
+}
+
+fn kind(row: &mut Row) -> Decoded<MemoryKind> {
+    match row.text("kind")?.as_str() {
+        "fact" => Ok(MemoryKind::Fact),
+        "note" => Ok(MemoryKind::Note),
+        "item" => Ok(MemoryKind::Item { list: row.text("list")?, done: row.flag("done")? }),
+        _ => Err(row.damage("kind")),
+    }
+}
+
+/// A remembered thing.
+pub(super) fn memory(mut row: Row) -> Decoded<Memory> {
+    Ok(Memory {
+        id: MemoryId::from_uuid(row.id()?),
+        member: MemberId::from_uuid(row.uuid("member")?),
+        conversation: ConversationId::from_uuid(row.uuid("conversation")?),
+        kind: kind(&mut row)?,
+        text: row.text("text")?,
+        label: row.label()?,
+        at: row.time("at")?,
+    })
+}
+
+/// A reminder.
+pub(super) fn reminder(mut row: Row) -> Decoded<Reminder> {
+    Ok(Reminder {
+        id: ReminderId::from_uuid(row.id()?),
+        member: MemberId::from_uuid(row.uuid("member")?),
+        conversation: ConversationId::from_uuid(row.uuid("conversation")?),
+        channel: row.text("channel")?,
+        text: row.text("text")?,
+        label: row.label()?,
+        due: row.time("due")?,
+        first: row.time("first")?,
+        zone: row.text("zone")?,
+        every: row.optional_word("every")?,
+        state: row.word("state")?,
+    })
+}
+
+/// A delivery.
+pub(super) fn delivery(mut row: Row) -> Decoded<Delivery> {
+    Ok(Delivery {
+        answer: AnswerId::from_uuid(row.id()?),
+        conversation: ConversationId::from_uuid(row.uuid("conversation")?),
+        message: MessageId::from_uuid(row.uuid("message")?),
+        seq: row.number("seq")?,
+        channel: row.text("channel")?,
+        state: row.word("state")?,
+        attempts: row.number("attempts")?,
+        at: row.time("at")?,
+    })
+}
+
+/// A session.
+pub(super) fn session(mut row: Row) -> Decoded<Session> {
+    Ok(Session {
+        id: SessionId::from_uuid(row.id()?),
+        member: MemberId::from_uuid(row.uuid("member")?),
+        token: row.digest("token")?,
+        at: row.time("at")?,
+        until: row.time("until")?,
+    })
+}
+
+/// An entry of the journal.
+pub(super) fn entry(mut row: Row) -> Decoded<Entry> {
+    let RecordIdKey::Number(seq) = row.key()? else { return Err(row.damage("id")) };
+    let content = match row.take("content") {
+        Value::String(text) => Some(Digest::from_str(&text).map_err(|_| row.damage("content"))?),
+        _ => None,
+    };
+    let fact = Fact {
+        kind: row.word("kind")?,
+        who: row.optional_uuid("who")?.map(MemberId::from_uuid),
+        subject: row.text("subject")?,
+        detail: row.text("detail")?,
+        content,
+        at: row.time("at")?,
+    };
+    Ok(Entry { seq: u64::try_from(seq).map_err(|_| row.damage("id"))?, fact, previous: row.digest("previous")?, digest: row.digest("digest")? })
+}

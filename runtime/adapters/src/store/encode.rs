@@ -1,0 +1,298 @@
+//! Domain values as rows.
+
+use hearth_domain::delivery::Delivery;
+use hearth_domain::household::{Audience, Member};
+use hearth_domain::ids::{ConversationId, ReminderId, TurnId};
+use hearth_domain::journal::Entry;
+use hearth_domain::label::Label;
+use hearth_domain::memory::{Memory, MemoryKind};
+use hearth_domain::message::{Author, Message, Part};
+use hearth_domain::model::Usage;
+use hearth_domain::schedule::Reminder;
+use hearth_domain::store::{Conversation, Session, Step, StoreError, Summary, Turn};
+use hearth_domain::time::Timestamp;
+use serde::Serialize;
+use surrealdb::types::{Array, Datetime, Number, Object, RecordId, RecordIdKey, Value};
+use uuid::Uuid;
+
+/// A value that the database cannot hold.
+pub(super) type Encoded<T> = Result<T, StoreError>;
+
+/// A row under construction.
+struct Draft(Object);
+
+impl Draft {
+    fn new(id: RecordId) -> Self {
+        let mut row = Object::new();
+        row.insert("id", Value::RecordId(id));
+        Self(row)
+    }
+
+    fn with(mut self, field: &str, value: Value) -> Self {
+        // Left out and NONE are the same to the database; leaving out is cheaper.
+        if value != Value::None {
+            self.0.insert(field, value);
+        }
+        self
+    }
+
+    fn label(self, label: &Label) -> Self {
+        self.with("excludes_guests", Value::Bool(label.readers.excludes_guests()))
+            .with("only", only(label))
+            .with("integrity", word(&label.integrity))
+    }
+
+    fn done(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+/// The record of that table with that UUID.
+pub(super) fn record(table: &str, id: Uuid) -> RecordId {
+    RecordId::new(table, RecordIdKey::Uuid(id.into()))
+}
+
+/// The record of that table at a place inside a parent.
+fn placed(table: &str, parent: Uuid, place: Value) -> RecordId {
+    RecordId::new(table, RecordIdKey::Array(Array::from(vec![uuid(parent), place])))
+}
+
+/// The id of a message.
+pub(super) fn message_record(conversation: ConversationId, seq: u64) -> Encoded<RecordId> {
+    Ok(placed("message", conversation.uuid(), int(seq)?))
+}
+
+/// The id of a step.
+pub(super) fn step_record(turn: TurnId, index: u32) -> RecordId {
+    placed("step", turn.uuid(), Value::Number(Number::Int(i64::from(index))))
+}
+
+/// The id of a claim.
+pub(super) fn claim_record(reminder: ReminderId, due: Timestamp) -> Encoded<RecordId> {
+    Ok(placed("claim", reminder.uuid(), time(due)?))
+}
+
+/// A UUID.
+pub(super) fn uuid(id: Uuid) -> Value {
+    Value::Uuid(id.into())
+}
+
+/// A whole number; the database has 63 bits for it.
+pub(super) fn int(number: u64) -> Encoded<Value> {
+    let number = i64::try_from(number).map_err(|_| StoreError::Refused(format!("{number} is too large")))?;
+    Ok(Value::Number(Number::Int(number)))
+}
+
+/// A point in time, to the nanosecond.
+pub(super) fn time(at: Timestamp) -> Encoded<Value> {
+    // Before 1970 the fraction counts back; the database's always counts on.
+    let (mut second, mut nanos) = (at.as_second(), at.subsec_nanosecond());
+    if nanos < 0 {
+        (second, nanos) = (second.saturating_sub(1), nanos.saturating_add(1_000_000_000));
+    }
+    let fraction = u32::try_from(nanos).ok().and_then(|nanos| Datetime::from_timestamp(second, nanos));
+    fraction.map(Value::Datetime).ok_or_else(|| StoreError::Refused(format!("{at} is out of range")))
+}
+
+/// A closed word of the domain, as serde writes it.
+pub(super) fn word<T: Serialize>(value: &T) -> Value {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Value::String(word),
+        _ => Value::None,
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn optional(id: Option<Uuid>) -> Value {
+    id.map_or(Value::None, uuid)
+}
+
+fn array(values: impl IntoIterator<Item = Value>) -> Value {
+    Value::Array(values.into_iter().collect::<Vec<_>>().into())
+}
+
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    let mut object = Object::new();
+    for (field, value) in fields {
+        object.insert(field, value);
+    }
+    Value::Object(object)
+}
+
+fn only(label: &Label) -> Value {
+    label.readers.limited_to().map_or(Value::None, |members| array(members.iter().map(|member| uuid(member.uuid()))))
+}
+
+fn people(audience: &Audience) -> Value {
+    array(audience.iter().map(|(member, role)| object([("member", uuid(member.uuid())), ("role", word(&role))])))
+}
+
+fn used(usage: Usage) -> Encoded<Value> {
+    Ok(object([
+        ("input_tokens", int(usage.input_tokens)?),
+        ("cached_tokens", int(usage.cached_tokens)?),
+        ("output_tokens", int(usage.output_tokens)?),
+        ("micro_usd", int(usage.micro_usd)?),
+    ]))
+}
+
+fn summary(summary: Option<&Summary>) -> Encoded<Value> {
+    let Some(summary) = summary else { return Ok(Value::None) };
+    Ok(object([
+        ("text", text(&summary.text)),
+        ("upto", int(summary.upto)?),
+        ("excludes_guests", Value::Bool(summary.label.readers.excludes_guests())),
+        ("only", only(&summary.label)),
+        ("integrity", word(&summary.label.integrity)),
+    ]))
+}
+
+fn part(part: &Part) -> Value {
+    match part {
+        Part::Text { text: words } => object([("kind", text("text")), ("text", text(words))]),
+        Part::Image { media_type, base64 } => object([("kind", text("image")), ("media_type", text(media_type)), ("base64", text(base64))]),
+    }
+}
+
+/// A member's row.
+pub(super) fn member(row: &Member) -> Value {
+    let draft = Draft::new(record("member", row.id.uuid()));
+    draft.with("name", text(&row.name)).with("role", word(&row.role)).with("zone", text(&row.zone)).done()
+}
+
+/// A conversation's row.
+pub(super) fn conversation(row: &Conversation) -> Encoded<Value> {
+    let draft = Draft::new(record("conversation", row.id.uuid()))
+        .with("owner", optional(row.owner.map(|id| id.uuid())))
+        .with("thread", text(&row.thread))
+        .with("audience", people(&row.audience))
+        .with("summary", summary(row.summary.as_ref())?)
+        .with("at", time(row.at)?);
+    Ok(draft.done())
+}
+
+/// A message's row.
+pub(super) fn message(row: &Message) -> Encoded<Value> {
+    let author = match row.author {
+        Author::Member(id) => uuid(id.uuid()),
+        Author::House => Value::None,
+    };
+    let origin = row.origin.as_ref();
+    let origin = origin.map_or(Value::None, |origin| object([("channel", text(&origin.channel)), ("external", text(&origin.external))]));
+    let draft = Draft::new(message_record(row.conversation, row.seq)?)
+        .with("name", uuid(row.id.uuid()))
+        .with("turn", optional(row.turn.map(|id| id.uuid())))
+        .with("answer", optional(row.answer.map(|id| id.uuid())))
+        .with("author", author)
+        .with("purpose", word(&row.purpose))
+        .with("origin", origin)
+        .with("text", text(&row.text))
+        .with("images", array(row.images.iter().map(part)))
+        .label(&row.label)
+        .with("at", time(row.at)?);
+    Ok(draft.done())
+}
+
+/// A turn's row.
+pub(super) fn turn(row: &Turn) -> Encoded<Value> {
+    let draft = Draft::new(record("turn", row.id.uuid()))
+        .with("conversation", uuid(row.conversation.uuid()))
+        .with("member", uuid(row.member.uuid()))
+        .with("message", uuid(row.message.uuid()))
+        .with("answer", uuid(row.answer.uuid()))
+        .with("channel", text(&row.channel))
+        .with("state", word(&row.state))
+        .with("sources", array(row.sources.iter().map(|id| uuid(id.uuid()))))
+        .with("usage", used(row.usage)?)
+        .with("at", time(row.at)?);
+    Ok(draft.done())
+}
+
+/// A step's row.
+pub(super) fn step(row: &Step) -> Encoded<Value> {
+    let body = serde_json::to_string(&row.body).map_err(|error| StoreError::Refused(error.to_string()))?;
+    let draft = Draft::new(step_record(row.turn, row.index)).with("body", Value::String(body)).label(&row.label);
+    Ok(draft.with("at", time(row.at)?).done())
+}
+
+/// A remembered thing's row.
+pub(super) fn memory(row: &Memory) -> Encoded<Value> {
+    let (kind, list, done) = match &row.kind {
+        MemoryKind::Fact => ("fact", Value::None, false),
+        MemoryKind::Note => ("note", Value::None, false),
+        MemoryKind::Item { list, done } => ("item", text(list), *done),
+    };
+    let draft = Draft::new(record("memory", row.id.uuid()))
+        .with("member", uuid(row.member.uuid()))
+        .with("conversation", uuid(row.conversation.uuid()))
+        .with("kind", text(kind))
+        .with("list", list)
+        .with("done", Value::Bool(done))
+        .with("text", text(&row.text))
+        .label(&row.label)
+        .with("at", time(row.at)?);
+    Ok(draft.done())
+}
+
+/// A reminder's row.
+pub(super) fn reminder(row: &Reminder) -> Encoded<Value> {
+    let draft = Draft::new(record("reminder", row.id.uuid()))
+        .with("member", uuid(row.member.uuid()))
+        .with("conversation", uuid(row.conversation.uuid()))
+        .with("channel", text(&row.channel))
+        .with("text", text(&row.text))
+        .label(&row.label)
+        .with("due", time(row.due)?)
+        .with("first", time(row.first)?)
+        .with("zone", text(&row.zone))
+        .with("every", row.every.as_ref().map_or(Value::None, word))
+        .with("state", word(&row.state));
+    Ok(draft.done())
+}
+
+/// A claim's row.
+pub(super) fn claim(id: RecordId, at: Timestamp) -> Encoded<Value> {
+    Ok(Draft::new(id).with("at", time(at)?).done())
+}
+
+/// A delivery's row.
+pub(super) fn delivery(row: &Delivery) -> Encoded<Value> {
+    let draft = Draft::new(record("delivery", row.answer.uuid()))
+        .with("conversation", uuid(row.conversation.uuid()))
+        .with("message", uuid(row.message.uuid()))
+        .with("seq", int(row.seq)?)
+        .with("channel", text(&row.channel))
+        .with("state", word(&row.state))
+        .with("attempts", int(u64::from(row.attempts))?)
+        .with("at", time(row.at)?);
+    Ok(draft.done())
+}
+
+/// A session's row.
+pub(super) fn session(row: &Session) -> Encoded<Value> {
+    let draft = Draft::new(record("session", row.id.uuid()))
+        .with("member", uuid(row.member.uuid()))
+        .with("token", text(&row.token.to_string()))
+        .with("at", time(row.at)?)
+        .with("until", time(row.until)?);
+    Ok(draft.done())
+}
+
+/// An entry's row.
+pub(super) fn entry(row: &Entry) -> Encoded<Value> {
+    let seq = i64::try_from(row.seq).map_err(|_| StoreError::Refused("the journal is full".to_owned()))?;
+    let fact = &row.fact;
+    let draft = Draft::new(RecordId::new("entry", RecordIdKey::Number(seq)))
+        .with("kind", word(&fact.kind))
+        .with("who", optional(fact.who.map(|id| id.uuid())))
+        .with("subject", text(&fact.subject))
+        .with("detail", text(&fact.detail))
+        .with("content", fact.content.map_or(Value::None, |digest| Value::String(digest.to_string())))
+        .with("at", time(fact.at)?)
+        .with("previous", Value::String(row.previous.to_string()))
+        .with("digest", Value::String(row.digest.to_string()));
+    Ok(draft.done())
+}

@@ -1,0 +1,95 @@
+//! A scratch house: this very binary, serving a temporary folder.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::client::Client;
+use crate::socket;
+
+/// How long a house may take to come up.
+const UP: Duration = Duration::from_secs(60);
+
+/// A house that serves until it is dropped.
+pub(super) struct Scratch {
+    process: Child,
+    /// Its socket.
+    pub(super) socket: PathBuf,
+}
+
+impl Scratch {
+    /// Starts a house on this data folder with this configuration.
+    pub(super) fn start(data: &std::path::Path, config: &str) -> anyhow::Result<Self> {
+        let file = data.join("bench.toml");
+        std::fs::write(&file, config)?;
+        let process = Command::new(std::env::current_exe()?)
+            .arg("--config")
+            .arg(&file)
+            .arg("up")
+            .env("HEARTH_DATA", data)
+            .env("HEARTH_LOG", "error")
+            .env_remove("HEARTH_STORE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("the scratch house could not be started")?;
+        Ok(Self { process, socket: socket::path_for(data) })
+    }
+
+    /// A client, as soon as the house takes one. Looks every half millisecond.
+    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+    pub(super) async fn client(&mut self) -> anyhow::Result<Client> {
+        let began = Instant::now();
+        while began.elapsed() < UP {
+            if let Some(client) = Client::connect(&self.socket).await? {
+                return Ok(client);
+            }
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the scratch house ended: {status}");
+            }
+            tokio::time::sleep(Duration::from_micros(500)).await;
+        }
+        bail!("the scratch house did not come up")
+    }
+
+    /// Resident memory, MiB: of the house and every process that it started.
+    pub(super) fn resident_mib(&self) -> anyhow::Result<f64> {
+        let mut kib = resident_kib(self.process.id())?;
+        for child in children(self.process.id()) {
+            // One that has just ended has no memory.
+            kib += resident_kib(child).unwrap_or(0.0);
+        }
+        Ok(kib / 1_024.0)
+    }
+
+    /// Ends the house well and waits for it.
+    pub(super) fn stop(mut self) -> anyhow::Result<()> {
+        let id = i32::try_from(self.process.id())?;
+        let pid = rustix::process::Pid::from_raw(id).context("a process has no number")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.process.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Ended already when it was stopped.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Private and shared resident memory, KiB, from `/proc`; shared pages count once because there is one process to count them in.
+fn resident_kib(pid: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("memory is measured on Linux only")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel gives no VmRSS")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let read = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    read.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}

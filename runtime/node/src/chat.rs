@@ -1,0 +1,328 @@
+//! The terminal chat.
+//!
+//! ```text
+//! (prompt) ──line──▶ sent ──accepted──▶ answer streams ──▶ answered ──▶ (prompt)
+//!    ▲ notices are printed above it        │ Ctrl-C: stop the turn, not the house
+//! ```
+//!
+//! The line editor blocks, so it has a thread of its own; everything else is one loop over the socket, the lines and Ctrl-C.
+//! The editor's history is made from the conversation itself: there is no file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use hearth_domain::ids::{AnswerId, Ids as _, TurnId};
+use hearth_domain::message::{Part, Purpose};
+use indicatif::ProgressBar;
+use rustyline::ExternalPrinter as _;
+use rustyline::error::ReadlineError;
+use tokio::sync::mpsc;
+
+use crate::client::Client;
+use crate::terminal::{Terminal, harmless};
+use crate::wire::{ClientFrame, HouseFrame, Said};
+
+/// Messages of before that are shown at the beginning.
+const SHOWN_BEFORE: usize = 6;
+/// How long one answer is waited for with `--once`.
+const ONCE: Duration = Duration::from_secs(600);
+
+/// Who talks, and where.
+#[derive(Debug, Clone, Default)]
+pub struct Seat {
+    /// As whom; none for the owner.
+    pub member: Option<String>,
+    /// The thread; empty for the main conversation.
+    pub thread: String,
+}
+
+/// Says one thing and waits for its answer.
+pub async fn once(socket: &Path, seat: Seat, text: String, images: Vec<Part>) -> anyhow::Result<Said> {
+    let mut client = Client::connect(socket).await?.context("the house does not run")?;
+    open(&mut client, &seat, None).await?;
+    let nonce = hearth_adapters::system::SystemIds.fresh().to_string();
+    client.send(&ClientFrame::Say { nonce: nonce.clone(), text, images }).await?;
+    let answer = tokio::time::timeout(ONCE, wait_for_answer(&mut client, &nonce));
+    let said = answer.await.map_err(|_| anyhow::anyhow!("no answer within {} minutes; it will be in the conversation when it comes", ONCE.as_secs() / 60))??;
+    client.send(&ClientFrame::Seen { upto: said.seq }).await?;
+    // The house answers frames in order: when this one is answered, the confirmation has been taken.
+    client.ask(&ClientFrame::Stop).await.ok();
+    Ok(said)
+}
+
+async fn open(client: &mut Client, seat: &Seat, cursor: Option<u64>) -> anyhow::Result<String> {
+    match client.ask(&ClientFrame::Open { member: seat.member.clone(), thread: seat.thread.clone(), cursor }).await? {
+        HouseFrame::Opened { member } => Ok(member),
+        _ => bail!("the house gave an unexpected answer"),
+    }
+}
+
+async fn wait_for_answer(client: &mut Client, nonce: &str) -> anyhow::Result<Said> {
+    let mut expected = None;
+    // The answer can be quicker than the word that the message was accepted.
+    let mut early = Vec::new();
+    while let Some(frame) = client.next().await? {
+        match frame {
+            HouseFrame::Accepted { nonce: accepted, answer, .. } if accepted == nonce => expected = Some(answer),
+            HouseFrame::Refused { nonce: refused, error, .. } if refused == nonce => bail!(error),
+            HouseFrame::Message(said) if said.answer.is_some() => early.push(said),
+            HouseFrame::Gone => bail!("the house is restarting; say it again in a moment"),
+            _ => {}
+        }
+        if let Some(said) = early.iter().find(|said| expected.is_some() && said.answer == expected) {
+            return Ok(said.clone());
+        }
+    }
+    bail!("the house has gone before it answered; the answer will be in the conversation")
+}
+
+/// What comes from the line editor.
+enum Line {
+    Text(String),
+    Interrupt,
+    End,
+}
+
+/// The chat until the person leaves.
+pub async fn interactive(socket: &Path, seat: Seat) -> anyhow::Result<()> {
+    let mut client = Client::connect(socket).await?.context("the house does not run")?;
+    let member = open(&mut client, &seat, None).await?;
+    let terminal = Terminal::new();
+    let before = read_before(&mut client).await?;
+    show_before(terminal, &before);
+    let (lines, mut typed) = mpsc::channel(1);
+    let (go, prompts) = std::sync::mpsc::channel();
+    let spoken = before.iter().filter(|said| !said.house).map(|said| said.text.clone()).collect();
+    let printer = edit_lines(format!("{member} › "), spoken, lines, prompts)?;
+    let mut chat = Chat { client, seat, terminal, printer, cursor: before.last().map_or(0, |said| said.seq), waiting: None, spinner: None, shown: String::new() };
+    chat.seen().await;
+    loop {
+        // The editor waits for this word before it shows its prompt again.
+        go.send(()).ok();
+        match chat.until_line(&mut typed).await? {
+            Line::Text(text) if text.trim().is_empty() => {}
+            Line::Text(text) if matches!(text.trim(), "/quit" | "/exit") => return Ok(()),
+            Line::Text(text) => chat.say(text).await?,
+            Line::Interrupt => terminal.line(&terminal.faint("(Ctrl-D leaves)")),
+            Line::End => return Ok(()),
+        }
+    }
+}
+
+/// Everything up to `CaughtUp`.
+async fn read_before(client: &mut Client) -> anyhow::Result<Vec<Said>> {
+    let mut before = Vec::new();
+    while let Some(frame) = client.next().await? {
+        match frame {
+            HouseFrame::Message(said) => before.push(said),
+            HouseFrame::CaughtUp => return Ok(before),
+            _ => {}
+        }
+    }
+    bail!("the house closed the connection")
+}
+
+fn show_before(terminal: Terminal, before: &[Said]) {
+    for said in before.iter().skip(before.len().saturating_sub(SHOWN_BEFORE)) {
+        let who = if said.house { "  " } else { "› " };
+        terminal.line(&terminal.faint(&format!("{who}{}", harmless(&said.text).replace('\n', "\n  "))));
+    }
+}
+
+/// The line editor on its thread. Gives what prints above its prompt.
+#[expect(clippy::disallowed_methods, reason = "the editor blocks; the only thread of the terminal's own")]
+fn edit_lines(
+    prompt: String,
+    history: Vec<String>,
+    lines: mpsc::Sender<Line>,
+    prompts: std::sync::mpsc::Receiver<()>,
+) -> anyhow::Result<Box<dyn rustyline::ExternalPrinter + Send>> {
+    let mut editor = rustyline::DefaultEditor::new().context("the terminal cannot be used for editing")?;
+    for line in history {
+        // A line that does not fit the history is only missing from it.
+        drop(editor.add_history_entry(line));
+    }
+    let printer: Box<dyn rustyline::ExternalPrinter + Send> = match editor.create_external_printer() {
+        Ok(printer) => Box::new(printer),
+        // Not a terminal: nothing is being edited, so lines may simply be written.
+        Err(_) => Box::new(Plain),
+    };
+    std::thread::Builder::new().name("editor".to_owned()).spawn(move || {
+        while prompts.recv().is_ok() {
+            let line = match editor.readline(&prompt) {
+                Ok(text) => {
+                    drop(editor.add_history_entry(&text));
+                    Line::Text(text)
+                }
+                Err(ReadlineError::Interrupted) => Line::Interrupt,
+                Err(_) => Line::End,
+            };
+            if lines.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(printer)
+}
+
+/// Writes to standard output.
+struct Plain;
+
+impl rustyline::ExternalPrinter for Plain {
+    fn print(&mut self, text: String) -> rustyline::Result<()> {
+        Terminal::new().text(&text);
+        Ok(())
+    }
+}
+
+/// What the chat waits for.
+#[derive(Debug, Default)]
+struct Waiting {
+    nonce: String,
+    text: String,
+    turn: Option<TurnId>,
+    answer: Option<AnswerId>,
+    /// An answer that was quicker than the word that the message was accepted.
+    early: Vec<Said>,
+}
+
+struct Chat {
+    client: Client,
+    seat: Seat,
+    terminal: Terminal,
+    printer: Box<dyn rustyline::ExternalPrinter + Send>,
+    cursor: u64,
+    waiting: Option<Waiting>,
+    spinner: Option<ProgressBar>,
+    /// What has been shown of the answer that is being written.
+    shown: String,
+}
+
+impl Chat {
+    /// Serves the socket until a line is typed.
+    async fn until_line(&mut self, typed: &mut mpsc::Receiver<Line>) -> anyhow::Result<Line> {
+        loop {
+            tokio::select! {
+                biased;
+                line = typed.recv() => return Ok(line.unwrap_or(Line::End)),
+                frame = self.client.next() => self.frame_at_prompt(frame?).await?,
+            }
+        }
+    }
+
+    async fn frame_at_prompt(&mut self, frame: Option<HouseFrame>) -> anyhow::Result<()> {
+        match frame {
+            Some(HouseFrame::Message(said)) => {
+                self.cursor = self.cursor.max(said.seq);
+                if said.house {
+                    self.printer.print(format!("{}\n", self.terminal.bold(&harmless(&said.text)))).ok();
+                }
+                self.seen().await;
+                Ok(())
+            }
+            Some(HouseFrame::Gone) | None => self.come_again().await,
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Says a line and shows its answer. Ctrl-C stops the turn.
+    async fn say(&mut self, text: String) -> anyhow::Result<()> {
+        let nonce = hearth_adapters::system::SystemIds.fresh().to_string();
+        self.client.send(&ClientFrame::Say { nonce: nonce.clone(), text: text.clone(), images: Vec::new() }).await?;
+        self.waiting = Some(Waiting { nonce, text, ..Waiting::default() });
+        self.shown.clear();
+        let spinner = ProgressBar::new_spinner();
+        spinner.enable_steady_tick(Duration::from_millis(120));
+        self.spinner = Some(spinner);
+        while self.waiting.is_some() {
+            tokio::select! {
+                biased;
+                _ = tokio::signal::ctrl_c() => self.client.send(&ClientFrame::Stop).await?,
+                frame = self.client.next() => self.frame_of_answer(frame?).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn frame_of_answer(&mut self, frame: Option<HouseFrame>) -> anyhow::Result<()> {
+        let Some(waiting) = self.waiting.as_mut() else {
+            return Ok(());
+        };
+        match frame {
+            Some(HouseFrame::Accepted { nonce, turn, answer, .. }) if nonce == waiting.nonce => {
+                waiting.turn = Some(turn);
+                waiting.answer = Some(answer);
+                for said in std::mem::take(&mut waiting.early) {
+                    self.message(said).await;
+                }
+            }
+            Some(HouseFrame::Refused { nonce, error, .. }) if nonce == waiting.nonce => {
+                self.quiet();
+                self.terminal.line(&format!("Not sent: {error}"));
+                self.waiting = None;
+            }
+            Some(HouseFrame::Delta { turn, text }) if waiting.turn == Some(turn) => {
+                self.quiet();
+                let text = harmless(&text);
+                self.terminal.text(&text);
+                self.shown.push_str(&text);
+            }
+            Some(HouseFrame::Reset { turn }) if waiting.turn == Some(turn) && !self.shown.is_empty() => {
+                self.terminal.line(&self.terminal.faint(" … (again)"));
+                self.shown.clear();
+            }
+            Some(HouseFrame::Message(said)) if waiting.answer.is_none() => waiting.early.push(said),
+            Some(HouseFrame::Message(said)) => self.message(said).await,
+            Some(HouseFrame::Gone) | None => self.come_again().await?,
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A message while an answer is waited for: the answer itself, or something else that the house says.
+    async fn message(&mut self, said: Said) {
+        self.cursor = self.cursor.max(said.seq);
+        if !said.house {
+            return;
+        }
+        self.quiet();
+        let text = harmless(&said.text);
+        let ours = self.waiting.as_ref().is_some_and(|waiting| waiting.answer == said.answer);
+        if ours && self.shown.trim_end() == text.trim_end() {
+            self.terminal.line("");
+        } else {
+            let begin = if self.shown.is_empty() { "" } else { "\n" };
+            let text = if said.purpose == Purpose::Notice { self.terminal.bold(&text) } else { text };
+            self.terminal.line(&format!("{begin}{text}"));
+        }
+        self.seen().await;
+        if ours {
+            self.waiting = None;
+        }
+    }
+
+    async fn seen(&mut self) {
+        // Lost with the connection; the next one confirms it.
+        self.client.send(&ClientFrame::Seen { upto: self.cursor }).await.ok();
+    }
+
+    fn quiet(&mut self) {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.finish_and_clear();
+        }
+    }
+
+    /// Opens the conversation again where it was; what was said and not accepted is said again with the same nonce.
+    async fn come_again(&mut self) -> anyhow::Result<()> {
+        self.quiet();
+        open(&mut self.client, &self.seat, Some(self.cursor)).await.context("the house has stopped")?;
+        self.shown.clear();
+        if let Some(waiting) = self.waiting.as_mut() {
+            waiting.early.clear();
+            let say = ClientFrame::Say { nonce: waiting.nonce.clone(), text: waiting.text.clone(), images: Vec::new() };
+            self.client.send(&say).await?;
+        }
+        Ok(())
+    }
+}

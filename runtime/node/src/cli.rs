@@ -1,0 +1,91 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The house agent of your household.
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, about, long_about = None)]
+#[command(after_help = "Without a command: in a terminal, starts the house and opens a chat; elsewhere, serves.")]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serves the house until it is stopped.
+    Up,
+    /// Talks to the house; starts it for as long as needed when it does not run.
+    Chat {
+        /// Says this, prints the answer and ends.
+        #[arg(long, value_name = "TEXT")]
+        once: Option<String>,
+        /// As whom; the owner when it is not given.
+        #[arg(long = "as", value_name = "MEMBER")]
+        member: Option<String>,
+        /// A conversation of its own, by name.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        thread: String,
+        /// A picture that goes with the text of --once.
+        #[arg(long, value_name = "FILE", requires = "once")]
+        image: Vec<PathBuf>,
+        /// Prints the answer as JSON.
+        #[arg(long, requires = "once")]
+        json: bool,
+    },
+    /// Shows the supervision tree of the running house.
+    Tree {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows how the running house is.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checks the journal of the running house from its beginning.
+    Verify,
+    /// Prints a link that logs in at the page, good once and for a few minutes.
+    Login {
+        /// For whom; the owner when it is not given.
+        #[arg(long = "as", value_name = "MEMBER")]
+        member: Option<String>,
+    },
+    /// The configuration.
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+    /// Measures something on this machine, with a scratch house of its own.
+    Bench {
+        /// What.
+        name: crate::bench::Name,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The commands about the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Says whether it is right, and where it is.
+    Check,
+    /// Prints it as it counts: defaults, file and environment together.
+    Show,
+}

@@ -1,0 +1,327 @@
+//! The configuration: one TOML file, everything defaulted. What is unknown or wrong is refused with file, line and a suggestion.
+//!
+//! Order: built-in defaults, then the file, then the environment (`HEARTH_DATA`, `HEARTH_WEB_LISTEN`, `HEARTH_LOG`, …; see [`ENVIRONMENT`]).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use hearth_adapters::models::ProviderConfig;
+use hearth_domain::household::{Member, Role};
+use hearth_domain::limits::Limits;
+use serde::{Deserialize, Serialize};
+
+/// The variables that override the file, and what they override.
+pub const ENVIRONMENT: [(&str, &str); 6] = [
+    ("HEARTH_CONFIG", "the path of this file"),
+    ("HEARTH_DATA", "data"),
+    ("HEARTH_STORE", "store.location"),
+    ("HEARTH_WEB_LISTEN", "web.listen"),
+    ("HEARTH_LOG", "log.filter"),
+    ("HEARTH_ZONE", "house.zone"),
+];
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The data folder; the platform's own when it is not set.
+    pub data: Option<PathBuf>,
+    /// The household.
+    pub house: HouseConfig,
+    /// Who lives here; the first is the owner. The user who runs the house, when none is named.
+    pub members: Vec<MemberConfig>,
+    /// Language models, in the order in which they are asked. House commands alone, when none is named.
+    pub models: Vec<ProviderConfig>,
+    /// The database.
+    pub store: StoreConfig,
+    /// The page.
+    pub web: WebConfig,
+    /// The log.
+    pub log: LogConfig,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// `[house]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HouseConfig {
+    /// What the household is called.
+    pub name: String,
+    /// IANA time zone of members who name none; the machine's own when it is not set.
+    pub zone: Option<String>,
+    /// Whether house commands answer before a language model does, at no cost.
+    pub commands_first: bool,
+}
+
+impl Default for HouseConfig {
+    fn default() -> Self {
+        Self { name: "this household".to_owned(), zone: None, commands_first: true }
+    }
+}
+
+/// `[[members]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberConfig {
+    /// The name.
+    pub name: String,
+    /// The role; the first member is the owner whatever it says.
+    #[serde(default = "adult")]
+    pub role: Role,
+    /// IANA time zone.
+    pub zone: Option<String>,
+}
+
+const fn adult() -> Role {
+    Role::Adult
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `embedded`, `memory`, or the address of a SurrealDB server, such as `ws://nas.lan:8000`.
+    pub location: String,
+    /// Namespace at a server.
+    pub namespace: String,
+    /// Database at a server.
+    pub database: String,
+    /// User at a server.
+    pub user: Option<String>,
+    /// The variable that holds the password at a server.
+    pub password_env: Option<String>,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { location: "embedded".to_owned(), namespace: "hearth".to_owned(), database: "house".to_owned(), user: None, password_env: None }
+    }
+}
+
+/// `[web]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebConfig {
+    /// Whether the page is served.
+    pub enabled: bool,
+    /// Where, loopback only for now. Port 0 takes any free one.
+    pub listen: std::net::SocketAddr,
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: std::net::SocketAddr::from(([127, 0, 0, 1], 7700)) }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// A filter of tracing-subscriber, such as `info,hearth_actors=debug`.
+    pub filter: Option<String>,
+    /// `pretty` or `json`; pretty in a terminal, JSON otherwise, when it is not set.
+    pub format: Option<LogFormat>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For machines.
+    Json,
+}
+
+impl Config {
+    /// Reads file and environment. A file that was named must be there; the usual one may be missing.
+    pub fn load(named: Option<&Path>) -> anyhow::Result<Self> {
+        let from_env = std::env::var_os("HEARTH_CONFIG").map(PathBuf::from);
+        let (path, must) = match (named, from_env) {
+            (Some(path), _) => (path.to_owned(), true),
+            (None, Some(path)) => (path, true),
+            (None, None) => (usual_path()?, false),
+        };
+        let mut config = match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path.display().to_string())?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must => Self::default(),
+            Err(error) => return Err(error).with_context(|| format!("the configuration {} cannot be read", path.display())),
+        };
+        config.override_from(|name| std::env::var(name).ok())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Reads TOML; an error names file, line, column, what is wrong and what may have been meant.
+    pub fn parse(text: &str, file: &str) -> anyhow::Result<Self> {
+        toml::from_str(text).map_err(|error| anyhow::anyhow!(located(text, file, &error)))
+    }
+
+    fn override_from(&mut self, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+        if let Some(data) = variable("HEARTH_DATA") {
+            self.data = Some(PathBuf::from(data));
+        }
+        if let Some(location) = variable("HEARTH_STORE") {
+            self.store.location = location;
+        }
+        if let Some(listen) = variable("HEARTH_WEB_LISTEN") {
+            self.web.listen = listen.parse().with_context(|| format!("HEARTH_WEB_LISTEN is `{listen}`; give an address and a port, such as 127.0.0.1:7700"))?;
+        }
+        if let Some(filter) = variable("HEARTH_LOG") {
+            self.log.filter = Some(filter);
+        }
+        if let Some(zone) = variable("HEARTH_ZONE") {
+            self.house.zone = Some(zone);
+        }
+        Ok(())
+    }
+
+    /// What no single value shows.
+    fn check(&self) -> anyhow::Result<()> {
+        if !self.web.listen.ip().is_loopback() {
+            bail!("web.listen is {}: the page is served on loopback only (127.0.0.1) until the house has accounts and TLS", self.web.listen);
+        }
+        let zones = self.members.iter().map(|member| member.zone.as_ref()).chain([self.house.zone.as_ref()]);
+        for zone in zones.flatten() {
+            if jiff::tz::TimeZone::get(zone).is_err() {
+                bail!("`{zone}` is not a time zone; use an IANA name such as Europe/Berlin");
+            }
+        }
+        let mut names: Vec<_> = self.members.iter().map(|member| member.name.trim().to_lowercase()).collect();
+        names.sort();
+        if names.iter().any(String::is_empty) {
+            bail!("a member has no name");
+        }
+        if let Some(twice) = names.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.first())).flatten() {
+            bail!("two members are called `{twice}`; give them different names");
+        }
+        if self.models.iter().any(|model| model.name == hearth_actors::tree::HOUSE_PROVIDER) {
+            bail!("a model cannot be called `house`; that is the house's own name");
+        }
+        Ok(())
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> anyhow::Result<PathBuf> {
+        match &self.data {
+            Some(path) => Ok(std::path::absolute(path)?),
+            None => Ok(folders()?.data_dir().to_owned()),
+        }
+    }
+
+    /// Everybody who is enrolled, the owner first.
+    #[must_use]
+    pub fn everybody(&self) -> Vec<Member> {
+        let zone = self.house.zone.clone().unwrap_or_else(machine_zone);
+        if self.members.is_empty() {
+            let name = machine_user();
+            return vec![Member { id: Member::id_of(&name), name, role: Role::Owner, zone }];
+        }
+        let member = |(n, member): (usize, &MemberConfig)| Member {
+            id: Member::id_of(&member.name),
+            name: member.name.trim().to_owned(),
+            role: if n == 0 { Role::Owner } else { member.role },
+            zone: member.zone.clone().unwrap_or_else(|| zone.clone()),
+        };
+        self.members.iter().enumerate().map(member).collect()
+    }
+}
+
+/// Where the configuration is looked for.
+pub fn usual_path() -> anyhow::Result<PathBuf> {
+    Ok(folders()?.config_dir().join("hearth.toml"))
+}
+
+fn folders() -> anyhow::Result<directories::ProjectDirs> {
+    directories::ProjectDirs::from("", "", "hearth").context("this user has no home folder; set HEARTH_DATA and HEARTH_CONFIG")
+}
+
+fn machine_zone() -> String {
+    jiff::tz::TimeZone::try_system().ok().and_then(|zone| zone.iana_name().map(str::to_owned)).unwrap_or_else(|| "UTC".to_owned())
+}
+
+/// The user who runs the house, with a capital.
+fn machine_user() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+    let mut letters = user.trim().chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => "Owner".to_owned(),
+    }
+}
+
+/// `file:line:column: what is wrong (did you mean …?)`
+fn located(text: &str, file: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    let column = before.chars().rev().take_while(|letter| *letter != '\n').count().saturating_add(1);
+    let message = error.message().lines().next().unwrap_or_default();
+    let suggestion = suggestion(message).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    format!("{file}:{line}:{column}: {message}{suggestion}")
+}
+
+/// The known name nearest to the unknown one, when it is near: serde names both in backticks, the unknown one first.
+fn suggestion(message: &str) -> Option<&str> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    let near = names.map(|name| (strsim::damerau_levenshtein(unknown, name), name)).min()?;
+    (near.0 <= 3).then_some(near.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let error = Config::parse(text, "hearth.toml").and_then(|config| config.check()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_configuration() {
+        let config = Config::parse("", "hearth.toml").unwrap();
+        config.check().unwrap();
+        assert_eq!(config.everybody().len(), 1);
+    }
+
+    #[test]
+    fn the_first_member_is_the_owner() {
+        let config = Config::parse("[[members]]\nname = \"Ada\"\n[[members]]\nname = \"Mia\"\nrole = \"child\"\n", "f").unwrap();
+        let roles: Vec<_> = config.everybody().iter().map(|member| member.role).collect();
+        assert_eq!(roles, [Role::Owner, Role::Child]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line_and_a_suggestion() {
+        check("[house]\nname = \"x\"\ncommand_first = true\n", "hearth.toml:3:1: unknown field `command_first`");
+        check("[house]\nname = \"x\"\ncommand_first = true\n", "did you mean `commands_first`?");
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_its_line() {
+        check("[web]\nlisten = \"here\"\n", "hearth.toml:2:");
+        check("[[members]]\nname = \"Ada\"\nrole = \"queen\"\n", "hearth.toml:3:8: unknown variant `queen`");
+        check("[house\n", "hearth.toml:1:");
+    }
+
+    #[test]
+    fn what_no_single_value_shows_is_refused_too() {
+        check("[web]\nlisten = \"0.0.0.0:80\"\n", "loopback");
+        check("[house]\nzone = \"Europe/Atlantis\"\n", "IANA");
+        check("[[members]]\nname = \"Ada\"\n[[members]]\nname = \"ada\"\n", "two members");
+    }
+
+    #[test]
+    fn the_environment_wins() {
+        let mut config = Config::default();
+        config.override_from(|name| (name == "HEARTH_WEB_LISTEN").then(|| "127.0.0.1:1".to_owned())).unwrap();
+        assert_eq!(config.web.listen.port(), 1);
+        assert!(config.override_from(|name| (name == "HEARTH_WEB_LISTEN").then(|| "x".to_owned())).is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! The composition root: command line, configuration, wiring, signals. Decides nothing.
+
+pub mod bench;
+pub mod chat;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod run;
+pub mod serve;
+pub mod show;
+pub mod socket;
+pub mod telemetry;
+pub mod terminal;
+pub mod wire;

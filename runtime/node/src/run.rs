@@ -1,0 +1,221 @@
+//! What each command does.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use clap::CommandFactory as _;
+use hearth_domain::message::Part;
+
+use crate::chat::{self, Seat};
+use crate::cli::{Cli, Command, ConfigCommand};
+use crate::client::Client;
+use crate::config::{self, Config};
+use crate::serve::{Page, Running};
+use crate::terminal::{Terminal, harmless};
+use crate::wire::{ClientFrame, HouseFrame};
+use crate::{bench, show, socket, telemetry};
+
+/// What is logged by a house that serves, and by one that shares a terminal with a chat.
+const SERVING: &str = "info";
+const CHATTING: &str = "error";
+
+/// Runs a command.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(Command::Completions { shell }) = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "hearth", &mut std::io::stdout());
+        return Ok(());
+    }
+    let config = Config::load(cli.config.as_deref())?;
+    let terminal = Terminal::new();
+    match cli.command {
+        None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => chat_interactively(&config, Seat::default()),
+        None | Some(Command::Up) => serve(&config),
+        Some(Command::Chat { once: Some(text), member, thread, image, json }) => chat_once(&config, Seat { member, thread }, text, &image, json),
+        Some(Command::Chat { once: None, member, thread, .. }) => chat_interactively(&config, Seat { member, thread }),
+        Some(Command::Tree { json }) => {
+            let HouseFrame::Tree { tree } = ask_house(&config, &ClientFrame::Tree)? else { bail!("the house gave an unexpected answer") };
+            terminal.text(&if json { pretty(&tree)? } else { show::tree(&tree) });
+            Ok(())
+        }
+        Some(Command::Status { json }) => {
+            let HouseFrame::Status { status } = ask_house(&config, &ClientFrame::Status)? else { bail!("the house gave an unexpected answer") };
+            terminal.text(&if json { pretty(&status)? } else { show::status(&status) });
+            Ok(())
+        }
+        Some(Command::Verify) => {
+            let HouseFrame::Verified { entries, head } = ask_house(&config, &ClientFrame::Verify)? else { bail!("the house gave an unexpected answer") };
+            terminal.line(&format!("The journal is whole: {entries} entries, head {head}"));
+            Ok(())
+        }
+        Some(Command::Login { member }) => {
+            let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member })? else { bail!("the house gave an unexpected answer") };
+            terminal.line(&link);
+            Ok(())
+        }
+        Some(Command::Config { what: ConfigCommand::Check }) => {
+            let path = cli.config.map_or_else(|| std::env::var_os("HEARTH_CONFIG").map_or_else(config::usual_path, |path| Ok(PathBuf::from(path))), Ok)?;
+            let there = if path.exists() { "is right" } else { "is not there; the defaults count" };
+            terminal.line(&format!("{} {there}", path.display()));
+            Ok(())
+        }
+        Some(Command::Config { what: ConfigCommand::Show }) => {
+            terminal.text(&toml::to_string_pretty(&config)?);
+            terminal.line(&format!("\n# data folder: {}", config.data()?.display()));
+            for (variable, key) in config::ENVIRONMENT {
+                terminal.line(&format!("# {variable} overrides {key}"));
+            }
+            Ok(())
+        }
+        Some(Command::Bench { name, json }) => bench::run(name, json),
+        Some(Command::Completions { .. }) => Ok(()),
+    }
+}
+
+/// Says what failed, on standard error.
+pub fn complain(error: &anyhow::Error) {
+    // Nobody reads a standard error that is gone.
+    drop(writeln!(std::io::stderr(), "hearth: {}", harmless(&format!("{error:#}"))));
+}
+
+fn pretty(value: &serde_json::Value) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+fn client_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Asks a house that runs.
+fn ask_house(config: &Config, frame: &ClientFrame) -> anyhow::Result<HouseFrame> {
+    let socket = socket::path_for(&config.data()?);
+    client_runtime()?.block_on(async {
+        let mut client = Client::connect(&socket).await?.context("the house does not run; start it with `hearth up`, or just `hearth`")?;
+        client.ask(frame).await
+    })
+}
+
+/// Serves until a signal, or until the tree gives up.
+fn serve(config: &Config) -> anyhow::Result<()> {
+    telemetry::begin(&config.log, SERVING)?;
+    actix::System::new().block_on(async {
+        let running = Running::raise(config, Page::AsConfigured).await?;
+        announce(&running, config).await;
+        let ended = running.root().clone();
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let failed = tokio::select! {
+            biased;
+            _ = tokio::signal::ctrl_c() => None,
+            _ = terminate.recv() => None,
+            reason = ended.ended() => Some(reason),
+        };
+        tracing::info!("stopping");
+        running.stop().await;
+        match failed {
+            None => Ok(()),
+            Some(reason) => bail!("the house gave up: {reason}; the log says more. Nothing accepted is lost: start it again"),
+        }
+    })
+}
+
+/// Where the house is reached, for the person who started it.
+async fn announce(running: &Running, config: &Config) {
+    let terminal = Terminal::new();
+    if let Ok(data) = config.data() {
+        terminal.line(&format!("{} is up. Data: {}", terminal.bold("Hearth"), data.display()));
+    }
+    match running.served().login(None).await {
+        Ok(link) => terminal.line(&format!("Page, logs you in once: {link}")),
+        Err(_) => terminal.line("The page is not served."),
+    }
+}
+
+fn chat_once(config: &Config, seat: Seat, text: String, images: &[PathBuf], json: bool) -> anyhow::Result<()> {
+    let images = images.iter().map(|path| image(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let socket = socket::path_for(&config.data()?);
+    let runtime = client_runtime()?;
+    let house = ensure_house(config, &socket, &runtime, Page::Off)?;
+    let said = runtime.block_on(chat::once(&socket, seat, text, images));
+    if let Some(house) = house {
+        house.stop()?;
+    }
+    let said = said?;
+    let terminal = Terminal::new();
+    if json { terminal.text(&pretty(&serde_json::to_value(&said)?)?) } else { terminal.line(&harmless(&said.text)) }
+    Ok(())
+}
+
+fn image(path: &Path) -> anyhow::Result<Part> {
+    let media_type = match path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase).as_deref() {
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("webp") => "image/webp",
+        Some("gif") => "image/gif",
+        _ => bail!("{} is not a picture that models take; use PNG, JPEG, WebP or GIF", path.display()),
+    };
+    let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(Part::Image { media_type: media_type.to_owned(), base64: base64::engine::general_purpose::STANDARD.encode(bytes) })
+}
+
+fn chat_interactively(config: &Config, seat: Seat) -> anyhow::Result<()> {
+    let socket = socket::path_for(&config.data()?);
+    let runtime = client_runtime()?;
+    let house = ensure_house(config, &socket, &runtime, Page::AsConfigured)?;
+    let terminal = Terminal::new();
+    terminal.line(&terminal.faint("Write to the house. `help` says what it understands; Ctrl-C stops an answer, Ctrl-D leaves."));
+    let result = runtime.block_on(chat::interactive(&socket, seat));
+    if let Some(house) = house {
+        house.stop()?;
+    }
+    result
+}
+
+/// A house on a thread of this process, for a chat that found none running.
+struct OwnHouse {
+    stop: tokio::sync::oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl OwnHouse {
+    fn stop(self) -> anyhow::Result<()> {
+        // Gone already when the house has ended by itself.
+        drop(self.stop.send(()));
+        self.thread.join().map_err(|_| anyhow::anyhow!("the house did not stop well; nothing accepted is lost"))
+    }
+}
+
+/// Finds the running house, or starts one for as long as this process lives.
+fn ensure_house(config: &Config, socket: &Path, runtime: &tokio::runtime::Runtime, page: Page) -> anyhow::Result<Option<OwnHouse>> {
+    if runtime.block_on(Client::connect(socket))?.is_some() {
+        return Ok(None);
+    }
+    telemetry::begin(&config.log, CHATTING)?;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let (up, told) = mpsc::channel();
+    let config = config.clone();
+    #[expect(clippy::disallowed_methods, reason = "the house needs a thread beside the chat's")]
+    let thread = std::thread::Builder::new().name("house".to_owned()).spawn(move || {
+        actix::System::new().block_on(async {
+            match Running::raise(&config, page).await {
+                Err(error) => drop(up.send(Err(error))),
+                Ok(running) => {
+                    if page == Page::AsConfigured {
+                        announce(&running, &config).await;
+                    }
+                    drop(up.send(Ok(())));
+                    let ended = running.root().clone();
+                    tokio::select! {
+                        biased;
+                        _ = stopped => {}
+                        reason = ended.ended() => tracing::error!(%reason, "the house gave up"),
+                    }
+                    running.stop().await;
+                }
+            }
+        });
+    })?;
+    told.recv().context("the house ended while it started")??;
+    Ok(Some(OwnHouse { stop, thread }))
+}

@@ -1,0 +1,255 @@
+//! Raising the house: ports, tree, local socket, page; and taking it down again. Decides nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use hearth_actors::audit::{Record, Verify};
+use hearth_actors::household::Resolve;
+use hearth_actors::ports::{House, Ports};
+use hearth_actors::tree::{Doors, build};
+use hearth_adapters::clock_tool::ClockTool;
+use hearth_adapters::models::config::Bounds;
+use hearth_adapters::models::house::HouseModel;
+use hearth_adapters::models::keys::EnvKeys;
+use hearth_adapters::models::{client, remote::RemoteModel};
+use hearth_adapters::store::{Location, StoreConfig, SurrealStore};
+use hearth_adapters::system::{self, SystemClock, SystemIds};
+use hearth_domain::house::provider::NoModel;
+use hearth_domain::journal::{Fact, FactKind, Head};
+use hearth_domain::model::Model;
+use hearth_domain::store::Store;
+use hearth_domain::time::Clock as _;
+use hearth_supervisor::root::{Root, RootHandle, RootOptions};
+use hearth_supervisor::tree::Tree;
+use hearth_supervisor::watchdog::WatchdogOptions;
+use hearth_supervisor::wires::Wires;
+use hearth_web::login::LoginLinks;
+use hearth_web::metrics::Metrics;
+use hearth_web::server::{WebOptions, WebServer};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::socket;
+
+/// How long the actors' thread may hang before the process ends itself, so that the service manager starts it again.
+const HANG: Duration = Duration::from_secs(60);
+/// How long the journal may take to be checked.
+const VERIFYING: Duration = Duration::from_secs(600);
+/// Sentence for an ask without an answer.
+const BUSY: &str = "the house is busy or restarting; try again in a moment";
+
+/// Whether the page is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// As the configuration says.
+    AsConfigured,
+    /// Not: the house runs for one question only.
+    Off,
+}
+
+/// What the local socket serves.
+#[derive(Debug)]
+pub struct Served {
+    /// The doors of the house.
+    pub doors: Doors,
+    /// Its tree.
+    pub tree: Tree,
+    links: Option<(Arc<LoginLinks>, String)>,
+    data: PathBuf,
+}
+
+impl Served {
+    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`.
+    pub async fn status(&self) -> serde_json::Value {
+        let root = self.tree.snapshot();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "data": self.data,
+            "page": self.links.as_ref().map(|(_, base)| base),
+            "models": self.doors.inquire.providers(),
+            "counts": self.doors.inquire.counts().await,
+            "uptime_ms": root.uptime_ms,
+            "restarts": restarts(&root),
+        })
+    }
+
+    /// Checks the journal.
+    pub async fn verify(&self) -> Result<Head, String> {
+        let checked = self.doors.verify.ask(Verify, VERIFYING).await.map_err(|_| BUSY.to_owned())?;
+        checked.map_err(|error| match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        })
+    }
+
+    /// A link that logs a member in at the page.
+    pub async fn login(&self, member: Option<String>) -> Result<String, String> {
+        let (links, base) = self.links.as_ref().ok_or("the page is not served; see [web] in the configuration")?;
+        let asked = Resolve { identity: member, thread: String::new() };
+        let resolved = self.doors.resolve.ask(asked, Duration::from_secs(10)).await.map_err(|_| BUSY.to_owned())?;
+        let member = resolved.map_err(|error| error.to_string())?.member;
+        Ok(format!("{base}/login#{}", links.issue(member.id)))
+    }
+}
+
+fn restarts(node: &hearth_supervisor::tree::TreeNode) -> u64 {
+    node.children.iter().map(restarts).fold(node.restarts, u64::saturating_add)
+}
+
+/// A house that runs.
+#[derive(Debug)]
+pub struct Running {
+    root: RootHandle,
+    served: Arc<Served>,
+    socket: PathBuf,
+    serving: tokio::task::JoinHandle<()>,
+    web: Option<WebServer>,
+}
+
+impl Running {
+    /// Raises the house. Must be called on an actix system. Fails with what a person can do about it.
+    pub async fn raise(config: &Config, page: Page) -> anyhow::Result<Self> {
+        let data = config.data()?;
+        make_folder(&data)?;
+        let (ports, house) = (ports(config, &data)?, House { name: config.house.name.clone(), members: config.everybody(), limits: config.limits.clone() });
+        let (spec, doors) = build(&ports, &house);
+        let metrics = Arc::new(Metrics::new());
+        let watchdog = WatchdogOptions { deadline: HANG, action: Arc::new(|_| std::process::abort()) };
+        let options = RootOptions { seed: ports.seed.child("supervisor").number(), observer: Some(metrics.clone()), watchdog: Some(watchdog) };
+        let root = Root::start(spec, options);
+        if let Err(reason) = root.started().await {
+            bail!("the house could not start: {reason}");
+        }
+        match Self::open_doors(config, page, &data, ports, doors, &root, metrics).await {
+            Ok((served, serving, web)) => Ok(Self { root, served, socket: socket::path_for(&data), serving, web }),
+            Err(error) => {
+                root.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_doors(
+        config: &Config,
+        page: Page,
+        data: &Path,
+        ports: Ports,
+        doors: Doors,
+        root: &RootHandle,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<(Arc<Served>, tokio::task::JoinHandle<()>, Option<WebServer>)> {
+        let started = Fact { kind: FactKind::HouseStarted, who: None, subject: env!("CARGO_PKG_VERSION").to_owned(), detail: String::new(), content: None, at: ports.clock.wall() };
+        let recorded = doors.record.ask(Record(started), config.limits.commit_deadline).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        recorded.context("the start could not be written to the journal")?;
+        let (web, links) = if config.web.enabled && page == Page::AsConfigured {
+            let (web, links) = serve_page(config, &ports, &doors, root.tree(), metrics)?;
+            (Some(web), Some(links))
+        } else {
+            (None, None)
+        };
+        let served = Arc::new(Served { doors, tree: root.tree(), links, data: data.to_owned() });
+        let listener = socket::bind(&socket::path_for(data))?;
+        let serving = actix_rt::spawn(socket::serve(listener, Arc::clone(&served)));
+        Ok((served, serving, web))
+    }
+
+    /// What the socket serves.
+    #[must_use]
+    pub const fn served(&self) -> &Arc<Served> {
+        &self.served
+    }
+
+    /// The root of the tree.
+    #[must_use]
+    pub const fn root(&self) -> &RootHandle {
+        &self.root
+    }
+
+    /// Takes the house down: doors first, then the tree in reverse order.
+    pub async fn stop(self) {
+        self.serving.abort();
+        if let Some(web) = self.web {
+            web.stop().await;
+        }
+        self.root.stop().await;
+        // Gone with the house; a next one replaces it anyway.
+        drop(std::fs::remove_file(&self.socket));
+    }
+}
+
+/// The page, and how it makes login links.
+fn serve_page(config: &Config, ports: &Ports, doors: &Doors, tree: Tree, metrics: Arc<Metrics>) -> anyhow::Result<(WebServer, (Arc<LoginLinks>, String))> {
+    let address = config.web.listen;
+    let listener = std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "the page's port {} is in use; stop what uses it, or set web.listen (or HEARTH_WEB_LISTEN) to another, such as 127.0.0.1:0 for any free one",
+            address.port()
+        ),
+        _ => anyhow::anyhow!("the page cannot be served at {address}: {error}"),
+    })?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let links = Arc::new(LoginLinks::new(Arc::clone(&ports.clock), Arc::new(|bytes: &mut [u8]| system::random(bytes))));
+    let options = WebOptions::new(listener, config.house.name.clone());
+    let web = hearth_web::server::start(options, doors.clone(), ports.clone(), tree, Arc::clone(&links), metrics)?;
+    Ok((web, (links, base)))
+}
+
+fn make_folder(data: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .with_context(|| format!("the data folder {} cannot be made; set HEARTH_DATA to one that can be written", data.display()))
+}
+
+fn ports(config: &Config, data: &Path) -> anyhow::Result<Ports> {
+    Ok(Ports {
+        store: store(config, data)?,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        models: models(config)?,
+        tools: Arc::new(ClockTool),
+        seed: system::seed(),
+        wires: Wires::plain(),
+    })
+}
+
+fn store(config: &Config, data: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    let store = &config.store;
+    let location = match store.location.as_str() {
+        "embedded" => Location::Embedded(data.to_owned()),
+        "memory" => Location::Memory,
+        url if url.starts_with("ws://") => {
+            let password = store.password_env.as_ref().and_then(|name| std::env::var(name).ok()).unwrap_or_default();
+            Location::Remote {
+                url: url.to_owned(),
+                namespace: store.namespace.clone(),
+                database: store.database.clone(),
+                user: store.user.clone().unwrap_or_default(),
+                password: password.into(),
+            }
+        }
+        other => bail!("store.location is `{other}`; use `embedded`, `memory`, or an address such as ws://nas.lan:8000"),
+    };
+    Ok(Arc::new(SurrealStore::new(StoreConfig::new(location))))
+}
+
+/// Providers in the order in which they are asked. The house's own interpreter is the last, and the first as well when it is to answer first.
+fn models(config: &Config) -> anyhow::Result<Vec<Arc<dyn Model>>> {
+    let mut chain: Vec<Arc<dyn Model>> = Vec::new();
+    if config.house.commands_first && !config.models.is_empty() {
+        chain.push(Arc::new(HouseModel::first()));
+    }
+    if !config.models.is_empty() {
+        let client = client::direct()?;
+        for model in &config.models {
+            chain.push(Arc::new(RemoteModel::new(model.clone(), &EnvKeys, client.clone(), Bounds::from(&config.limits))?));
+        }
+    }
+    let reason = if config.models.is_empty() { NoModel::NotConfigured } else { NoModel::AllDown };
+    chain.push(Arc::new(HouseModel::last(reason)));
+    Ok(chain)
+}

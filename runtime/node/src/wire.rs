@@ -1,0 +1,229 @@
+//! The language of the local socket: what a client and the house say to each other.
+//!
+//! A frame is a big-endian `u32` length and that many bytes of JSON, at most [`FRAME_MAX`]. The client speaks first
+//! ([`ClientFrame::Hello`]); a version that the house does not speak is refused with a sentence. Text that is not UTF-8 or not a
+//! frame is answered with [`HouseFrame::Error`] and the connection goes on, unless the length itself is wrong.
+
+use bytes::{Bytes, BytesMut};
+use hearth_domain::ids::{AnswerId, MessageId, TurnId};
+use hearth_domain::message::{Author, Message, Part, Purpose};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio_util::codec::LengthDelimitedCodec;
+
+/// The version of this language.
+pub const VERSION: u32 = 1;
+/// Bytes of one frame: a message at its limit with its pictures, and room for the rest.
+pub const FRAME_MAX: usize = 5 * 1024 * 1024;
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientFrame {
+    /// First of all.
+    Hello {
+        /// [`VERSION`].
+        version: u32,
+    },
+    /// Wants a conversation: everything after the cursor, then what is said.
+    Open {
+        /// As whom; none for the owner.
+        member: Option<String>,
+        /// The thread; empty for the main conversation.
+        #[serde(default)]
+        thread: String,
+        /// The last `seq` that the client has; none for the newest messages.
+        cursor: Option<u64>,
+    },
+    /// Says something in the open conversation.
+    Say {
+        /// The client's own id of the message; the same one again is accepted once.
+        nonce: String,
+        /// The text.
+        text: String,
+        /// Pictures.
+        #[serde(default)]
+        images: Vec<Part>,
+    },
+    /// Stops the turn that runs in the open conversation.
+    Stop,
+    /// Has shown everything up to there.
+    Seen {
+        /// The `seq`, inclusive.
+        upto: u64,
+    },
+    /// Wants the tree.
+    Tree,
+    /// Wants the state of the house.
+    Status,
+    /// Wants the journal checked.
+    Verify,
+    /// Wants a login link for the page.
+    Login {
+        /// For whom; none for the owner.
+        member: Option<String>,
+    },
+}
+
+/// What the house says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum HouseFrame {
+    /// Answers `Hello`.
+    Welcome {
+        /// [`VERSION`].
+        version: u32,
+        /// The house's own version.
+        house: String,
+    },
+    /// Answers `Open`.
+    Opened {
+        /// The member's name.
+        member: String,
+    },
+    /// Answers `Say`: it is durable and will be answered.
+    Accepted {
+        /// The client's id.
+        nonce: String,
+        /// The message.
+        message: MessageId,
+        /// Its turn.
+        turn: TurnId,
+        /// The answer to come.
+        answer: AnswerId,
+        /// The message's place.
+        seq: u64,
+    },
+    /// Answers `Say`: it is not accepted.
+    Refused {
+        /// The client's id.
+        nonce: String,
+        /// Why, and what to do.
+        error: String,
+        /// Whether the same message may be accepted later.
+        again: bool,
+    },
+    /// A message of the conversation, once, in order.
+    Message(Said),
+    /// A piece of an answer that is being written.
+    Delta {
+        /// The turn.
+        turn: TurnId,
+        /// The piece.
+        text: String,
+    },
+    /// The pieces so far are void.
+    Reset {
+        /// The turn.
+        turn: TurnId,
+    },
+    /// Everything that was there has been sent.
+    CaughtUp,
+    /// The open conversation's stream has ended; open it again with the cursor.
+    Gone,
+    /// Answers `Stop`.
+    Stopped {
+        /// Whether a turn ran.
+        ran: bool,
+    },
+    /// Answers `Tree`.
+    Tree {
+        /// The root.
+        tree: serde_json::Value,
+    },
+    /// Answers `Status`.
+    Status {
+        /// See [`crate::serve::status`].
+        status: serde_json::Value,
+    },
+    /// Answers `Verify`.
+    Verified {
+        /// Entries of the journal.
+        entries: u64,
+        /// The digest of the last one.
+        head: String,
+    },
+    /// Answers `Login`.
+    Login {
+        /// The link, good once and for a few minutes.
+        link: String,
+    },
+    /// Something was wrong with a frame, or cannot be served.
+    Error {
+        /// What, and what to do.
+        error: String,
+    },
+}
+
+/// A message as a client sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Its place in the conversation.
+    pub seq: u64,
+    /// Its id.
+    pub id: MessageId,
+    /// Whether the house said it.
+    pub house: bool,
+    /// What kind of thing it is.
+    pub purpose: Purpose,
+    /// The turn.
+    pub turn: Option<TurnId>,
+    /// The logical answer that it is.
+    pub answer: Option<AnswerId>,
+    /// The text.
+    pub text: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+impl From<&Message> for Said {
+    fn from(message: &Message) -> Self {
+        Self {
+            seq: message.seq,
+            id: message.id,
+            house: message.author == Author::House,
+            purpose: message.purpose,
+            turn: message.turn,
+            answer: message.answer,
+            text: message.text.clone(),
+            at: message.at.to_string(),
+        }
+    }
+}
+
+/// How frames are cut.
+#[must_use]
+pub fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().max_frame_length(FRAME_MAX).new_codec()
+}
+
+/// A frame as bytes.
+pub fn encode<T: Serialize>(frame: &T) -> Result<Bytes, serde_json::Error> {
+    serde_json::to_vec(frame).map(Bytes::from)
+}
+
+/// Bytes as a frame; what is wrong, in a sentence, when they are not one.
+pub fn decode<T: DeserializeOwned>(bytes: &BytesMut) -> Result<T, String> {
+    if std::str::from_utf8(bytes).is_err() {
+        return Err("this frame is not UTF-8 text; send JSON in UTF-8".to_owned());
+    }
+    serde_json::from_slice(bytes).map_err(|error| format!("this frame is not understood ({error})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_read_back_from_what_they_become() {
+        let frame = ClientFrame::Say { nonce: "1".into(), text: "hi".into(), images: Vec::new() };
+        let bytes = BytesMut::from(&encode(&frame).unwrap()[..]);
+        assert_eq!(decode::<ClientFrame>(&bytes), Ok(frame));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_told_in_a_sentence() {
+        assert!(decode::<ClientFrame>(&BytesMut::from(&b"\xff\xfe"[..])).unwrap_err().contains("UTF-8"));
+        assert!(decode::<ClientFrame>(&BytesMut::from(&b"{\"type\":\"fly\"}"[..])).unwrap_err().contains("fly"));
+    }
+}

@@ -1,0 +1,210 @@
+//! The store: the conformance double, watched. What is acknowledged goes into the shadow of the checkers; planned panics take down
+//! whoever asks; a transaction may outlive the actor that asked for it, as in a database with threads of its own.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt as _;
+use hearth_conformance::double::MemoryStore;
+use hearth_domain::household::{Audience, Member};
+use hearth_domain::ids::{ConversationId, MemberId};
+use hearth_domain::journal::{Digest, Entry};
+use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
+use hearth_domain::message::Message;
+use hearth_domain::schedule::Reminder;
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, Write};
+use hearth_domain::delivery::Delivery;
+use tokio::task::AbortHandle;
+
+use crate::faults::store::SimStoreFaults;
+use crate::plants::Plant;
+use crate::seed::Draw;
+use crate::world::{World, crash, lock};
+
+/// The store as one life of the house has it.
+#[derive(Debug)]
+pub struct SimStore {
+    world: Arc<World>,
+    inner: MemoryStore,
+    chance: Mutex<Draw>,
+    running: Mutex<Vec<AbortHandle>>,
+    /// Planted: the group that was acknowledged and is not written yet.
+    unwritten: Arc<Mutex<Option<Group>>>,
+}
+
+impl SimStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(world: &Arc<World>) -> Self {
+        let sleeper: hearth_conformance::double::Sleeper = Arc::new(|time| tokio::time::sleep(time).boxed());
+        let faults = Arc::new(SimStoreFaults::new(world));
+        Self::over(world, MemoryStore::new().with_faults(faults, sleeper), 0)
+    }
+
+    fn over(world: &Arc<World>, inner: MemoryStore, life: usize) -> Self {
+        let chance = Mutex::new(Draw::of(&world.seed.child("store actor"), &life.to_string()));
+        Self { world: Arc::clone(world), inner, chance, running: Mutex::new(Vec::new()), unwritten: Arc::default() }
+    }
+
+    /// The store as the next life of the house finds it.
+    #[must_use]
+    pub fn successor(&self, life: usize) -> Self {
+        for task in lock(&self.running).drain(..) {
+            task.abort();
+        }
+        Self::over(&self.world, self.inner.successor(), life)
+    }
+
+    /// The rows that are really there.
+    #[must_use]
+    pub fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+
+    /// A planned panic in whoever asks.
+    fn spare(&self, what: &str) {
+        let crashes = self.world.plan.store.crash;
+        if !self.world.is_calm() && crashes > 0 && lock(&self.chance).happens(crashes) {
+            self.world.note(format!("crash: whoever asks the store for {what}"));
+            crash("store");
+        }
+    }
+
+    fn planted(&self, mut group: Group) -> Group {
+        match self.world.plan.plant {
+            Some(Plant::ForgetClaim) if group.writes.iter().any(|write| matches!(write, Write::Claim { .. })) => {
+                group.writes.retain(|write| !matches!(write, Write::Claim { .. } | Write::Reminder(_)));
+            }
+            Some(Plant::Tamper) if lock(&self.chance).happens(200) => {
+                if let Some(entry) = group.entries.first_mut() {
+                    entry.fact.detail.push('!');
+                }
+            }
+            _ => {}
+        }
+        group
+    }
+
+    /// Planted: acknowledges at once, and writes the group before.
+    fn apply_late(&self, group: Group) -> StoreFuture<()> {
+        let (world, inner, unwritten) = (Arc::clone(&self.world), self.inner.clone(), Arc::clone(&self.unwritten));
+        async move {
+            let n = world.checkers().durable.attempt(&group);
+            let before = lock(&unwritten).replace(group);
+            if let Some(before) = before {
+                inner.apply(before).await?;
+            }
+            applied(&world, n, &Ok(()), &inner);
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// Tells the shadow how a group ended, and the checkers what was written.
+fn applied(world: &Arc<World>, attempt: u64, result: &Result<(), StoreError>, inner: &MemoryStore) {
+    world.note(format!("store: group {attempt} {}", result.as_ref().map_or_else(ToString::to_string, |()| "written".to_owned())));
+    let landed = world.checkers().durable.ended(attempt, result, || inner.rows());
+    match landed {
+        Ok(groups) => groups.iter().for_each(|group| world.written(group)),
+        Err(what) => world.violate(crate::checkers::durable::NAME, what),
+    }
+}
+
+impl Store for SimStore {
+    fn open(&self) -> StoreFuture<Opened> {
+        self.world.note("store: open");
+        self.inner.open()
+    }
+
+    fn apply(&self, group: Group) -> StoreFuture<()> {
+        self.spare("a write");
+        let group = self.planted(group);
+        if self.world.plan.plant == Some(Plant::LoseCommit) {
+            return self.apply_late(group);
+        }
+        let (world, inner) = (Arc::clone(&self.world), self.inner.clone());
+        let work = async move {
+            let n = world.checkers().durable.attempt(&group);
+            let result = inner.apply(group).await;
+            applied(&world, n, &result, &inner);
+            result
+        };
+        if !self.world.plan.store.detached {
+            return work.boxed();
+        }
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(async move { drop(answer.send(work.await)) });
+        let mut running = lock(&self.running);
+        running.retain(|task| !task.is_finished());
+        running.push(task.abort_handle());
+        async { answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("it is gone".to_owned()))) }.boxed()
+    }
+
+    fn close(&self) -> StoreFuture<()> {
+        self.inner.close()
+    }
+
+    fn members(&self) -> StoreFuture<Vec<Member>> {
+        self.spare("members");
+        self.inner.members()
+    }
+
+    fn conversation(&self, id: ConversationId, tail: usize) -> StoreFuture<ConversationState> {
+        self.spare("a conversation");
+        self.inner.conversation(id, tail)
+    }
+
+    fn unfinished(&self) -> StoreFuture<Vec<Conversation>> {
+        self.spare("the unfinished");
+        self.inner.unfinished()
+    }
+
+    fn messages(&self, conversation: ConversationId, after: u64, limit: usize) -> StoreFuture<Vec<Message>> {
+        self.spare("messages");
+        self.inner.messages(conversation, after, limit)
+    }
+
+    fn recent(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<Message>> {
+        self.spare("recent messages");
+        self.inner.recent(conversation, limit)
+    }
+
+    fn search(&self, search: MemorySearch) -> StoreFuture<Vec<MemoryHit>> {
+        self.spare("a search");
+        self.inner.search(search)
+    }
+
+    fn entries(&self, conversation: ConversationId, audience: Audience) -> StoreFuture<Vec<Memory>> {
+        self.spare("entries");
+        self.inner.entries(conversation, audience)
+    }
+
+    fn memory_count(&self, member: MemberId) -> StoreFuture<usize> {
+        self.spare("a count");
+        self.inner.memory_count(member)
+    }
+
+    fn pending_reminders(&self) -> StoreFuture<Vec<Reminder>> {
+        self.spare("reminders");
+        self.inner.pending_reminders()
+    }
+
+    fn unsettled_deliveries(&self) -> StoreFuture<Vec<Delivery>> {
+        self.spare("deliveries");
+        self.inner.unsettled_deliveries()
+    }
+
+    fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
+        self.inner.session(token)
+    }
+
+    fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {
+        self.spare("the journal");
+        self.inner.journal(after, limit)
+    }
+
+    fn counts(&self) -> StoreFuture<Counts> {
+        self.spare("counts");
+        self.inner.counts()
+    }
+}

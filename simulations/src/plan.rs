@@ -1,0 +1,376 @@
+//! What a seed draws before anything happens: the household, the limits, and its own mix of faults (swarm testing: each seed leaves
+//! some faults out, so that none hides another).
+
+use std::time::Duration;
+
+use hearth_domain::chance::Seed;
+use hearth_domain::household::{Member, Role};
+use hearth_domain::limits::Limits;
+use hearth_domain::time::Timestamp;
+
+use crate::plants::Plant;
+use crate::seed::Draw;
+
+/// Faults on links, in ten thousandths of all messages.
+#[derive(Debug, Clone, Default)]
+pub struct WireMix {
+    /// Given back as if the mailbox were full.
+    pub refuse: u32,
+    /// Late.
+    pub delay: u32,
+    /// The longest that one is late, milliseconds.
+    pub delay_ms: u64,
+    /// The reply of an ask is lost.
+    pub lose_reply: u32,
+    /// The sender dies.
+    pub crash: u32,
+}
+
+/// Faults of the store, in ten thousandths of all operations.
+#[derive(Debug, Clone, Default)]
+pub struct StoreMix {
+    /// Fails without effect.
+    pub fail: u32,
+    /// Fails with effect.
+    pub fail_after: u32,
+    /// Slow.
+    pub slow: u32,
+    /// The slowest, milliseconds.
+    pub slow_ms: u64,
+    /// Whoever asks dies.
+    pub crash: u32,
+    /// A transaction goes on when the store actor dies, as in a database with threads of its own.
+    pub detached: bool,
+}
+
+/// What the scripted models do, by weight.
+#[derive(Debug, Clone, Default)]
+pub struct ModelMix {
+    /// The behaviours and their weights.
+    pub weights: Vec<(Behaviour, u32)>,
+    /// How many scripted models stand in the chain.
+    pub models: usize,
+    /// Whether house commands answer first.
+    pub house_first: bool,
+}
+
+/// What a scripted model does at one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Answers with a few words.
+    Answer,
+    /// Answers with everything that it was shown.
+    TellAll,
+    /// Answers with very much.
+    Long,
+    /// Calls house tools.
+    HouseTools,
+    /// Calls the counting tools.
+    CountingTools,
+    /// Calls a tool that is not there.
+    UnknownTool,
+    /// Calls with arguments that are not JSON, or of the wrong shape.
+    Malformed,
+    /// Makes a thousand calls.
+    Thousand,
+    /// Calls with hostile arguments.
+    Hostile,
+    /// Streams a little and breaks off.
+    Cut,
+    /// Never answers.
+    Silent,
+    /// Answers late.
+    Slow,
+    /// 429.
+    RateLimited,
+    /// 5xx.
+    Unavailable,
+    /// No completion.
+    Garbled,
+    /// 401.
+    Unauthorised,
+    /// 400.
+    Rejected,
+    /// Nothing at all.
+    Empty,
+    /// Declines.
+    Refused,
+    /// Cut at its length limit.
+    Length,
+    /// Takes its actor down.
+    Crash,
+}
+
+/// What the tools outside the tree do, in ten thousandths of all calls.
+#[derive(Debug, Clone, Default)]
+pub struct ToolMix {
+    /// Says no.
+    pub fail: u32,
+    /// Hangs, before or after its effect.
+    pub hang: u32,
+    /// Takes the toolbox down, before or after its effect.
+    pub crash: u32,
+    /// Slow.
+    pub slow: u32,
+}
+
+/// What happens to the whole house.
+#[derive(Debug, Clone, Default)]
+pub struct HouseMix {
+    /// When the process is killed, from the beginning.
+    pub kills: Vec<Duration>,
+    /// When it is stopped in order, from the beginning.
+    pub stops: Vec<Duration>,
+    /// Jumps of the wall clock: when, and by how many seconds.
+    pub jumps: Vec<(Duration, i64)>,
+}
+
+/// How people behave.
+#[derive(Debug, Clone, Default)]
+pub struct PeopleMix {
+    /// The mean time between two things that a person does, milliseconds.
+    pub pause_ms: u64,
+    /// Things that each person does.
+    pub acts: usize,
+    /// Floods of messages, in ten thousandths of all acts.
+    pub flood: u32,
+    /// Connections cut, in ten thousandths of all acts.
+    pub reconnect: u32,
+    /// Conversations of each person.
+    pub threads: usize,
+    /// Clients of each conversation.
+    pub devices: usize,
+}
+
+/// The plan.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The number of the seed.
+    pub number: u64,
+    /// The people.
+    pub members: Vec<Member>,
+    /// The bounds.
+    pub limits: Limits,
+    /// The wall clock at the beginning.
+    pub start: Timestamp,
+    /// How long faults last.
+    pub storm: Duration,
+    /// Faults.
+    pub wires: WireMix,
+    /// Faults.
+    pub store: StoreMix,
+    /// Faults.
+    pub model: ModelMix,
+    /// Faults.
+    pub tools: ToolMix,
+    /// Faults.
+    pub house: HouseMix,
+    /// People.
+    pub people: PeopleMix,
+    /// A defect that is there on purpose.
+    pub plant: Option<Plant>,
+}
+
+impl Plan {
+    /// What this seed draws for the scenario `household`.
+    #[must_use]
+    pub fn draw(number: u64, seed: &Seed, plant: Option<Plant>) -> Self {
+        let seed = seed.child("plan");
+        let mut draw = Draw::of(&seed, "shape");
+        let quiet = draw.happens(700);
+        let storm = Duration::from_secs(draw.number(1_200, 3 * 3_600));
+        let acts = draw.size(10, 40);
+        let pause_ms = u64::try_from(storm.as_millis()).unwrap_or(u64::MAX) / (acts as u64).max(1);
+        let on = |name: &str| !quiet && Draw::of(&seed, name).coin();
+        let mut plan = Self {
+            number,
+            members: members(&mut draw),
+            limits: limits(&mut Draw::of(&seed, "limits")),
+            start: start(&mut draw),
+            storm,
+            wires: if on("wires?") { wires(&mut Draw::of(&seed, "wires")) } else { WireMix::default() },
+            store: if on("store?") { store(&mut Draw::of(&seed, "store")) } else { StoreMix::default() },
+            model: model(&mut Draw::of(&seed, "model"), quiet),
+            tools: if on("tools?") { tools(&mut Draw::of(&seed, "tools")) } else { ToolMix::default() },
+            house: if quiet { HouseMix::default() } else { house(&mut Draw::of(&seed, "house"), storm) },
+            people: people(&mut Draw::of(&seed, "people"), acts, pause_ms),
+            plant,
+        };
+        if let Some(plant) = plant {
+            plant.prepare(&mut plan);
+        }
+        plan
+    }
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { wires, store, tools, house, people, limits, .. } = self;
+        write!(
+            f,
+            "storm {} s, {} people x {} threads x {} devices, {} acts; wires refuse {} delay {} ({} ms) lose {} crash {}; \
+             store fail {} after {} slow {} ({} ms) crash {}{}; tools fail {} hang {} crash {}; kills {} stops {} jumps {}; models {}{}; \
+             mailbox {} waiting {} live {} history {} replay {}",
+            self.storm.as_secs(),
+            self.members.len(),
+            people.threads,
+            people.devices,
+            people.acts,
+            wires.refuse,
+            wires.delay,
+            wires.delay_ms,
+            wires.lose_reply,
+            wires.crash,
+            store.fail,
+            store.fail_after,
+            store.slow,
+            store.slow_ms,
+            store.crash,
+            if store.detached { " detached" } else { "" },
+            tools.fail,
+            tools.hang,
+            tools.crash,
+            house.kills.len(),
+            house.stops.len(),
+            house.jumps.len(),
+            self.model.models,
+            if self.model.house_first { " after the house" } else { "" },
+            limits.mailbox,
+            limits.waiting_messages,
+            limits.live_conversations,
+            limits.history_tokens,
+            limits.replay,
+        )
+    }
+}
+
+fn members(draw: &mut Draw) -> Vec<Member> {
+    let mut all = vec![("Ada", Role::Owner), ("Ben", Role::Adult), ("Cem", Role::Teen), ("Dot", Role::Child)];
+    if draw.coin() {
+        all.push(("Guy", Role::Guest));
+    }
+    let zones = ["Europe/Berlin", "America/New_York", "Pacific/Apia", "UTC"];
+    let zone = (*draw.pick(&zones)).to_owned();
+    all.into_iter().map(|(name, role)| Member { id: Member::id_of(name), name: name.to_owned(), role, zone: zone.clone() }).collect()
+}
+
+/// Mostly an ordinary day; often shortly before a change to or from summer time.
+fn start(draw: &mut Draw) -> Timestamp {
+    let starts = [1_774_742_400_i64, 1_774_745_000, 1_792_882_800, 1_793_509_200, 1_781_000_000, 1_767_222_000];
+    let at = *draw.pick(&starts);
+    Timestamp::from_second(at.saturating_add(i64::try_from(draw.number(0, 7_200)).unwrap_or(0))).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn limits(draw: &mut Draw) -> Limits {
+    let mut limits = Limits { park_after: draw.millis(20_000, 600_000), ..Limits::default() };
+    if draw.coin() {
+        limits.mailbox = draw.size(4, 64);
+        limits.waiting_messages = draw.size(1, 16);
+        limits.waiting_commits = draw.size(4, 64);
+        limits.group_commits = draw.size(1, 16);
+        limits.live_conversations = draw.size(2, 16);
+    }
+    if draw.coin() {
+        limits.read_deadline = draw.millis(500, 10_000);
+        limits.commit_deadline = draw.millis(1_000, 30_000);
+        limits.ask_deadline = draw.millis(500, 10_000);
+        limits.tool_deadline = draw.millis(1_000, 60_000);
+        limits.model_deadline = draw.millis(5_000, 120_000);
+        limits.breaker_rest = draw.millis(1_000, 60_000);
+    }
+    if draw.coin() {
+        limits.history_tokens = draw.size(60, 2_000);
+        limits.history_keep_tokens = limits.history_tokens / draw.size(2, 6);
+        limits.message_bytes = draw.size(200, 4_000);
+        limits.reply_bytes = draw.size(200, 8_000);
+        limits.tool_result_bytes = draw.size(64, 4_000);
+        limits.model_calls = draw.size(2, 8);
+        limits.calls_per_reply = draw.size(1, 8);
+        limits.calls_per_turn = draw.size(2, 16);
+        limits.reminders = draw.size(3, 30);
+        limits.memories = draw.size(5, 60);
+    }
+    if draw.coin() {
+        limits.replay = draw.size(1, 20);
+        limits.subscribers = draw.size(12, 64);
+    }
+    limits
+}
+
+fn wires(draw: &mut Draw) -> WireMix {
+    let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
+    WireMix {
+        refuse: some(draw, 300),
+        delay: some(draw, 2_000),
+        delay_ms: if draw.coin() { draw.number(1, 50) } else { draw.number(50, 5_000) },
+        lose_reply: some(draw, 60),
+        crash: some(draw, 40),
+    }
+}
+
+fn store(draw: &mut Draw) -> StoreMix {
+    let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
+    StoreMix {
+        fail: some(draw, 300),
+        fail_after: some(draw, 60),
+        slow: some(draw, 3_000),
+        slow_ms: if draw.coin() { draw.number(1, 200) } else { draw.number(200, 12_000) },
+        crash: some(draw, 30),
+        detached: draw.coin(),
+    }
+}
+
+fn tools(draw: &mut Draw) -> ToolMix {
+    let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
+    ToolMix { fail: some(draw, 3_000), hang: some(draw, 2_000), crash: some(draw, 2_000), slow: some(draw, 3_000) }
+}
+
+fn model(draw: &mut Draw, quiet: bool) -> ModelMix {
+    use Behaviour::*;
+    let mut weights = vec![(Answer, 40)];
+    let useful = [(TellAll, 12), (Long, 4), (HouseTools, 25), (CountingTools, 25), (Slow, 10)];
+    let faulty = [
+        (UnknownTool, 4),
+        (Malformed, 4),
+        (Thousand, 2),
+        (Hostile, 4),
+        (Cut, 6),
+        (Silent, 3),
+        (RateLimited, 4),
+        (Unavailable, 6),
+        (Garbled, 3),
+        (Unauthorised, 1),
+        (Rejected, 2),
+        (Empty, 4),
+        (Refused, 3),
+        (Length, 3),
+        (Crash, 2),
+    ];
+    weights.extend(useful.into_iter().filter(|_| draw.happens(7_000)));
+    weights.extend(faulty.into_iter().filter(|_| draw.happens(4_000) && !quiet));
+    ModelMix { weights, models: draw.size(0, 2), house_first: draw.coin() }
+}
+
+fn house(draw: &mut Draw, storm: Duration) -> HouseMix {
+    let span = u64::try_from(storm.as_millis()).unwrap_or(u64::MAX);
+    let times = |draw: &mut Draw, most: usize| {
+        let count = if draw.coin() { draw.size(0, most) } else { 0 };
+        let mut times: Vec<_> = (0..count).map(|_| draw.millis(1, span)).collect();
+        times.sort();
+        times
+    };
+    let (kills, stops, jumps) = (times(draw, 5), times(draw, 2), times(draw, 3));
+    let by = [-86_400_i64, -3_600, -61, 3_600, 86_400, 7 * 86_400, 30];
+    HouseMix { kills, stops, jumps: jumps.into_iter().map(|at| (at, *draw.pick(&by))).collect() }
+}
+
+fn people(draw: &mut Draw, acts: usize, pause_ms: u64) -> PeopleMix {
+    PeopleMix {
+        pause_ms: pause_ms.max(50),
+        acts,
+        flood: if draw.coin() { 600 } else { 0 },
+        reconnect: if draw.coin() { 2_000 } else { 200 },
+        threads: draw.size(1, 3),
+        devices: draw.size(1, 2),
+    }
+}

@@ -1,0 +1,73 @@
+//! Defects that are there on purpose, through doubles, wires and clients only: each one must be caught by its checker, or the checkers
+//! prove nothing.
+
+use crate::plan::{Behaviour, HouseMix, ModelMix, Plan, StoreMix, ToolMix, WireMix};
+use std::time::Duration;
+
+/// A planted defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Plant {
+    /// The store answers before it has written, and a crash loses the last group.
+    LoseCommit,
+    /// A channel hands a message twice, as if it had forgotten the client's cursor.
+    DoubleHand,
+    /// A channel loses an answer on its way to the client.
+    LoseAnswer,
+    /// The source of ids repeats itself.
+    RepeatIds,
+    /// One member's text gets into another member's answer.
+    CrossTalk,
+    /// The store forgets that an occurrence was claimed and said.
+    ForgetClaim,
+    /// A tool that must not be repeated says that it may be.
+    LyingTool,
+    /// An entry of the journal is altered on its way into the store.
+    Tamper,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::LoseCommit,
+        Self::DoubleHand,
+        Self::LoseAnswer,
+        Self::RepeatIds,
+        Self::CrossTalk,
+        Self::ForgetClaim,
+        Self::LyingTool,
+        Self::Tamper,
+    ];
+
+    /// The beginning of the name of the invariant that it breaks.
+    #[must_use]
+    pub const fn breaks(self) -> &'static str {
+        match self {
+            Self::LoseCommit => "I-12",
+            Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds => "I-10",
+            Self::CrossTalk => "I-5",
+            Self::ForgetClaim => "I-11",
+            Self::LyingTool => "effects",
+            Self::Tamper => "chain",
+        }
+    }
+
+    /// Makes the ground for it: no other faults, and what the defect needs in order to show.
+    pub fn prepare(self, plan: &mut Plan) {
+        plan.wires = WireMix::default();
+        plan.store = StoreMix::default();
+        plan.tools = ToolMix::default();
+        plan.house = HouseMix::default();
+        plan.model = ModelMix { weights: vec![(Behaviour::Answer, 40), (Behaviour::HouseTools, 20)], models: 1, house_first: true };
+        let third = plan.storm / 3;
+        match self {
+            Self::LoseCommit | Self::ForgetClaim => plan.house.kills = vec![third, third * 2, plan.storm - Duration::from_secs(1)],
+            Self::LyingTool => {
+                plan.model.weights = vec![(Behaviour::Answer, 10), (Behaviour::CountingTools, 60)];
+                plan.tools.slow = 8_000;
+                plan.house.kills = (1..8).map(|n| plan.storm / 8 * n).collect();
+                plan.wires.crash = 100;
+            }
+            Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds | Self::CrossTalk | Self::Tamper => {}
+        }
+    }
+}

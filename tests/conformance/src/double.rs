@@ -1,0 +1,246 @@
+//! The double of the store: everything in memory, pure, with faults that a simulation decides upon.
+//!
+//! No threads, no clock, no chance. What a handle has applied outlives the handle: [`MemoryStore::successor`] is
+//! the store as the next house finds it after a crash, and opening it fences the handles before it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use hearth_domain::delivery::Delivery;
+use hearth_domain::household::{Audience, Member};
+use hearth_domain::ids::{ConversationId, MemberId};
+use hearth_domain::journal::{Digest, Entry};
+use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
+use hearth_domain::message::Message;
+use hearth_domain::schedule::Reminder;
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture};
+
+pub mod rows;
+mod search;
+
+pub use rows::Rows;
+
+/// The version of the schema that the double claims to have.
+const SCHEMA: u32 = 1;
+
+/// An operation of the port, as a fault sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// [`Store::open`].
+    Open,
+    /// [`Store::apply`].
+    Apply,
+    /// [`Store::close`].
+    Close,
+    /// Any of the reads.
+    Read,
+}
+
+/// How an operation ends.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// As it should.
+    #[default]
+    Proceed,
+    /// With this error, and without effect.
+    Fail(StoreError),
+    /// With its effect, and yet with this error: the outcome that nobody knows.
+    FailAfterApplying(StoreError),
+}
+
+/// What happens to one operation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ruling {
+    /// How it ends.
+    pub verdict: Verdict,
+    /// How long it takes until it has its effect.
+    pub before: Duration,
+    /// How long it takes from there until the answer.
+    pub after: Duration,
+}
+
+/// Decides what goes wrong.
+pub trait StoreFaults: Send + Sync {
+    /// What happens to the operation that begins now.
+    fn rule(&self, operation: Operation) -> Ruling;
+}
+
+/// Waits. A simulation gives one that waits in virtual time.
+pub type Sleeper = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What is shared by all handles of one store.
+#[derive(Debug, Default)]
+struct Disk {
+    rows: Rows,
+    /// Who opened last.
+    epoch: u64,
+}
+
+/// A handle of the store in memory. Clones are the same handle.
+#[derive(Clone)]
+pub struct MemoryStore {
+    disk: Arc<Mutex<Disk>>,
+    /// The epoch under which this handle is open.
+    lease: Arc<Mutex<Option<u64>>>,
+    faults: Option<(Arc<dyn StoreFaults>, Sleeper)>,
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").field("lease", &self.lease).finish_non_exhaustive()
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { disk: Arc::default(), lease: Arc::default(), faults: None }
+    }
+
+    /// The same handle, with faults.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Arc<dyn StoreFaults>, sleeper: Sleeper) -> Self {
+        self.faults = Some((faults, sleeper));
+        self
+    }
+
+    /// The store as the next house finds it: a new handle, closed, over what was applied.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        Self { disk: Arc::clone(&self.disk), lease: Arc::default(), faults: self.faults.clone() }
+    }
+
+    /// A copy of everything that is stored, for the invariants of a simulation.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        lock(&self.disk).rows.clone()
+    }
+
+    /// Runs an operation under the faults.
+    fn act<T: Send + 'static>(&self, operation: Operation, act: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static) -> StoreFuture<T> {
+        let this = self.clone();
+        async move {
+            let Some((faults, sleep)) = this.faults.clone() else { return act(&this) };
+            let ruling = faults.rule(operation);
+            if !ruling.before.is_zero() {
+                sleep(ruling.before).await;
+            }
+            let answer = match ruling.verdict {
+                Verdict::Proceed => act(&this),
+                Verdict::Fail(error) => Err(error),
+                Verdict::FailAfterApplying(error) => act(&this).and(Err(error)),
+            };
+            if !ruling.after.is_zero() {
+                sleep(ruling.after).await;
+            }
+            answer
+        }
+        .boxed()
+    }
+
+    fn read<T: Send + 'static>(&self, read: impl FnOnce(&Rows) -> T + Send + 'static) -> StoreFuture<T> {
+        self.act(Operation::Read, move |this| {
+            lock(&this.lease).ok_or(StoreError::Closed)?;
+            Ok(read(&lock(&this.disk).rows))
+        })
+    }
+
+    fn open_now(&self) -> Result<Opened, StoreError> {
+        let mut disk = lock(&self.disk);
+        disk.epoch = disk.epoch.saturating_add(1);
+        *lock(&self.lease) = Some(disk.epoch);
+        Ok(Opened { head: disk.rows.head(), schema: SCHEMA, migrated_from: None })
+    }
+
+    fn apply_now(&self, group: Group) -> Result<(), StoreError> {
+        let lease = lock(&self.lease).ok_or(StoreError::Closed)?;
+        let mut disk = lock(&self.disk);
+        if disk.epoch != lease {
+            return Err(StoreError::Fenced);
+        }
+        disk.rows.apply(group)
+    }
+}
+
+/// The value behind the lock. A panic in between leaves rows that are still whole: each change is one insertion.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for MemoryStore {
+    fn open(&self) -> StoreFuture<Opened> {
+        self.act(Operation::Open, Self::open_now)
+    }
+
+    fn apply(&self, group: Group) -> StoreFuture<()> {
+        self.act(Operation::Apply, move |this| this.apply_now(group))
+    }
+
+    fn close(&self) -> StoreFuture<()> {
+        self.act(Operation::Close, |this| {
+            *lock(&this.lease) = None;
+            Ok(())
+        })
+    }
+
+    fn members(&self) -> StoreFuture<Vec<Member>> {
+        self.read(|rows| rows.members.values().cloned().collect())
+    }
+
+    fn conversation(&self, id: ConversationId, tail: usize) -> StoreFuture<ConversationState> {
+        self.read(move |rows| rows.conversation(id, tail))
+    }
+
+    fn unfinished(&self) -> StoreFuture<Vec<Conversation>> {
+        self.read(Rows::unfinished)
+    }
+
+    fn messages(&self, conversation: ConversationId, after: u64, limit: usize) -> StoreFuture<Vec<Message>> {
+        self.read(move |rows| rows.messages_of(conversation, after).take(limit).cloned().collect())
+    }
+
+    fn recent(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<Message>> {
+        self.read(move |rows| rows.newest(conversation, 0, limit))
+    }
+
+    fn search(&self, search: MemorySearch) -> StoreFuture<Vec<MemoryHit>> {
+        self.read(move |rows| search::search(rows.memories.values(), &search))
+    }
+
+    fn entries(&self, conversation: ConversationId, audience: Audience) -> StoreFuture<Vec<Memory>> {
+        self.read(move |rows| rows.entries_of(conversation, &audience))
+    }
+
+    fn memory_count(&self, member: MemberId) -> StoreFuture<usize> {
+        self.read(move |rows| rows.memories.values().filter(|memory| memory.member == member).count())
+    }
+
+    fn pending_reminders(&self) -> StoreFuture<Vec<Reminder>> {
+        self.read(Rows::pending_reminders)
+    }
+
+    fn unsettled_deliveries(&self) -> StoreFuture<Vec<Delivery>> {
+        self.read(Rows::unsettled_deliveries)
+    }
+
+    fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
+        self.read(move |rows| rows.sessions.values().find(|session| session.token == token).cloned())
+    }
+
+    fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {
+        self.read(move |rows| rows.entries_after(after).take(limit).cloned().collect())
+    }
+
+    fn counts(&self) -> StoreFuture<Counts> {
+        self.read(Rows::counts)
+    }
+}

@@ -1,0 +1,174 @@
+//! Rows to write: every type, with every kind of field filled or left out.
+
+use hearth_domain::delivery::{Delivery, DeliveryState};
+use hearth_domain::household::{Audience, Member, Role};
+use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SessionId, TurnId};
+use hearth_domain::journal::{Digest, Entry, Fact, FactKind, Head};
+use hearth_domain::label::{Integrity, Label, Readers};
+use hearth_domain::memory::{Memory, MemoryKind};
+use hearth_domain::message::{Author, Message, Purpose};
+use hearth_domain::model::Usage;
+use hearth_domain::schedule::{Reminder, ReminderState};
+use hearth_domain::store::{Conversation, Group, Session, Turn, TurnState, Write};
+use hearth_domain::time::Timestamp;
+
+/// A point in time, with all nine digits of a second in use.
+#[must_use]
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::new(1_780_000_000_i64.saturating_add(second), 123_456_789).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// A member's id.
+#[must_use]
+pub fn who(name: &str) -> MemberId {
+    Member::id_of(name)
+}
+
+/// A member.
+#[must_use]
+pub fn member(name: &str, role: Role) -> Member {
+    Member { id: who(name), name: name.to_owned(), role, zone: "Europe/Berlin".to_owned() }
+}
+
+/// Who may read what was said to these people, written by a member.
+#[must_use]
+pub fn said_to(names: &[&str]) -> Label {
+    Label::new(Readers::only(names.iter().map(|name| who(name))), Integrity::Member)
+}
+
+/// An audience of adults.
+#[must_use]
+pub fn adults(names: &[&str]) -> Audience {
+    Audience::of(names.iter().map(|name| (who(name), Role::Adult)))
+}
+
+/// A conversation's id.
+#[must_use]
+pub fn place(name: &str) -> ConversationId {
+    ConversationId::derived(&[name])
+}
+
+/// A private conversation's row.
+#[must_use]
+pub fn conversation(name: &str) -> Conversation {
+    Conversation { id: place(name), owner: Some(who("ada")), thread: String::new(), audience: adults(&["ada"]), summary: None, at: at(0) }
+}
+
+/// The id of the turn that a message of that place began.
+#[must_use]
+pub fn turn_id(name: &str, seq: u64) -> TurnId {
+    TurnId::derived(&[name, &seq.to_string()])
+}
+
+/// The id of the message of that place.
+#[must_use]
+pub fn message_id(name: &str, seq: u64) -> MessageId {
+    MessageId::derived(&[name, &seq.to_string()])
+}
+
+/// What a member said.
+#[must_use]
+pub fn message(name: &str, seq: u64, text: &str) -> Message {
+    Message {
+        id: message_id(name, seq),
+        conversation: place(name),
+        seq,
+        turn: Some(turn_id(name, seq)),
+        answer: None,
+        author: Author::Member(who("ada")),
+        purpose: Purpose::Said,
+        origin: None,
+        text: text.to_owned(),
+        images: Vec::new(),
+        label: said_to(&["ada"]),
+        at: at(i64::try_from(seq).unwrap_or_default()),
+    }
+}
+
+/// An open turn that the message of that place began.
+#[must_use]
+pub fn turn(name: &str, seq: u64) -> Turn {
+    Turn {
+        id: turn_id(name, seq),
+        conversation: place(name),
+        member: who("ada"),
+        message: message_id(name, seq),
+        answer: AnswerId::derived(&[name, &seq.to_string()]),
+        channel: "local".to_owned(),
+        state: TurnState::Open,
+        sources: Vec::new(),
+        usage: Usage::default(),
+        at: at(i64::try_from(seq).unwrap_or_default()),
+    }
+}
+
+/// Something that ada asked to remember.
+#[must_use]
+pub fn memory(name: &str, kind: MemoryKind, text: &str) -> Memory {
+    Memory {
+        id: MemoryId::derived(&[name]),
+        member: who("ada"),
+        conversation: place("kitchen"),
+        kind,
+        text: text.to_owned(),
+        label: said_to(&["ada"]),
+        at: at(0),
+    }
+}
+
+/// A fact that ada asked to remember.
+#[must_use]
+pub fn fact(name: &str, text: &str) -> Memory {
+    memory(name, MemoryKind::Fact, text)
+}
+
+/// A reminder.
+#[must_use]
+pub fn reminder(name: &str, due: i64, state: ReminderState) -> Reminder {
+    Reminder {
+        id: ReminderId::derived(&[name]),
+        member: who("ada"),
+        conversation: place("kitchen"),
+        channel: "local".to_owned(),
+        text: "water the plants".to_owned(),
+        label: said_to(&["ada"]),
+        due: at(due),
+        first: at(0),
+        zone: "Europe/Berlin".to_owned(),
+        every: None,
+        state,
+    }
+}
+
+/// A delivery.
+#[must_use]
+pub fn delivery(seq: u64, state: DeliveryState) -> Delivery {
+    Delivery {
+        answer: AnswerId::derived(&["kitchen", &seq.to_string()]),
+        conversation: place("kitchen"),
+        message: message_id("kitchen", seq),
+        seq,
+        channel: "local".to_owned(),
+        state,
+        attempts: 2,
+        at: at(i64::try_from(seq).unwrap_or_default()),
+    }
+}
+
+/// A session.
+#[must_use]
+pub fn session(name: &str) -> Session {
+    Session { id: SessionId::derived(&[name]), member: who("ada"), token: Digest::of(name.as_bytes()), at: at(0), until: at(3_600) }
+}
+
+/// A fact for the journal.
+#[must_use]
+pub fn happened(kind: FactKind, subject: &str) -> Fact {
+    Fact { kind, who: Some(who("ada")), subject: subject.to_owned(), detail: "word".to_owned(), content: Some(Digest::of(b"text")), at: at(0) }
+}
+
+/// These rows and one entry, at the end of the chain.
+pub fn group(head: &mut Head, writes: impl IntoIterator<Item = Write>) -> Group {
+    let entries: Vec<Entry> = vec![head.append(happened(FactKind::MessageAccepted, "subject"))];
+    Group { writes: writes.into_iter().collect(), entries }
+}

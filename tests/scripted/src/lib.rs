@@ -1,0 +1,13 @@
+//! A model provider that does as it is told: a real HTTP server on the loopback that speaks the wire formats of OpenAI
+//! (Chat Completions), Anthropic (Messages), Gemini (GenerateContent) and Ollama, streamed or not, and fails in every
+//! way that providers do.
+//!
+//! It runs on threads of its own with blocking sockets, so it serves tests of any runtime and of other processes, and
+//! can break a connection at any byte. What it answers is data ([`script::Step`]), queued per provider; what it was
+//! asked is recorded ([`server::Recorded`]).
+
+pub mod script;
+pub mod server;
+
+mod http;
+mod wire;
