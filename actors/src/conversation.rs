@@ -9,16 +9,16 @@
 //! Transient, one per live conversation: it ends by itself when it has been idle for `park_after` and comes back with the next message. Everything it
 //! needs is in the store, so a restart loses the call under way and nothing else: the turn resumes. Invariants: see the core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
-use tokio::sync::oneshot;
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, SpawnHandle, WrapFuture};
 use hearth_domain::conversation::{Accepted, AskId, Core, Cx, Effect, Notice, Noticed, Say, SayError, Setting};
 use hearth_domain::household::{Member, MemberId};
 use hearth_domain::ids::{CallId, ConversationId, TurnId};
+use hearth_domain::message::Message as Said;
 use hearth_domain::model::{ModelError, ModelRequest};
 use hearth_domain::policy::{Decision, Refusal};
 use hearth_domain::store::{ConversationState, StoreError};
@@ -27,20 +27,22 @@ use hearth_domain::tool::{Invocation, ToolError};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
 use hearth_supervisor::link::{AskError, Link};
+use tokio::sync::oneshot;
+use tracing::Span;
 
+use crate::channel::Preview;
 use crate::leash::{Tether, leash};
-use crate::local::Preview;
 use crate::memory::{Recall, within};
 use crate::models::{Complete, Purpose};
 use crate::outbox::Deliver;
 use crate::policy::Decide;
 use crate::ports::Ports;
-use crate::store::Save;
+use crate::store::{Save, Settle};
 use crate::tools::Call;
 
 /// Times that the actor may die over one turn.
 pub const WAKES_MAX: u32 = 3;
-/// Messages that a conversation has in mind when it wakes.
+/// Messages that a conversation has in mind when it wakes, and among which it knows one that is said again.
 const TAIL: usize = 200;
 /// Time until a full outbox is offered the same delivery again.
 const DELIVER_AGAIN: Duration = Duration::from_millis(50);
@@ -79,6 +81,8 @@ pub struct Surroundings {
     pub setting: Arc<Setting>,
     /// To the store.
     pub save: Link<Save>,
+    /// To the store.
+    pub settle: Link<Settle>,
     /// To memory.
     pub recall: Link<Recall>,
     /// To the models.
@@ -107,21 +111,46 @@ pub struct ConversationActor {
     last_ask: AskId,
     model: Option<(u64, Tether)>,
     tool: Option<(CallId, Tether)>,
+    /// What was asked for the core, and is dropped with it.
+    under_way: BTreeMap<u64, SpawnHandle>,
+    last_work: u64,
+    /// What is durable and not yet in the outbox, in order.
+    undelivered: VecDeque<Deliver>,
     /// When something last happened.
     busy_at: Mono,
+    /// The turn that runs, for the log.
+    span: Span,
 }
 
 impl ConversationActor {
     /// Reads where the conversation stands. A turn at which the actor has died [`WAKES_MAX`] times in a row is not tried again: it
     /// ends in a visible failure, so that one message cannot keep the house busy for ever.
     pub async fn load(id: ConversationId, around: Surroundings, wakes: Wakes) -> Result<Self, StartError> {
-        let (state, members) = read(id, &around).await.map_err(|error| StartError::caused_by("the conversation could not be read", error))?;
-        let (mut core, mut first) = resume(id, &around, state, &members);
-        if wakes.fetch_add(1, Ordering::Relaxed) >= WAKES_MAX && core.open_turns() > 0 {
-            first = core.on_hopeless(Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids });
+        let found = read(id, &around).await.map_err(|error| StartError::caused_by("the conversation could not be read", error))?;
+        let (mut core, mut first) = resume(id, &around, found);
+        if core.open_turns() == 0 {
+            wakes.store(0, Ordering::Relaxed);
+        } else if wakes.fetch_add(1, Ordering::Relaxed) >= WAKES_MAX {
+            first.extend(core.on_hopeless(Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids }));
         }
         let busy_at = around.ports.clock.mono();
-        Ok(Self { wakes, id, around, core, first, says: BTreeMap::new(), notes: BTreeMap::new(), last_ask: 0, model: None, tool: None, busy_at })
+        Ok(Self {
+            wakes,
+            id,
+            around,
+            core,
+            first,
+            says: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            last_ask: 0,
+            model: None,
+            tool: None,
+            under_way: BTreeMap::new(),
+            last_work: 0,
+            undelivered: VecDeque::new(),
+            busy_at,
+            span: Span::none(),
+        })
     }
 
     /// Lets the core see an event and carries out what it wants.
@@ -134,23 +163,44 @@ impl ConversationActor {
         }
     }
 
+    /// Waits for something that a reload drops.
+    fn begin<T: 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        work: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+    ) {
+        self.last_work = self.last_work.saturating_add(1);
+        let key = self.last_work;
+        let handle = ctx.spawn(work.into_actor(self).map(move |done, this, ctx| {
+            this.under_way.remove(&key);
+            then(this, done, ctx);
+        }));
+        self.under_way.insert(key, handle);
+    }
+
     fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
             Effect::Save { ticket, commit, after } if after.is_zero() => self.save(ticket, commit, ctx),
             Effect::Save { ticket, commit, after } => {
-                ctx.run_later(after, move |this, ctx| this.save(ticket, commit, ctx));
+                self.begin(ctx, tokio::time::sleep(after), move |this, (), ctx| this.save(ticket, commit, ctx));
+            }
+            Effect::SaveAgain { ticket, after } => {
+                let again = move |this: &mut Self, (), ctx: &mut Context<Self>| this.step(ctx, |core, cx| core.on_again(cx, ticket));
+                self.begin(ctx, tokio::time::sleep(after), again);
             }
             Effect::AnswerSay(ask, answer) => drop(self.says.remove(&ask).map(|asker| asker.send(answer))),
             Effect::AnswerNotice(ask, answer) => drop(self.notes.remove(&ask).map(|asker| asker.send(answer))),
             Effect::Recall(turn, search) => {
+                self.span = tracing::info_span!("turn", %turn, conversation = %self.id);
                 let found = self.around.recall.ask(Recall(search), self.around.setting.limits.ask_deadline);
-                ctx.spawn(found.into_actor(self).map(move |found, this, ctx| {
+                self.begin(ctx, found, move |this, found, ctx| {
                     let hits = found.ok().and_then(Result::ok).unwrap_or_else(|| {
                         tracing::warn!(%turn, "memory did not answer; the turn goes on without it");
                         Vec::new()
                     });
                     this.step(ctx, |core, cx| core.on_recalled(cx, turn, hits));
-                }));
+                });
             }
             Effect::CallModel(call, request) => self.call_model(call, request, Purpose::Turn, ctx),
             Effect::Summarise(call, request) => self.call_model(call, request, Purpose::Summary, ctx),
@@ -158,28 +208,29 @@ impl ConversationActor {
             Effect::Decide(question) => {
                 let call = question.call;
                 let decided = self.around.decide.ask(Decide(question), self.around.setting.limits.ask_deadline);
-                ctx.spawn(decided.into_actor(self).map(move |decision, this, ctx| {
+                self.begin(ctx, decided, move |this, decision, ctx| {
                     let decision = decision.unwrap_or(Decision::Deny(Refusal::NoRule));
                     this.step(ctx, |core, cx| core.on_decided(cx, call, decision));
-                }));
+                });
             }
             Effect::RunTool(invocation) => self.run_tool(invocation, ctx),
             Effect::CancelTool(call) => drop(self.tool.take_if(|(now, _)| *now == call)),
             Effect::ResetPreview(turn) => self.reset_preview(turn),
             Effect::Deliver(delivery, message) => {
                 self.wakes.store(0, Ordering::Relaxed);
-                self.deliver(Deliver { delivery, message }, ctx);
+                tracing::info!(parent: &self.span, seq = message.seq, purpose = ?message.purpose, "said");
+                self.deliver(Deliver::Said { delivery, message }, ctx);
             }
             Effect::Reload(why) => self.reload(why, ctx),
         }
     }
 
-    fn save(&self, ticket: u64, commit: hearth_domain::store::Commit, ctx: &mut Context<Self>) {
+    fn save(&mut self, ticket: u64, commit: hearth_domain::store::Commit, ctx: &mut Context<Self>) {
         let saved = self.around.save.ask(Save(commit), self.around.setting.limits.commit_deadline);
-        ctx.spawn(saved.into_actor(self).map(move |saved, this, ctx| {
+        self.begin(ctx, saved, move |this, saved, ctx| {
             let result = saved.unwrap_or_else(|error| Err(not_asked(error)));
             this.step(ctx, |core, cx| core.on_saved(cx, ticket, result));
-        }));
+        });
     }
 
     fn call_model(&mut self, call: u64, request: Box<ModelRequest>, purpose: Purpose, ctx: &mut Context<Self>) {
@@ -199,22 +250,22 @@ impl ConversationActor {
             }
         });
         let deadline = self.around.setting.limits.model_deadline.saturating_mul(8);
-        let replied = self.around.complete.ask(Complete { request, purpose, preview, leash }, deadline);
-        ctx.spawn(replied.into_actor(self).map(move |reply, this, ctx| {
+        let replied = self.around.complete.ask(Complete { request, purpose, preview, leash, span: self.span.clone() }, deadline);
+        self.begin(ctx, replied, move |this, reply, ctx| {
             let reply = reply.unwrap_or_else(|error| Err(ModelError::Unavailable(error.to_string())));
             match purpose {
                 Purpose::Turn => this.step(ctx, |core, cx| core.on_replied(cx, call, reply)),
                 Purpose::Summary => this.step(ctx, |core, cx| core.on_summarised(cx, call, reply)),
             }
-        }));
+        });
     }
 
     fn run_tool(&mut self, invocation: Box<Invocation>, ctx: &mut Context<Self>) {
         let (tether, leash) = leash();
         let (call, deadline) = (invocation.id, invocation.deadline.saturating_add(Duration::from_secs(1)));
         self.tool = Some((call, tether));
-        let ended = self.around.call.ask(Call { invocation, leash }, deadline);
-        ctx.spawn(ended.into_actor(self).map(move |ended, this, ctx| {
+        let ended = self.around.call.ask(Call { invocation, leash, span: self.span.clone() }, deadline);
+        self.begin(ctx, ended, move |this, ended, ctx| {
             let result = ended.unwrap_or_else(|error| {
                 Err(match error {
                     AskError::Full | AskError::Down => ToolError::Busy,
@@ -224,17 +275,28 @@ impl ConversationActor {
             });
             this.tool = None;
             this.step(ctx, |core, cx| core.on_tool_ended(cx, call, result));
-        }));
+        });
     }
 
     fn reset_preview(&self, turn: TurnId) {
         drop(self.around.preview.offer(Preview { conversation: self.id, turn, text: None }));
     }
 
-    /// Hands over what is durable; a full outbox is offered it again, since somebody waits for it.
-    fn deliver(&self, deliver: Deliver, ctx: &mut Context<Self>) {
-        if let Err(refused) = self.around.deliver.offer(deliver) {
-            ctx.run_later(DELIVER_AGAIN, move |this, ctx| this.deliver(refused.message, ctx));
+    /// Hands over what is durable, in order; a full outbox is offered it again, since somebody waits for it.
+    fn deliver(&mut self, deliver: Deliver, ctx: &mut Context<Self>) {
+        self.undelivered.push_back(deliver);
+        if self.undelivered.len() == 1 {
+            self.deliver_first(ctx);
+        }
+    }
+
+    fn deliver_first(&mut self, ctx: &mut Context<Self>) {
+        while let Some(deliver) = self.undelivered.pop_front() {
+            if let Err(refused) = self.around.deliver.offer(deliver) {
+                self.undelivered.push_front(refused.message);
+                ctx.run_later(DELIVER_AGAIN, Self::deliver_first);
+                return;
+            }
         }
     }
 
@@ -245,20 +307,29 @@ impl ConversationActor {
         self.notes.clear();
         self.model = None;
         self.tool = None;
+        for handle in std::mem::take(&mut self.under_way).into_values() {
+            ctx.cancel_future(handle);
+        }
         let around = self.around.clone();
         let (id, again) = (self.id, read_until_it_works(self.id, around));
-        ctx.wait(again.into_actor(self).map(move |(state, members), this, ctx| {
-            let (core, first) = resume(id, &this.around, state, &members);
+        ctx.wait(again.into_actor(self).map(move |found, this, ctx| {
+            let (core, first) = resume(id, &this.around, found);
             this.core = core;
-            for effect in first {
-                this.carry_out(effect, ctx);
-            }
+            this.go_on(first, ctx);
         }));
+    }
+
+    /// Begins where the store says the conversation stands. What was said by a former life may not have reached its channel.
+    fn go_on(&mut self, first: Vec<Effect>, ctx: &mut Context<Self>) {
+        self.deliver(Deliver::Again(self.id), ctx);
+        for effect in first {
+            self.carry_out(effect, ctx);
+        }
     }
 
     fn park_if_idle(&mut self, ctx: &mut Context<Self>) {
         let idle = self.around.ports.clock.mono().since(self.busy_at);
-        if self.core.is_idle() && idle >= self.around.setting.limits.park_after {
+        if self.core.is_idle() && self.undelivered.is_empty() && idle >= self.around.setting.limits.park_after {
             ctx.stop();
         }
     }
@@ -269,18 +340,27 @@ impl ConversationActor {
     }
 }
 
-/// The conversation and everybody whom it may concern.
-async fn read(id: ConversationId, around: &Surroundings) -> Result<(ConversationState, BTreeMap<MemberId, Member>), StoreError> {
-    let (store, deadline) = (&around.ports.store, around.setting.limits.read_deadline);
-    let state = within(deadline, store.conversation(id, TAIL)).await?;
-    if state.open.is_empty() {
-        return Ok((state, BTreeMap::new()));
-    }
-    let members = within(deadline, store.members()).await?;
-    Ok((state, members.into_iter().map(|member| (member.id, member)).collect()))
+/// What the store knows of a conversation.
+struct Found {
+    state: ConversationState,
+    /// What stands before the state's messages, for those that are said again.
+    earlier: Vec<Said>,
+    /// Everybody whom it may concern.
+    members: BTreeMap<MemberId, Member>,
 }
 
-async fn read_until_it_works(id: ConversationId, around: Surroundings) -> (ConversationState, BTreeMap<MemberId, Member>) {
+/// Reads the conversation, once no commit of a former life can land any more.
+async fn read(id: ConversationId, around: &Surroundings) -> Result<Found, StoreError> {
+    let (store, limits) = (&around.ports.store, &around.setting.limits);
+    around.settle.ask(Settle, limits.commit_deadline).await.map_err(not_asked)?;
+    let state = within(limits.read_deadline, store.conversation(id, TAIL)).await?;
+    let summarised = state.row.as_ref().is_some_and(|row| row.summary.is_some());
+    let earlier = if summarised { within(limits.read_deadline, store.recent(id, TAIL)).await? } else { Vec::new() };
+    let members = if state.open.is_empty() { Vec::new() } else { within(limits.read_deadline, store.members()).await? };
+    Ok(Found { state, earlier, members: members.into_iter().map(|member| (member.id, member)).collect() })
+}
+
+async fn read_until_it_works(id: ConversationId, around: Surroundings) -> Found {
     loop {
         match read(id, &around).await {
             Ok(all) => return all,
@@ -290,9 +370,11 @@ async fn read_until_it_works(id: ConversationId, around: Surroundings) -> (Conve
     }
 }
 
-fn resume(id: ConversationId, around: &Surroundings, state: ConversationState, members: &BTreeMap<MemberId, Member>) -> (Core, Vec<Effect>) {
+fn resume(id: ConversationId, around: &Surroundings, found: Found) -> (Core, Vec<Effect>) {
     let cx = Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids };
-    Core::load(cx, Arc::clone(&around.setting), id, state, members)
+    let (mut core, first) = Core::load(cx, Arc::clone(&around.setting), id, found.state, &found.members);
+    core.remember_earlier(&found.earlier);
+    (core, first)
 }
 
 /// What became of a commit whose ask had no answer.
@@ -310,9 +392,8 @@ impl Actor for ConversationActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        for effect in std::mem::take(&mut self.first) {
-            self.carry_out(effect, ctx);
-        }
+        let first = std::mem::take(&mut self.first);
+        self.go_on(first, ctx);
         let look = self.around.setting.limits.park_after / 4;
         ctx.run_interval(look.max(Duration::from_millis(10)), Self::park_if_idle);
     }
@@ -338,7 +419,7 @@ impl Handler<Note> for ConversationActor {
         let (asker, answer) = oneshot::channel();
         self.notes.insert(ask, asker);
         self.step(ctx, |core, cx| core.on_notice(cx, ask, *notice));
-        Box::pin(async { answer.await.unwrap_or_else(|_| Noticed::Failed(StoreError::Closed)) })
+        Box::pin(async { answer.await.unwrap_or(Noticed::Failed(StoreError::Closed)) })
     }
 }
 
@@ -360,7 +441,7 @@ impl Handler<Rest> for ConversationActor {
     type Result = ();
 
     fn handle(&mut self, _: Rest, ctx: &mut Context<Self>) {
-        if self.core.is_idle() {
+        if self.core.is_idle() && self.undelivered.is_empty() {
             ctx.stop();
         }
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, ResponseFuture, WrapFuture};
-use hearth_domain::conversation::{Accepted, Notice, Noticed, Say, SayError};
+use hearth_domain::conversation::{Accepted, Noticed, Say, SayError};
 use hearth_domain::ids::ConversationId;
 use hearth_domain::store::StoreError;
 use hearth_domain::time::Mono;
@@ -31,21 +31,19 @@ use tokio::sync::Mutex;
 
 use crate::conversation::{Cease, ConversationActor, Hear, Note, Rest, Surroundings, Wakes};
 use crate::memory::within;
+use crate::scheduler::Announce;
 
 /// Times that a conversation which is just ending is tried to be started.
 const WAKE_ATTEMPTS: usize = 3;
-/// Time until waking the unfinished is tried again.
+/// Time until waking the unfinished is tried again, when they could not be read.
 const WAKE_AGAIN: Duration = Duration::from_secs(1);
+/// Time between two looks for a turn that is open and not at work: its conversation could not be woken, or ended on the way.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// A resolved message for its conversation.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Accepted, SayError>")]
 pub struct Submit(pub Box<Say>);
-
-/// A reminder for its conversation.
-#[derive(Debug, Message)]
-#[rtype(result = "Noticed")]
-pub struct Announce(pub Box<Notice>);
 
 /// End the turn that runs in this conversation.
 #[derive(Debug, Message)]
@@ -110,19 +108,28 @@ impl ConversationsActor {
         }
     }
 
+    fn is_awake(&self, id: ConversationId) -> bool {
+        self.awake.get(&id).is_some_and(|seat| seat.slot.is_running())
+    }
+
     fn reach(&mut self, id: ConversationId) -> Reach {
         Reach { seat: self.seat(id), around: self.around.clone(), handle: self.handle.clone() }
     }
 
-    /// Wakes the conversations that have an open turn: loading them resumes it.
+    /// Wakes the conversations that have an open turn and sleep: loading them resumes it. Looks again now and then.
     fn wake_unfinished(&mut self, ctx: &mut Context<Self>) {
         let read = within(self.around.setting.limits.read_deadline, self.around.ports.store.unfinished());
         ctx.spawn(read.into_actor(self).map(|found, this, ctx| match found {
             Ok(rows) => {
-                for row in rows {
+                for row in rows.into_iter().filter(|row| !this.is_awake(row.id)).collect::<Vec<_>>() {
                     let reach = this.reach(row.id);
-                    ctx.spawn(async move { reach.wake().await }.into_actor(this).map(|_, _, _| ()));
+                    let woken = async move {
+                        let _door = reach.seat.door.lock().await;
+                        reach.wake().await
+                    };
+                    ctx.spawn(woken.into_actor(this).map(|_, _, _| ()));
                 }
+                ctx.run_later(LOOK, Self::wake_unfinished);
             }
             Err(error) => {
                 tracing::warn!(%error, "unfinished turns could not be read; trying again");

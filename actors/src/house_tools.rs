@@ -17,11 +17,11 @@ use hearth_supervisor::link::{AskError, Link};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::channel::LOCAL;
 use crate::household::Who;
-use crate::local;
+use crate::inquire::Inquire;
 use crate::memory::{Entries, Forget, Keep, Recall};
 use crate::scheduler::{Pending, Remind};
-use crate::tree::Inquire;
 
 /// The names of the tools that are handled here.
 const NAMES: [&str; 9] = ["remember", "recall", "forget", "remind", "list_add", "list_show", "list_tick", "note", "house"];
@@ -180,8 +180,11 @@ impl HouseTools {
 
     async fn remind(&self, call: &Invocation) -> Result<ToolOutput, ToolError> {
         let At { text, at, every } = arguments(call)?;
-        let at: Zoned = at.parse().map_err(|_| ToolError::BadArguments("`at` is not a time such as 2026-04-21T14:05:00+02:00[Europe/Berlin]".to_owned()))?;
-        if at.timestamp() <= call.now.timestamp() && every.is_none() {
+        let at: Zoned = at
+            .parse()
+            .map_err(|_| ToolError::BadArguments("`at` is not a time such as 2026-04-21T14:05:00+02:00[Europe/Berlin]".to_owned()))?;
+        // Measured against when it was asked for: a call that a crash interrupted, and that is repeated later, may have set it already.
+        if at.timestamp() <= call.decided && every.is_none() {
             return Err(ToolError::Failed("that time has passed".to_owned()));
         }
         let id = ReminderId::derived(&[&call.id.to_string()]);
@@ -189,7 +192,7 @@ impl HouseTools {
             id,
             member: call.member.id,
             conversation: call.conversation,
-            channel: local::NAME.to_owned(),
+            channel: LOCAL.to_owned(),
             text: self.bounded(text)?,
             label: call.label.clone(),
             due: at.timestamp(),
@@ -319,7 +322,7 @@ impl HouseTools {
             kind,
             text: self.bounded(text)?,
             label: call.label.clone(),
-            at: call.now.timestamp(),
+            at: call.decided,
         })
     }
 

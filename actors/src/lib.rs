@@ -4,10 +4,12 @@
 //! through [`ports::Ports`]; whatever it decides is decided in `hearth_domain`.
 
 pub mod audit;
+pub mod channel;
 pub mod conversation;
 pub mod conversations;
 pub mod house_tools;
 pub mod household;
+pub mod inquire;
 pub mod leash;
 pub mod local;
 pub mod memory;

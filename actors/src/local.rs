@@ -33,13 +33,12 @@ use hearth_supervisor::context::Context;
 use hearth_supervisor::link::Link;
 use tokio::sync::mpsc;
 
+use crate::channel::{Hand, LOCAL, Preview};
 use crate::conversations::{Stop, Submit};
 use crate::household::{Resolve, Stranger};
 use crate::memory::within;
-use crate::outbox::{Confirm, Hand};
+use crate::outbox::Confirm;
 
-/// The channel's name in origins and deliveries.
-pub const NAME: &str = "local";
 /// Events that wait for one client.
 pub const QUEUE: usize = 256;
 
@@ -147,18 +146,6 @@ pub struct Seen {
     pub upto: u64,
 }
 
-/// A piece of streamed text, or the word that the pieces so far are void.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Preview {
-    /// The conversation.
-    pub conversation: ConversationId,
-    /// The turn.
-    pub turn: TurnId,
-    /// The piece; none voids.
-    pub text: Option<Arc<str>>,
-}
-
 /// The local channel.
 pub struct LocalActor {
     store: Arc<dyn Store>,
@@ -253,6 +240,43 @@ impl LocalActor {
         }))
     }
 
+    /// Something was said.
+    fn said(&mut self, message: &Arc<Said>, ctx: &mut Context<Self>) {
+        let mut slow = Vec::new();
+        self.clients.retain(|id, client| {
+            if client.conversation != message.conversation || client.cursor >= message.seq {
+                return true;
+            }
+            if let Feed::CatchingUp { .. } = client.feed {
+                client.feed = Feed::CatchingUp { missed: true };
+                return true;
+            }
+            match client.events.try_send(Event::Message(Arc::clone(message))) {
+                Ok(()) => client.cursor = message.seq,
+                Err(mpsc::error::TrySendError::Full(_)) => slow.push(*id),
+                Err(mpsc::error::TrySendError::Closed(_)) => return false,
+            }
+            true
+        });
+        for id in slow {
+            self.read_page(id, ctx);
+        }
+    }
+
+    /// Something may have been missed: everybody there looks into the store.
+    fn again(&mut self, conversation: ConversationId, ctx: &mut Context<Self>) {
+        let mut live = Vec::new();
+        for (id, client) in self.clients.iter_mut().filter(|(_, client)| client.conversation == conversation) {
+            match &mut client.feed {
+                Feed::CatchingUp { missed } => *missed = true,
+                Feed::Live => live.push(*id),
+            }
+        }
+        for id in live {
+            self.read_page(id, ctx);
+        }
+    }
+
     /// Where a new client without a cursor begins: before the newest messages of one page.
     fn begin(&mut self, id: ClientId, cursor: Option<u64>, ctx: &mut Context<Self>) {
         let Some(client) = self.clients.get_mut(&id) else {
@@ -279,6 +303,8 @@ impl Handler<Subscribe> for LocalActor {
     type Result = ResponseActFuture<Self, Result<Subscribed, ChannelError>>;
 
     fn handle(&mut self, asked: Subscribe, _: &mut Context<Self>) -> Self::Result {
+        // Those who left without a word.
+        self.clients.retain(|_, client| !client.events.is_closed());
         if self.clients.len() >= self.limits.subscribers {
             return Box::pin(actix::fut::ready(Err(ChannelError::Full(self.clients.len()))));
         }
@@ -318,7 +344,7 @@ impl Handler<Tell> for LocalActor {
         Box::pin(async move {
             let resolved = resolved.await.map_err(|_| SayError::Unavailable)?.map_err(|_| SayError::Unknown)?;
             let say = Say {
-                origin: Origin { channel: NAME.to_owned(), external: format!("{}/{}", resolved.member.id, told.nonce) },
+                origin: Origin { channel: LOCAL.to_owned(), external: format!("{}/{}", resolved.member.id, told.nonce) },
                 member: resolved.member,
                 place: resolved.place,
                 thread: told.thread,
@@ -360,25 +386,10 @@ impl Handler<Seen> for LocalActor {
 impl Handler<Hand> for LocalActor {
     type Result = ();
 
-    fn handle(&mut self, Hand(message): Hand, ctx: &mut Context<Self>) {
-        let mut slow = Vec::new();
-        self.clients.retain(|id, client| {
-            if client.conversation != message.conversation || client.cursor >= message.seq {
-                return true;
-            }
-            if let Feed::CatchingUp { .. } = client.feed {
-                client.feed = Feed::CatchingUp { missed: true };
-                return true;
-            }
-            match client.events.try_send(Event::Message(Arc::clone(&message))) {
-                Ok(()) => client.cursor = message.seq,
-                Err(mpsc::error::TrySendError::Full(_)) => slow.push(*id),
-                Err(mpsc::error::TrySendError::Closed(_)) => return false,
-            }
-            true
-        });
-        for id in slow {
-            self.read_page(id, ctx);
+    fn handle(&mut self, hand: Hand, ctx: &mut Context<Self>) {
+        match hand {
+            Hand::Said(message) => self.said(&message, ctx),
+            Hand::Again(conversation) => self.again(conversation, ctx),
         }
     }
 }

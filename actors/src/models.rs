@@ -15,12 +15,10 @@ use hearth_domain::limits::Limits;
 use hearth_domain::model::{ModelError, ModelReply, ModelRequest};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::link::Link;
+use tracing::{Instrument as _, Span};
 
 use crate::leash::{Leash, leash};
-use crate::provider::Attempt;
-
-/// Shows a piece of text, or with `None` voids the pieces so far.
-pub type PreviewSink = Arc<dyn Fn(Option<&str>) + Send + Sync>;
+use crate::provider::{Attempt, PreviewSink};
 
 /// What a completion is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +41,8 @@ pub struct Complete {
     pub preview: PreviewSink,
     /// Ends the call when its asker is gone.
     pub leash: Leash,
+    /// The turn that it belongs to, for the log.
+    pub span: Span,
 }
 
 impl std::fmt::Debug for Complete {
@@ -78,12 +78,18 @@ impl ModelsActor {
     }
 }
 
-async fn climb(rungs: Arc<Vec<Rung>>, deadline: Duration, request: Box<ModelRequest>, purpose: Purpose, preview: PreviewSink) -> Result<ModelReply, ModelError> {
+async fn climb(
+    rungs: Arc<Vec<Rung>>,
+    deadline: Duration,
+    request: Box<ModelRequest>,
+    purpose: Purpose,
+    preview: PreviewSink,
+) -> Result<ModelReply, ModelError> {
     let mut last = ModelError::NobodyLeft;
     for rung in rungs.iter().filter(|rung| purpose == Purpose::Turn || !rung.house) {
         // Held while the attempt is awaited: dropped with this future, it ends the attempt.
         let (tether, leash) = leash();
-        let attempt = Attempt { request: request.clone(), preview: Arc::clone(&preview), leash };
+        let attempt = Attempt { request: request.clone(), preview: Arc::clone(&preview), leash, span: Span::current() };
         let result = rung.attempt.ask(attempt, deadline).await.unwrap_or_else(|error| Err(ModelError::Unavailable(error.to_string())));
         drop(tether);
         match result {
@@ -108,8 +114,8 @@ impl Handler<Complete> for ModelsActor {
     type Result = ResponseFuture<Result<ModelReply, ModelError>>;
 
     fn handle(&mut self, complete: Complete, _: &mut Context<Self>) -> Self::Result {
-        let Complete { request, purpose, preview, leash } = complete;
+        let Complete { request, purpose, preview, leash, span } = complete;
         let climbing = climb(Arc::clone(&self.rungs), self.deadline, request, purpose, preview);
-        Box::pin(async move { leash.hold(climbing).await.unwrap_or(Err(ModelError::NobodyLeft)) })
+        Box::pin(async move { leash.hold(climbing).await.unwrap_or(Err(ModelError::NobodyLeft)) }.instrument(span))
     }
 }

@@ -12,7 +12,7 @@
 //! Permanent; deliveries are in the store and read at start. A restart loses sends under way: a channel that recognises repetitions
 //! gets them again, for any other they become `unknown` (I-10). Limits: `delivery_attempts`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
 use hearth_supervisor::link::Link;
 
+use crate::channel::Hand;
 use crate::memory::within;
 use crate::store::Save;
 
@@ -37,11 +38,16 @@ const HAND_AGAIN: Duration = Duration::from_millis(50);
 /// Say this; it is durable.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Deliver {
-    /// Its row.
-    pub delivery: Delivery,
-    /// What to say.
-    pub message: Said,
+pub enum Deliver {
+    /// Something new.
+    Said {
+        /// Its row.
+        delivery: Delivery,
+        /// What to say.
+        message: Said,
+    },
+    /// A conversation has begun anew: what it said before may not have reached its channels.
+    Again(ConversationId),
 }
 
 /// A client of the conversation has seen everything up to this place.
@@ -54,11 +60,6 @@ pub struct Confirm {
     pub upto: u64,
 }
 
-/// Hand this to the channel's clients. What the channel is asked to do.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Hand(pub Arc<Said>);
-
 /// A channel, as the outbox knows it.
 #[derive(Debug, Clone)]
 pub struct Outlet {
@@ -68,11 +69,18 @@ pub struct Outlet {
     pub hand: Link<Hand>,
 }
 
+/// A channel, and what waits for room in its mailbox, in order.
+#[derive(Debug)]
+struct Way {
+    outlet: Outlet,
+    waiting: VecDeque<Hand>,
+}
+
 /// The outbox actor.
 pub struct OutboxActor {
     clock: Arc<dyn Clock>,
     save: Link<Save>,
-    outlets: Vec<Outlet>,
+    ways: Vec<Way>,
     limits: Limits,
     /// Not confirmed, by place.
     unsettled: BTreeMap<(ConversationId, u64), Delivery>,
@@ -96,18 +104,45 @@ impl OutboxActor {
         let read = within(limits.read_deadline, store.unsettled_deliveries()).await;
         let rows = read.map_err(|error| StartError::caused_by("the outbox could not be read", error))?;
         let unsettled = rows.into_iter().map(|row| ((row.conversation, row.seq), row)).collect();
-        Ok(Self { clock, save, outlets, limits, unsettled })
+        let ways = outlets.into_iter().map(|outlet| Way { outlet, waiting: VecDeque::new() }).collect();
+        Ok(Self { clock, save, ways, limits, unsettled })
     }
 
-    /// Hands a message to its channel; a full mailbox is tried again, since the channel's clients wait for it.
-    fn hand(&self, channel: &str, hand: Hand, ctx: &mut Context<Self>) {
-        let Some(outlet) = self.outlets.iter().find(|outlet| outlet.channel == channel) else {
-            tracing::warn!(channel, message = %hand.0.id, "no such channel is configured any more");
+    /// Hands something to its channel, after what waits there; a full mailbox is tried again, since the channel's clients wait for it.
+    fn hand(&mut self, channel: &str, hand: Hand, ctx: &mut Context<Self>) {
+        let Some((at, way)) = self.ways.iter_mut().enumerate().find(|(_, way)| way.outlet.channel == channel) else {
+            tracing::warn!(channel, conversation = %hand.conversation(), "no such channel is configured any more");
             return;
         };
-        if let Err(refused) = outlet.hand.offer(hand) {
-            let channel = channel.to_owned();
-            ctx.run_later(HAND_AGAIN, move |this, ctx| this.hand(&channel, refused.message, ctx));
+        way.waiting.push_back(hand);
+        if way.waiting.len() > self.limits.mailbox {
+            // It is in the store: one word for each conversation is enough.
+            let conversations: BTreeSet<ConversationId> = way.waiting.iter().map(Hand::conversation).collect();
+            way.waiting = conversations.into_iter().map(Hand::Again).collect();
+        } else if way.waiting.len() == 1 {
+            self.hand_first(at, ctx);
+        }
+    }
+
+    /// Hands over what waits, until a mailbox is full.
+    fn hand_first(&mut self, at: usize, ctx: &mut Context<Self>) {
+        let Some(way) = self.ways.get_mut(at) else {
+            return;
+        };
+        while let Some(hand) = way.waiting.pop_front() {
+            if let Err(refused) = way.outlet.hand.offer(hand) {
+                way.waiting.push_front(refused.message);
+                ctx.run_later(HAND_AGAIN, move |this, ctx| this.hand_first(at, ctx));
+                return;
+            }
+        }
+    }
+
+    /// Has every channel look into the store for what it may have missed.
+    fn again(&mut self, conversation: ConversationId, ctx: &mut Context<Self>) {
+        let channels: Vec<String> = self.ways.iter().map(|way| way.outlet.channel.clone()).collect();
+        for channel in channels {
+            self.hand(&channel, Hand::Again(conversation), ctx);
         }
     }
 
@@ -152,15 +187,28 @@ impl OutboxActor {
 
 impl Actor for OutboxActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // What a former life was handing over.
+        let conversations: BTreeSet<ConversationId> = self.unsettled.keys().map(|(conversation, _)| *conversation).collect();
+        for conversation in conversations {
+            self.again(conversation, ctx);
+        }
+    }
 }
 
 impl Handler<Deliver> for OutboxActor {
     type Result = ();
 
-    fn handle(&mut self, Deliver { delivery, message }: Deliver, ctx: &mut Context<Self>) {
-        let place = (delivery.conversation, delivery.seq);
-        self.hand(&delivery.channel, Hand(Arc::new(message)), ctx);
-        self.unsettled.insert(place, delivery);
+    fn handle(&mut self, deliver: Deliver, ctx: &mut Context<Self>) {
+        match deliver {
+            Deliver::Said { delivery, message } => {
+                let place = (delivery.conversation, delivery.seq);
+                self.hand(&delivery.channel, Hand::Said(Arc::new(message)), ctx);
+                self.unsettled.insert(place, delivery);
+            }
+            Deliver::Again(conversation) => self.again(conversation, ctx),
+        }
     }
 }
 

@@ -20,9 +20,12 @@ use hearth_domain::time::Clock;
 use hearth_supervisor::context::Context;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
+use tracing::{Instrument as _, Span};
 
 use crate::leash::Leash;
-use crate::models::PreviewSink;
+
+/// Shows a piece of text, or with `None` voids the pieces so far.
+pub type PreviewSink = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 
 /// Complete this, here.
 #[derive(Message)]
@@ -34,6 +37,8 @@ pub struct Attempt {
     pub preview: PreviewSink,
     /// Ends the attempt when its asker is gone.
     pub leash: Leash,
+    /// The turn that it belongs to, for the log.
+    pub span: Span,
 }
 
 impl std::fmt::Debug for Attempt {
@@ -112,14 +117,14 @@ impl Actor for ProviderActor {
 impl Handler<Attempt> for ProviderActor {
     type Result = ResponseFuture<Result<ModelReply, ModelError>>;
 
-    fn handle(&mut self, Attempt { request, preview, leash }: Attempt, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Attempt { request, preview, leash, span }: Attempt, _: &mut Context<Self>) -> Self::Result {
         if !self.breaker.borrow_mut().admit(self.clock.mono()) {
             return Box::pin(async { Err(ModelError::Resting) });
         }
-        let attempts =
-            Attempts { model: Arc::clone(&self.model), limits: self.limits.clone(), chance: Rc::clone(&self.chance), preview };
+        let attempts = Attempts { model: Arc::clone(&self.model), limits: self.limits.clone(), chance: Rc::clone(&self.chance), preview };
         let (breaker, clock, deadline) = (Rc::clone(&self.breaker), Arc::clone(&self.clock), self.limits.model_deadline);
-        Box::pin(async move {
+        let span = tracing::info_span!(parent: &span, "provider", name = self.model.name());
+        let attempt = async move {
             let timed = tokio::time::timeout(deadline, attempts.run(request));
             match leash.hold(timed).await {
                 None => {
@@ -132,6 +137,7 @@ impl Handler<Attempt> for ProviderActor {
                     result
                 }
             }
-        })
+        };
+        Box::pin(attempt.instrument(span))
     }
 }

@@ -30,11 +30,10 @@ use hearth_domain::store::{Commit, Store, StoreError, Write};
 use hearth_domain::time::{Clock, Timestamp};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
-use hearth_supervisor::link::Link;
+use hearth_supervisor::link::{AskError, Link};
 
-use crate::conversations::Announce;
 use crate::memory::within;
-use crate::store::Save;
+use crate::store::{Save, Settle};
 
 /// Longest time between two looks at the wall clock.
 const LOOK: Duration = Duration::from_secs(60);
@@ -45,6 +44,11 @@ const AGAIN: Duration = Duration::from_secs(30);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), ScheduleError>")]
 pub struct Remind(pub Reminder);
+
+/// Say this in its conversation: what the scheduler asks of the conversations.
+#[derive(Debug, Message)]
+#[rtype(result = "Noticed")]
+pub struct Announce(pub Box<Notice>);
 
 /// A member's reminders that will come due, earliest first.
 #[derive(Debug, Message)]
@@ -64,8 +68,10 @@ pub enum ScheduleError {
 
 /// The scheduler actor.
 pub struct SchedulerActor {
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     save: Link<Save>,
+    settle: Link<Settle>,
     announce: Link<Announce>,
     limits: Limits,
     core: Core,
@@ -142,13 +148,32 @@ impl SchedulerActor {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         save: Link<Save>,
+        settle: Link<Settle>,
         announce: Link<Announce>,
         limits: Limits,
     ) -> Result<Self, StartError> {
-        let read = within(limits.read_deadline, store.pending_reminders()).await;
+        let read = read(&store, &settle, &limits).await;
         let pending = read.map_err(|error| StartError::caused_by("the reminders could not be read", error))?;
         let core = Core { pending: pending.into_iter().map(|reminder| (reminder.id, reminder)).collect(), busy: BTreeMap::new() };
-        Ok(Self { clock, save, announce, limits, core, wake: None })
+        Ok(Self { store, clock, save, settle, announce, limits, core, wake: None })
+    }
+
+    /// Whether a reminder was set is not known: looks it up, until the store answers.
+    fn look_up(&mut self, ctx: &mut Context<Self>) {
+        let (store, settle, limits) = (Arc::clone(&self.store), self.settle.clone(), self.limits.clone());
+        let read = async move { read(&store, &settle, &limits).await };
+        ctx.spawn(read.into_actor(self).map(|found, this, ctx| match found {
+            Ok(rows) => {
+                for row in rows {
+                    this.core.pending.entry(row.id).or_insert(row);
+                }
+                this.look(ctx);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the reminders could not be read; trying again");
+                ctx.run_later(AGAIN, Self::look_up);
+            }
+        }));
     }
 
     /// Says what is due, then sleeps until the next look.
@@ -175,6 +200,13 @@ impl SchedulerActor {
             this.look(ctx);
         }));
     }
+}
+
+/// What will come due, once no commit of a former life can land any more.
+async fn read(store: &Arc<dyn Store>, settle: &Link<Settle>, limits: &Limits) -> Result<Vec<Reminder>, StoreError> {
+    let lost = |error: AskError| StoreError::Unavailable(error.to_string());
+    settle.ask(Settle, limits.commit_deadline).await.map_err(lost)?;
+    within(limits.read_deadline, store.pending_reminders()).await
 }
 
 // === impl Actor ===
@@ -207,7 +239,11 @@ impl Handler<Remind> for SchedulerActor {
         let commit = Commit { writes: vec![Write::Reminder(reminder.clone())], fact };
         let saved = self.save.ask(Save(commit), self.limits.commit_deadline);
         Box::pin(saved.into_actor(self).map(|saved, this, ctx| {
-            saved.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()))).map_err(ScheduleError::Store)?;
+            let saved = saved.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())));
+            if saved.as_ref().is_err_and(|error| !error.nothing_written()) {
+                this.look_up(ctx);
+            }
+            saved.map_err(ScheduleError::Store)?;
             this.core.settle(reminder);
             this.look(ctx);
             Ok(())

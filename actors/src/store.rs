@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | [`Save`] | `Result<(), StoreError>` | after the commit is durable |
 //! | [`ReadHead`] | [`Head`] | the end of the chain |
+//! | [`Settle`] | | after every commit that came before it has ended |
 //!
 //! Permanent. A restart loses the commits that waited; their askers learn it and read what is there.
 //! Invariants: commits are applied in the order of their arrival; an entry's digest follows from the entry before it in
@@ -20,12 +21,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
-use tokio::sync::oneshot;
 use hearth_domain::journal::Head;
 use hearth_domain::limits::Limits;
 use hearth_domain::store::{Commit, Group, Store, StoreError};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
+use tokio::sync::oneshot;
 
 /// Write this; answered when it is durable, or is certain not to be, or is not known.
 #[derive(Debug, Message)]
@@ -37,10 +38,18 @@ pub struct Save(pub Commit);
 #[rtype(result = "Head")]
 pub struct ReadHead;
 
+/// Answered when every commit that came before has ended: who then reads, sees whether it was written. Whoever begins anew asks this
+/// first, or a commit of its former life could land behind its back.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Settle;
+
 /// The store actor.
 pub struct StoreActor {
     store: Arc<dyn Store>,
     core: Core<oneshot::Sender<Result<(), StoreError>>>,
+    /// Who waits until that many commits have ended.
+    settling: Vec<(u64, oneshot::Sender<()>)>,
 }
 
 impl std::fmt::Debug for StoreActor {
@@ -54,7 +63,7 @@ impl StoreActor {
     pub async fn open(store: Arc<dyn Store>, limits: Limits) -> Result<Self, StartError> {
         let opened = store.open().await.map_err(|error| StartError::caused_by("the store could not be opened", error))?;
         tracing::info!(schema = opened.schema, migrated_from = opened.migrated_from, entries = opened.head.seq, "store open");
-        Ok(Self { store, core: Core::new(opened.head, limits.waiting_commits, limits.group_commits) })
+        Ok(Self { store, core: Core::new(opened.head, limits.waiting_commits, limits.group_commits), settling: Vec::new() })
     }
 
     fn apply_next(&mut self, ctx: &mut Context<Self>) {
@@ -66,6 +75,10 @@ impl StoreActor {
             for (asker, result) in verdict.answers {
                 // Nobody listens when the asker is gone; the commit stands all the same.
                 let _ = asker.send(result);
+            }
+            let ended = this.core.ended;
+            for (_, asker) in this.settling.extract_if(.., |(upto, _)| *upto <= ended) {
+                let _ = asker.send(());
             }
             if verdict.lost {
                 tracing::error!("the outcome of a transaction is not known; opening the store again");
@@ -85,6 +98,9 @@ struct Core<A> {
     applying: Option<Applying<A>>,
     /// Commits of the next groups that must stand alone, because their group failed for one of them.
     alone: usize,
+    /// Commits so far, and how many of them have ended. They end in order.
+    admitted: u64,
+    ended: u64,
     waiting_max: usize,
     group_max: usize,
 }
@@ -101,7 +117,7 @@ struct Verdict<A> {
 
 impl<A> Core<A> {
     const fn new(head: Head, waiting_max: usize, group_max: usize) -> Self {
-        Self { head, waiting: VecDeque::new(), applying: None, alone: 0, waiting_max, group_max }
+        Self { head, waiting: VecDeque::new(), applying: None, alone: 0, admitted: 0, ended: 0, waiting_max, group_max }
     }
 
     /// Takes a commit, or gives the asker back when too much waits.
@@ -110,6 +126,7 @@ impl<A> Core<A> {
             return Err(asker);
         }
         self.waiting.push_back((commit, asker));
+        self.admitted = self.admitted.saturating_add(1);
         Ok(())
     }
 
@@ -136,8 +153,10 @@ impl<A> Core<A> {
         let Some(Applying { commits, head_after }) = self.applying.take() else {
             return Verdict { answers: Vec::new(), lost: false };
         };
+        let count = u64::try_from(commits.len()).unwrap_or(u64::MAX);
         match result {
             Ok(()) => {
+                self.ended = self.ended.saturating_add(count);
                 self.head = head_after;
                 Verdict { answers: commits.into_iter().map(|(_, asker)| (asker, Ok(()))).collect(), lost: false }
             }
@@ -149,6 +168,7 @@ impl<A> Core<A> {
                 Verdict { answers: Vec::new(), lost: false }
             }
             Err(error) => {
+                self.ended = self.ended.saturating_add(count);
                 let lost = matches!(error, StoreError::Unavailable(_) | StoreError::Fenced | StoreError::Closed | StoreError::Damaged(_));
                 Verdict { answers: commits.into_iter().map(|(_, asker)| (asker, Err(error.clone()))).collect(), lost }
             }
@@ -176,6 +196,20 @@ impl Handler<Save> for StoreActor {
     }
 }
 
+impl Handler<Settle> for StoreActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Settle, _: &mut Context<Self>) -> Self::Result {
+        if self.core.ended == self.core.admitted {
+            return Box::pin(async {});
+        }
+        let (asker, answer) = oneshot::channel();
+        self.settling.push((self.core.admitted, asker));
+        // Dropped by a restart: then nothing of before can land any more, because opening takes the lease.
+        Box::pin(async { drop(answer.await) })
+    }
+}
+
 impl Handler<ReadHead> for StoreActor {
     type Result = MessageResult<ReadHead>;
 
@@ -192,7 +226,14 @@ mod tests {
     use super::*;
 
     fn commit(name: &str) -> Commit {
-        let fact = Fact { kind: FactKind::Remembered, who: None, subject: name.into(), detail: String::new(), content: None, at: Timestamp::UNIX_EPOCH };
+        let fact = Fact {
+            kind: FactKind::Remembered,
+            who: None,
+            subject: name.into(),
+            detail: String::new(),
+            content: None,
+            at: Timestamp::UNIX_EPOCH,
+        };
         Commit { writes: Vec::new(), fact }
     }
 

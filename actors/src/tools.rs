@@ -12,6 +12,7 @@ use std::sync::Arc;
 use actix::{Actor, Handler, Message, ResponseFuture};
 use hearth_domain::tool::{Invocation, ToolError, ToolOutput, Tools};
 use hearth_supervisor::context::Context;
+use tracing::{Instrument as _, Span};
 
 use crate::house_tools::HouseTools;
 use crate::leash::Leash;
@@ -24,6 +25,8 @@ pub struct Call {
     pub invocation: Box<Invocation>,
     /// Ends the call when its asker is gone.
     pub leash: Leash,
+    /// The turn that it belongs to, for the log.
+    pub span: Span,
 }
 
 /// The tools actor.
@@ -53,18 +56,20 @@ impl Actor for ToolsActor {
 impl Handler<Call> for ToolsActor {
     type Result = ResponseFuture<Result<ToolOutput, ToolError>>;
 
-    fn handle(&mut self, Call { invocation, leash }: Call, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Call { invocation, leash, span }: Call, _: &mut Context<Self>) -> Self::Result {
         let deadline = invocation.deadline;
+        let span = tracing::info_span!(parent: &span, "tool", call = %invocation.id, name = invocation.name);
         let work: ResponseFuture<_> = if HouseTools::knows(&invocation.name) {
             Box::pin(self.house.clone().call(*invocation))
         } else {
             self.others.call(*invocation)
         };
-        Box::pin(async move {
+        let call = async move {
             match leash.hold(tokio::time::timeout(deadline, work)).await {
                 None => Err(ToolError::Stopped),
                 Some(ended) => ended.unwrap_or(Err(ToolError::TimedOut)),
             }
-        })
+        };
+        Box::pin(call.instrument(span))
     }
 }

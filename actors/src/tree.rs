@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_domain::conversation::Setting;
-use hearth_domain::store::{Counts, Store};
 use hearth_domain::tool::ToolSpec;
 use hearth_supervisor::handle::SupervisorHandle;
 use hearth_supervisor::link::Link;
@@ -24,12 +23,14 @@ use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
 
 use crate::audit::{AuditActor, Record, Verify};
+use crate::channel;
 use crate::conversation::Surroundings;
 use crate::conversations::ConversationsActor;
 use crate::house_tools::{self, HouseTools};
 use crate::household::{HouseholdActor, Resolve, Who};
-use crate::local::{self, Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
-use crate::memory::{MemoryActor, within};
+use crate::inquire::Inquire;
+use crate::local::{Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
+use crate::memory::MemoryActor;
 use crate::models::{ModelsActor, Rung};
 use crate::outbox::{OutboxActor, Outlet};
 use crate::policy::PolicyActor;
@@ -75,50 +76,6 @@ pub struct Doors {
     pub inquire: Inquire,
 }
 
-/// What the house says of itself.
-#[derive(Clone)]
-pub struct Inquire {
-    store: Arc<dyn Store>,
-    deadline: Duration,
-    providers: Arc<Vec<String>>,
-}
-
-impl std::fmt::Debug for Inquire {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inquire").field("providers", &self.providers).finish_non_exhaustive()
-    }
-}
-
-impl Inquire {
-    /// How many rows there are; none when the store does not answer.
-    pub async fn counts(&self) -> Option<Counts> {
-        within(self.deadline, self.store.counts()).await.ok()
-    }
-
-    /// The configured providers, in order.
-    #[must_use]
-    pub fn providers(&self) -> &[String] {
-        &self.providers
-    }
-
-    /// The state of the house in sentences.
-    pub async fn lines(&self) -> Vec<String> {
-        let mut lines = vec![if self.providers.is_empty() {
-            "No language model is configured; house commands work.".to_owned()
-        } else {
-            format!("Language models, in order: {}.", self.providers.join(", "))
-        }];
-        match self.counts().await {
-            None => lines.push("The store does not answer just now.".to_owned()),
-            Some(counts) => lines.push(format!(
-                "{} remembered, {} reminders to come, {} messages in {} conversations; {} turns at work, {} deliveries not confirmed.",
-                counts.memories, counts.pending_reminders, counts.messages, counts.conversations, counts.open_turns, counts.pending_deliveries
-            )),
-        }
-        lines
-    }
-}
-
 /// The slots of all rooms.
 struct Slots {
     store: Slot<StoreActor>,
@@ -160,7 +117,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let save = slots.store.link::<Save>();
     let (rungs, models) = models(ports, house, &slots);
     let providers: Vec<_> = rungs.iter().filter(|rung| !rung.house).map(|rung| rung.name.clone()).collect();
-    let inquire = Inquire { store: Arc::clone(&ports.store), deadline: house.limits.read_deadline, providers: Arc::new(providers) };
+    let inquire = Inquire::new(Arc::clone(&ports.store), house.limits.read_deadline, providers);
     let doors = Doors {
         subscribe: slots.local.link(),
         unsubscribe: slots.local.link(),
@@ -227,7 +184,8 @@ fn models(ports: &Ports, house: &House, slots: &Slots) -> (Vec<Rung>, ChildSpec)
         let name = model.name().to_owned();
         let slot: Slot<ProviderActor> = Slot::new(format!("{}-{name}", n.saturating_add(1)), house.limits.mailbox, &ports.wires);
         rungs.push(Rung { house: name == HOUSE_PROVIDER, name, attempt: slot.link() });
-        let (model, clock, limits, seed) = (Arc::clone(model), Arc::clone(&ports.clock), house.limits.clone(), ports.seed.child("provider"));
+        let (model, clock, limits, seed) =
+            (Arc::clone(model), Arc::clone(&ports.clock), house.limits.clone(), ports.seed.child("provider"));
         supervisor = supervisor.child(
             ChildSpec::worker(&slot, move || {
                 let actor = ProviderActor::new(Arc::clone(&model), Arc::clone(&clock), limits.clone(), &seed);
@@ -272,7 +230,7 @@ fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire) -> Child
 
 fn outbox(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     let (ports, limits, save) = (ports.clone(), house.limits.clone(), slots.store.link());
-    let outlets = vec![Outlet { channel: local::NAME.to_owned(), hand: slots.local.link() }];
+    let outlets = vec![Outlet { channel: channel::LOCAL.to_owned(), hand: slots.local.link() }];
     ChildSpec::worker(&slots.outbox, move || {
         OutboxActor::load(Arc::clone(&ports.store), Arc::clone(&ports.clock), save.clone(), outlets.clone(), limits.clone())
     })
@@ -285,6 +243,7 @@ fn conversations(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
         ports: ports.clone(),
         setting: Arc::new(Setting { limits: house.limits.clone(), tools: all_tools(ports), household: house.name.clone() }),
         save: slots.store.link(),
+        settle: slots.store.link(),
         recall: slots.memory.link(),
         complete: slots.models.link(),
         decide: slots.policy.link(),
@@ -317,9 +276,11 @@ fn all_tools(ports: &Ports) -> Arc<Vec<ToolSpec>> {
 }
 
 fn scheduler(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
-    let (ports, limits, save, announce) = (ports.clone(), house.limits.clone(), slots.store.link(), slots.conversations.link());
+    let (ports, limits, announce) = (ports.clone(), house.limits.clone(), slots.conversations.link());
+    let (save, settle) = (slots.store.link(), slots.store.link());
     ChildSpec::worker(&slots.scheduler, move || {
-        SchedulerActor::load(Arc::clone(&ports.store), Arc::clone(&ports.clock), save.clone(), announce.clone(), limits.clone())
+        let (store, clock) = (Arc::clone(&ports.store), Arc::clone(&ports.clock));
+        SchedulerActor::load(store, clock, save.clone(), settle.clone(), announce.clone(), limits.clone())
     })
     .probe(PROBE)
 }
@@ -329,8 +290,7 @@ fn channels(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     let (resolve, submit, stop, confirm) =
         (slots.household.link(), slots.conversations.link(), slots.conversations.link(), slots.outbox.link());
     let local = ChildSpec::worker(&slots.local, move || {
-        let actor =
-            LocalActor::new(Arc::clone(&store), limits.clone(), resolve.clone(), submit.clone(), stop.clone(), confirm.clone());
+        let actor = LocalActor::new(Arc::clone(&store), limits.clone(), resolve.clone(), submit.clone(), stop.clone(), confirm.clone());
         async { Ok(actor) }
     });
     ChildSpec::supervisor(SupervisorSpec::new("channels", Strategy::OneForOne).child(local.probe(PROBE)))

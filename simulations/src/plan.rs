@@ -292,7 +292,7 @@ fn limits(draw: &mut Draw) -> Limits {
     }
     if draw.coin() {
         limits.replay = draw.size(1, 20);
-        limits.subscribers = draw.size(12, 64);
+        limits.subscribers = draw.size(31, 64);
     }
     limits
 }

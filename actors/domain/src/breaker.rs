@@ -53,7 +53,9 @@ impl Breaker {
         let failed = error.is_some_and(|error| matches!(error.class(), Class::Transient));
         self.state = match (failed, self.state) {
             (false, _) => State::Closed { failed: 0 },
-            (true, State::Closed { failed }) if failed.saturating_add(1) < self.failures => State::Closed { failed: failed.saturating_add(1) },
+            (true, State::Closed { failed }) if failed.saturating_add(1) < self.failures => {
+                State::Closed { failed: failed.saturating_add(1) }
+            }
             (true, State::Closed { .. } | State::Open { .. } | State::HalfOpen) => State::Open { until: now.plus(self.rest) },
         };
     }

@@ -25,6 +25,7 @@ mod prompt;
 mod resume;
 mod summary;
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the tests' world leaves to each test what it does not carry out")]
 mod tests;
 mod turning;
 
@@ -37,7 +38,7 @@ use crate::error::{Class, Classified};
 use crate::household::{Audience, Member, Place};
 use crate::ids::{AnswerId, CallId, ConversationId, Ids, MemberId, MessageId, TurnId};
 use crate::journal::{Digest, Fact, FactKind};
-use crate::label::{Integrity, Label};
+use crate::label::{Integrity, Label, Readers};
 use crate::limits::Limits;
 use crate::memory::{MemoryHit, MemorySearch};
 use crate::message::{Author, Message, Origin, Part, Purpose};
@@ -51,6 +52,8 @@ use crate::tool::{Invocation, ToolError, ToolOutput, ToolSpec};
 pub use prompt::estimate_tokens;
 use turning::Active;
 
+/// The message that ends the turn that runs, for channels that have nothing but messages.
+pub const STOP_WORD: &str = "/stop";
 /// Messages by which a repeated hand-over is recognised.
 const REMEMBERED_ORIGINS: usize = 256;
 /// First and longest wait before a commit of a turn under way is tried again.
@@ -165,6 +168,13 @@ pub enum Effect {
         /// How long to wait before.
         after: Duration,
     },
+    /// Report with [`Core::on_again`] after that long: the commit was certainly not written.
+    SaveAgain {
+        /// The commit.
+        ticket: Ticket,
+        /// How long to wait.
+        after: Duration,
+    },
     /// Answer whoever said something.
     AnswerSay(AskId, Result<Accepted, SayError>),
     /// Answer whoever gave a notice.
@@ -232,7 +242,7 @@ struct Pending {
 /// A commit under way, and what it stands for.
 #[derive(Debug)]
 enum Saving {
-    Accept { turn: TurnId, asks: Vec<AskId> },
+    Accept { turn: TurnId, asks: Vec<AskId>, with_row: bool },
     Reply { turn: TurnId },
     Outcome { turn: TurnId },
     End { turn: TurnId, delivery: Delivery, message: Message },
@@ -246,12 +256,16 @@ pub struct Core {
     setting: Arc<Setting>,
     id: ConversationId,
     row: Option<Conversation>,
+    /// Whether the store has the row as it is here, but for a summary.
+    row_saved: bool,
     next_seq: u64,
     /// Messages after the summary, oldest first.
     history: Vec<Message>,
     waiting: VecDeque<Pending>,
     active: Option<Active>,
     saving: BTreeMap<Ticket, (Saving, Commit, Duration)>,
+    /// What is durable and waits for an earlier place that is still being saved: words of commits need not come in their order.
+    held: BTreeMap<u64, (Delivery, Message)>,
     origins: VecDeque<(Origin, Accepted)>,
     summarising: Option<summary::Summarising>,
     /// Numbers tickets and model calls.
@@ -288,6 +302,12 @@ impl Core {
             return self.say_again(ask, known);
         }
         match self.admit(&say) {
+            Ok(()) if say.text.trim() == STOP_WORD => {
+                // The turn that runs ends now; the word itself is answered in its order.
+                let (_, mut effects) = self.stop_active(cx);
+                effects.extend(self.accept(cx, ask, say));
+                effects
+            }
             Ok(()) => self.accept(cx, ask, say),
             Err(error) => vec![Effect::AnswerSay(ask, Err(error))],
         }
@@ -296,7 +316,7 @@ impl Core {
     /// The same message again: answered with what it was answered with, once that is durable.
     fn say_again(&mut self, ask: AskId, known: Accepted) -> Vec<Effect> {
         for (saving, ..) in self.saving.values_mut() {
-            if let Saving::Accept { turn, asks } = saving
+            if let Saving::Accept { turn, asks, .. } = saving
                 && *turn == known.turn
             {
                 asks.push(ask);
@@ -336,7 +356,7 @@ impl Core {
             origin: Some(say.origin.clone()),
             text: say.text,
             images: say.images,
-            label: Label::new(say.place.audience.readers(), Integrity::Member),
+            label: Label::new(Readers::present(&say.place.audience), Integrity::Member),
             at: cx.now,
         };
         let turn = Turn {
@@ -355,6 +375,7 @@ impl Core {
         self.remember_origin(say.origin, accepted);
 
         let mut writes = self.refresh_row(cx, &say.member, &say.place, &say.thread);
+        let with_row = !writes.is_empty();
         writes.push(Write::Message(message.clone()));
         writes.push(Write::Turn(turn.clone()));
         let fact = fact(cx, FactKind::MessageAccepted, Some(say.member.id), message.id.to_string(), "", &message.text);
@@ -367,14 +388,14 @@ impl Core {
             saved: false,
             stop: false,
         });
-        let mut effects = vec![self.save(Saving::Accept { turn: turn_id, asks: vec![ask] }, Commit { writes, fact })];
+        let mut effects = vec![self.save(Saving::Accept { turn: turn_id, asks: vec![ask], with_row }, Commit { writes, fact })];
         effects.extend(self.activate_next());
         effects
     }
 
-    /// The conversation's row, when it is new or somebody came or went.
+    /// The conversation's row, when it is new, somebody came or went, or it is not certain that the store has it.
     fn refresh_row(&mut self, cx: Cx<'_>, member: &Member, place: &Place, thread: &str) -> Vec<Write> {
-        let unchanged = self.row.as_ref().is_some_and(|row| row.audience == place.audience);
+        let unchanged = self.row_saved && self.row.as_ref().is_some_and(|row| row.audience == place.audience);
         if unchanged {
             return Vec::new();
         }
@@ -387,6 +408,7 @@ impl Core {
             at: self.row.as_ref().map_or(cx.now, |row| row.at),
         };
         self.row = Some(row.clone());
+        self.row_saved = false;
         vec![Write::Conversation(row)]
     }
 
@@ -436,7 +458,9 @@ impl Core {
 
     /// The active turn has brought the conversation down again and again: it ends, visibly.
     pub fn on_hopeless(&mut self, cx: Cx<'_>) -> Vec<Effect> {
-        self.give_up(cx)
+        // One whose end is being saved has its visible failure already.
+        let ending = self.active.as_ref().is_some_and(|active| matches!(active.phase, turning::Phase::Ending));
+        if ending { Vec::new() } else { self.give_up(cx) }
     }
 
     /// A commit ended.
@@ -444,19 +468,25 @@ impl Core {
         let Some((saving, commit, wait)) = self.saving.remove(&ticket) else {
             return Vec::new();
         };
-        match result {
+        let mut effects = match result {
             Ok(()) => self.saved(cx, saving),
             Err(error) => self.not_saved(saving, commit, wait, error),
-        }
+        };
+        effects.extend(self.release());
+        effects
     }
 
     fn saved(&mut self, cx: Cx<'_>, saving: Saving) -> Vec<Effect> {
         match saving {
-            Saving::Accept { turn, asks } => self.accepted(cx, turn, &asks),
+            Saving::Accept { turn, asks, with_row } => {
+                self.row_saved |= with_row;
+                self.accepted(cx, turn, &asks)
+            }
             Saving::Reply { turn } | Saving::Outcome { turn } => self.step_saved(cx, turn),
             Saving::End { turn, delivery, message } => {
                 self.remember(message.clone());
-                let mut effects = vec![Effect::Deliver(delivery, message)];
+                self.held.insert(delivery.seq, (delivery, message));
+                let mut effects = self.release();
                 if self.active.as_ref().is_some_and(|active| active.pending.turn.id == turn) {
                     self.active = None;
                 }
@@ -466,7 +496,8 @@ impl Core {
             }
             Saving::Notice { ask, delivery, message, reminder } => {
                 self.remember(message.clone());
-                vec![Effect::AnswerNotice(ask, Noticed::Said(reminder)), Effect::Deliver(delivery, message)]
+                self.held.insert(delivery.seq, (delivery, message));
+                vec![Effect::AnswerNotice(ask, Noticed::Said(reminder))]
             }
             Saving::Summary { row } => {
                 self.summary_saved(*row);
@@ -491,33 +522,75 @@ impl Core {
 
     fn not_saved(&mut self, saving: Saving, commit: Commit, wait: Duration, error: StoreError) -> Vec<Effect> {
         match saving {
-            Saving::Accept { turn, asks } if error.nothing_written() => {
+            Saving::Accept { turn, asks, .. } if error.nothing_written() => {
                 self.origins.retain(|(_, accepted)| accepted.turn != turn);
                 self.waiting.retain(|pending| pending.turn.id != turn);
                 if self.active.as_ref().is_some_and(|active| active.pending.turn.id == turn) {
                     self.active = None;
                 }
-                // The row may not have been written either; the next message writes it again.
-                self.row = None;
                 let mut effects: Vec<_> = asks.iter().map(|ask| Effect::AnswerSay(*ask, Err(SayError::Store(error.clone())))).collect();
                 effects.extend(self.activate_next());
                 effects
             }
             Saving::Accept { .. } => vec![Effect::Reload("whether a message was saved is not known")],
             Saving::Notice { ask, .. } if error == StoreError::Claimed => vec![Effect::AnswerNotice(ask, Noticed::Before)],
-            Saving::Notice { ask, .. } => vec![Effect::AnswerNotice(ask, Noticed::Failed(error))],
+            Saving::Notice { ask, .. } if error.nothing_written() => vec![Effect::AnswerNotice(ask, Noticed::Failed(error))],
+            Saving::Notice { ask, .. } => {
+                // If it is there, its channel has not heard of it, and the next attempt will find it claimed.
+                let why = Effect::Reload("whether a reminder was said is not known");
+                vec![Effect::AnswerNotice(ask, Noticed::Failed(error)), why]
+            }
             Saving::Summary { .. } => {
                 self.summarising = None;
                 Vec::new()
             }
-            // Rows carry their ids, so writing them again is harmless even when they had arrived.
-            again @ (Saving::Reply { .. } | Saving::Outcome { .. } | Saving::End { .. }) => {
+            // Written again under its place, it could land behind what was said since, and a client's cursor be past it.
+            Saving::End { .. } if !error.nothing_written() => vec![Effect::Reload("whether an answer was saved is not known")],
+            Saving::End { turn, mut delivery, message } => {
+                // It has no place until it is saved again, so nobody waits for it.
+                delivery.seq = u64::MAX;
+                let end = Saving::End { turn, delivery, message };
+                let after = wait.saturating_mul(2).clamp(SAVE_AGAIN.0, SAVE_AGAIN.1);
+                let ticket = self.count();
+                self.saving.insert(ticket, (end, commit, after));
+                vec![Effect::SaveAgain { ticket, after }]
+            }
+            // Steps carry their places, so writing them again is harmless even when they had arrived.
+            again @ (Saving::Reply { .. } | Saving::Outcome { .. }) => {
                 let wait = wait.saturating_mul(2).clamp(SAVE_AGAIN.0, SAVE_AGAIN.1);
                 let ticket = self.count();
                 self.saving.insert(ticket, (again, commit.clone(), wait));
                 vec![Effect::Save { ticket, commit, after: wait }]
             }
         }
+    }
+
+    /// The wait before an end is saved again is over: it gets a new place, after all that was said meanwhile.
+    pub fn on_again(&mut self, _: Cx<'_>, ticket: Ticket) -> Vec<Effect> {
+        let seq = self.next_seq;
+        let Some((Saving::End { delivery, message, .. }, commit, _)) = self.saving.get_mut(&ticket) else {
+            return Vec::new();
+        };
+        (delivery.seq, message.seq) = (seq, seq);
+        for write in &mut commit.writes {
+            match write {
+                Write::Message(row) => row.seq = seq,
+                Write::Delivery(row) => row.seq = seq,
+                _ => {}
+            }
+        }
+        let commit = commit.clone();
+        self.next_seq = seq.saturating_add(1);
+        vec![Effect::Save { ticket, commit, after: Duration::ZERO }]
+    }
+
+    /// Messages before those of the state, by which a repeated hand-over is recognised; oldest first.
+    pub fn remember_earlier(&mut self, earlier: &[Message]) {
+        let open = self.waiting.iter().chain(self.active.as_ref().map(|active| &active.pending)).map(|pending| pending.turn.clone());
+        let mut known = resume::origins(earlier, &open.collect::<Vec<_>>());
+        known.retain(|(origin, _)| !self.origins.iter().any(|(later, _)| later == origin));
+        known.append(&mut self.origins);
+        self.origins = known;
     }
 
     /// A search of memory ended. A failure is no reason to leave a person without an answer.
@@ -568,6 +641,18 @@ impl Core {
         let ticket = self.count();
         self.saving.insert(ticket, (saving, commit.clone(), Duration::ZERO));
         Effect::Save { ticket, commit, after: Duration::ZERO }
+    }
+
+    /// Hands over what is durable, up to the first place that is not.
+    fn release(&mut self) -> Vec<Effect> {
+        let place = |saving: &Saving| match saving {
+            Saving::End { delivery, .. } | Saving::Notice { delivery, .. } => Some(delivery.seq),
+            Saving::Accept { .. } | Saving::Reply { .. } | Saving::Outcome { .. } | Saving::Summary { .. } => None,
+        };
+        let first = self.saving.values().filter_map(|(saving, ..)| place(saving)).min().unwrap_or(u64::MAX);
+        let later = self.held.split_off(&first);
+        let durable = std::mem::replace(&mut self.held, later);
+        durable.into_values().map(|(delivery, message)| Effect::Deliver(delivery, message)).collect()
     }
 
     /// Puts a message into the history at its place.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::ids::MemberId;
 use crate::ids::ConversationId;
-use crate::label::Readers;
+pub use crate::ids::MemberId;
 
 /// What a person is in the household. Rights come from policy, never from the name of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,11 +84,6 @@ impl Audience {
         self.0.is_empty()
     }
 
-    /// The readers of what is said here.
-    #[must_use]
-    pub fn readers(&self) -> Readers {
-        Readers::only(self.0.keys().copied())
-    }
 }
 
 /// A conversation as the household knows it: where a message belongs and who sees the answer.

@@ -53,6 +53,12 @@ impl Readers {
         Self { household: false, only: Some(members.into_iter().collect()) }
     }
 
+    /// The readers of what is said to this audience: everybody present.
+    #[must_use]
+    pub fn present(audience: &Audience) -> Self {
+        Self::only(audience.iter().map(|(member, _)| member))
+    }
+
     /// Nobody.
     #[must_use]
     pub const fn nobody() -> Self {

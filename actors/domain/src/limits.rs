@@ -17,6 +17,7 @@ pub struct Limits {
     /// Conversations that are awake at once; the one idle longest is parked for another.
     pub live_conversations: usize,
     /// How long a conversation stays awake without a message.
+    #[serde(with = "humantime_serde")]
     pub park_after: Duration,
     /// Messages of the mailbox of an actor of the tree.
     pub mailbox: usize,
@@ -25,10 +26,13 @@ pub struct Limits {
     /// Commits that one transaction may hold.
     pub group_commits: usize,
     /// How long a read of the store may take.
+    #[serde(with = "humantime_serde")]
     pub read_deadline: Duration,
     /// How long a commit may take, waiting included.
+    #[serde(with = "humantime_serde")]
     pub commit_deadline: Duration,
     /// How long a question from actor to actor may take.
+    #[serde(with = "humantime_serde")]
     pub ask_deadline: Duration,
     /// Model calls in one turn.
     pub model_calls: usize,
@@ -41,18 +45,23 @@ pub struct Limits {
     /// Bytes of a tool's result that a model gets to see.
     pub tool_result_bytes: usize,
     /// How long a tool call may take.
+    #[serde(with = "humantime_serde")]
     pub tool_deadline: Duration,
     /// How long a model call may take until its first byte, and between two.
+    #[serde(with = "humantime_serde")]
     pub model_silence: Duration,
     /// How long one model call may take in all.
+    #[serde(with = "humantime_serde")]
     pub model_deadline: Duration,
     /// Attempts at one provider for one call.
     pub model_attempts: u32,
     /// First wait before an attempt is repeated; doubles.
+    #[serde(with = "humantime_serde")]
     pub model_backoff: Duration,
     /// Consecutive failures after which a provider rests.
     pub breaker_failures: u32,
     /// How long it rests.
+    #[serde(with = "humantime_serde")]
     pub breaker_rest: Duration,
     /// Bytes of a model's reply.
     pub reply_bytes: usize,

@@ -64,7 +64,7 @@ pub struct Message {
     pub id: MessageId,
     /// Where it was said.
     pub conversation: ConversationId,
-    /// Its place in the conversation, from 1, without gaps. A channel's cursor counts in these.
+    /// Its place in the conversation, from 1, ascending. A channel's cursor counts in these.
     pub seq: u64,
     /// The turn that it began or ended; none for a notice.
     pub turn: Option<TurnId>,

@@ -183,9 +183,13 @@ pub enum ModelError {
 impl Classified for ModelError {
     fn class(&self) -> Class {
         match self {
-            Self::Timeout(_) | Self::RateLimited { .. } | Self::Unavailable(_) | Self::Cut | Self::Garbled(_) | Self::Resting | Self::NobodyLeft => {
-                Class::Transient
-            }
+            Self::Timeout(_)
+            | Self::RateLimited { .. }
+            | Self::Unavailable(_)
+            | Self::Cut
+            | Self::Garbled(_)
+            | Self::Resting
+            | Self::NobodyLeft => Class::Transient,
             Self::Unauthorised => Class::Denied,
             Self::Rejected(_) | Self::NotACommand => Class::Permanent,
         }

@@ -10,7 +10,7 @@ use crate::error::{Class, Classified};
 use crate::household::{Audience, Member};
 use crate::ids::{CallId, ConversationId};
 use crate::label::Label;
-use crate::time::Zoned;
+use crate::time::{Timestamp, Zoned};
 
 /// What a tool does to the world. Decides what policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub struct Invocation {
     pub label: Label,
     /// The member's local time.
     pub now: Zoned,
+    /// When the call was decided upon: the same each time that it is repeated, also after a crash.
+    pub decided: Timestamp,
     /// How long it may take.
     pub deadline: Duration,
 }

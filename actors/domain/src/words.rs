@@ -11,11 +11,11 @@ pub const TERM_CHARS: usize = 48;
 
 /// Words that say nothing about what is looked for, in the languages that the house is first used in. Sorted.
 const STOP: &[&str] = &[
-    "a", "about", "am", "an", "and", "any", "are", "at", "be", "been", "but", "by", "can", "could", "das", "dem", "den", "der",
-    "did", "die", "do", "does", "ein", "eine", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "ich",
-    "if", "in", "is", "ist", "it", "its", "know", "me", "mein", "meine", "mir", "my", "not", "of", "on", "or", "our", "please",
-    "she", "should", "so", "tell", "that", "the", "their", "them", "there", "these", "they", "this", "to", "und", "us", "was",
-    "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your",
+    "a", "about", "am", "an", "and", "any", "are", "at", "be", "been", "but", "by", "can", "could", "das", "dem", "den", "der", "did",
+    "die", "do", "does", "ein", "eine", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "ich", "if", "in",
+    "is", "ist", "it", "its", "know", "me", "mein", "meine", "mir", "my", "not", "of", "on", "or", "our", "please", "she", "should", "so",
+    "tell", "that", "the", "their", "them", "there", "these", "they", "this", "to", "und", "us", "was", "we", "were", "what", "when",
+    "where", "which", "who", "why", "will", "with", "would", "you", "your",
 ];
 
 /// The words to look for, lower case, each once, in the order in which they stand. Empty when nothing is left.

@@ -1,3 +1,6 @@
 //! The ports made real: what the house reaches outside of itself.
 
+pub mod clock_tool;
 pub mod models;
+pub mod store;
+pub mod system;

@@ -28,10 +28,15 @@ impl Clock for SystemClock {
     }
 }
 
-/// Fills these bytes from the operating system's generator. `false` when it does not serve, which Linux only does before it is seeded.
-#[must_use]
-pub fn random(bytes: &mut [u8]) -> bool {
-    getrandom::fill(bytes).is_ok()
+/// Fills these bytes from the operating system's generator, fit for secrets.
+///
+/// Where it does not serve, the process ends: a system without it cannot make a secret, and a guessable one is worse than none. Linux
+/// serves from the moment it has booted.
+pub fn random(bytes: &mut [u8]) {
+    if let Err(error) = getrandom::fill(bytes) {
+        tracing::error!(%error, "the operating system gives no random numbers");
+        std::process::abort();
+    }
 }
 
 /// UUIDs of version 7 (RFC 9562): ordered by time, the rest from the operating system.
@@ -41,31 +46,16 @@ pub struct SystemIds;
 impl Ids for SystemIds {
     fn fresh(&self) -> Uuid {
         let mut rest = [0_u8; 10];
-        // Without entropy ids would still be apart by time and counter; the call does not fail on a running system.
-        if !random(&mut rest) {
-            rest = counted();
-        }
+        random(&mut rest);
         let millis = u64::try_from(SystemClock.wall().as_millisecond()).unwrap_or(0);
         uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
     }
-}
-
-fn counted() -> [u8; 10] {
-    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_be_bytes();
-    let mut bytes = [0_u8; 10];
-    for (to, from) in bytes.iter_mut().rev().zip(count.iter().rev()) {
-        *to = *from;
-    }
-    bytes
 }
 
 /// A root of chance that nobody can guess.
 #[must_use]
 pub fn seed() -> Seed {
     let mut bytes = [0_u8; 32];
-    if !random(&mut bytes) {
-        return Seed::from_bytes(SystemIds.fresh().as_bytes());
-    }
+    random(&mut bytes);
     Seed::from_bytes(&bytes)
 }

@@ -1,5 +1,7 @@
 //! What providers answer, and what they are sent, in every wire format, streamed and not.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a failure is the message")]
+
 use hearth_adapters::models::config::Kind;
 use hearth_domain::message::Part;
 use hearth_domain::model::{Arguments, Model, StopReason, ToolCall, Usage, Utterance};
@@ -229,7 +231,7 @@ fn the_key_is_in_its_header_and_nowhere_else() {
         let expected = match way.0 {
             Kind::Anthropic => "x-api-key",
             Kind::Gemini => "x-goog-api-key",
-            _ => "authorization",
+            Kind::Openai | Kind::Openrouter | Kind::Ollama | Kind::OpenaiCompatible => "authorization",
         };
         assert_eq!(holding, [expected], "{way:?}");
         assert!(!request.text.contains(KEY) && !request.path.contains("key="), "{way:?} {}", request.path);

@@ -1,5 +1,7 @@
 //! How providers fail, and what the house makes of it.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failure is the message")]
+
 use std::time::Duration;
 
 use hearth_adapters::models::client;

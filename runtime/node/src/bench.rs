@@ -87,7 +87,8 @@ pub fn run(name: Name, json: bool) -> anyhow::Result<()> {
 
 fn supervisor() -> anyhow::Result<Vec<Figure>> {
     let figures = hearth_supervisor::bench::run(progress).context("the supervisor could not be measured")?;
-    let figure = |one: hearth_supervisor::bench::Figure| Figure::new(one.name, one.value, one.unit, usize::try_from(one.n).unwrap_or(usize::MAX));
+    let figure =
+        |one: hearth_supervisor::bench::Figure| Figure::new(one.name, one.value, one.unit, usize::try_from(one.n).unwrap_or(usize::MAX));
     Ok(figures.into_iter().map(figure).collect())
 }
 

@@ -15,7 +15,6 @@ use anyhow::{Context as _, bail};
 use hearth_domain::ids::{AnswerId, Ids as _, TurnId};
 use hearth_domain::message::{Part, Purpose};
 use indicatif::ProgressBar;
-use rustyline::ExternalPrinter as _;
 use rustyline::error::ReadlineError;
 use tokio::sync::mpsc;
 
@@ -44,10 +43,12 @@ pub async fn once(socket: &Path, seat: Seat, text: String, images: Vec<Part>) ->
     let nonce = hearth_adapters::system::SystemIds.fresh().to_string();
     client.send(&ClientFrame::Say { nonce: nonce.clone(), text, images }).await?;
     let answer = tokio::time::timeout(ONCE, wait_for_answer(&mut client, &nonce));
-    let said = answer.await.map_err(|_| anyhow::anyhow!("no answer within {} minutes; it will be in the conversation when it comes", ONCE.as_secs() / 60))??;
+    let said = answer
+        .await
+        .map_err(|_| anyhow::anyhow!("no answer within {} minutes; it will be in the conversation when it comes", ONCE.as_secs() / 60))??;
     client.send(&ClientFrame::Seen { upto: said.seq }).await?;
-    // The house answers frames in order: when this one is answered, the confirmation has been taken.
-    client.ask(&ClientFrame::Stop).await.ok();
+    // The house takes frames in order: when this one is answered, the confirmation has been taken.
+    client.ask(&ClientFrame::Ping).await.ok();
     Ok(said)
 }
 
@@ -95,7 +96,16 @@ pub async fn interactive(socket: &Path, seat: Seat) -> anyhow::Result<()> {
     let (go, prompts) = std::sync::mpsc::channel();
     let spoken = before.iter().filter(|said| !said.house).map(|said| said.text.clone()).collect();
     let printer = edit_lines(format!("{member} › "), spoken, lines, prompts)?;
-    let mut chat = Chat { client, seat, terminal, printer, cursor: before.last().map_or(0, |said| said.seq), waiting: None, spinner: None, shown: String::new() };
+    let mut chat = Chat {
+        client,
+        seat,
+        terminal,
+        printer,
+        cursor: before.last().map_or(0, |said| said.seq),
+        waiting: None,
+        spinner: None,
+        shown: String::new(),
+    };
     chat.seen().await;
     loop {
         // The editor waits for this word before it shows its prompt again.

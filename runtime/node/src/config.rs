@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use hearth_adapters::models::ProviderConfig;
+use hearth_adapters::models::config::ProviderConfig;
 use hearth_domain::household::{Member, Role};
 use hearth_domain::limits::Limits;
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,13 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { location: "embedded".to_owned(), namespace: "hearth".to_owned(), database: "house".to_owned(), user: None, password_env: None }
+        Self {
+            location: "embedded".to_owned(),
+            namespace: "hearth".to_owned(),
+            database: "house".to_owned(),
+            user: None,
+            password_env: None,
+        }
     }
 }
 
@@ -107,11 +113,20 @@ pub struct WebConfig {
     pub enabled: bool,
     /// Where, loopback only for now. Port 0 takes any free one.
     pub listen: std::net::SocketAddr,
+    /// Further names under which browsers reach the page, through a proxy that speaks TLS: `https://house.example`.
+    pub allowed_hosts: Vec<String>,
+    /// The variable that holds what a collector shows for `/metrics`; without it, `/metrics` is for the owner's session.
+    pub metrics_token_env: Option<String>,
 }
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self { enabled: true, listen: std::net::SocketAddr::from(([127, 0, 0, 1], 7700)) }
+        Self {
+            enabled: true,
+            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 7700)),
+            allowed_hosts: Vec::new(),
+            metrics_token_env: None,
+        }
     }
 }
 
@@ -167,7 +182,9 @@ impl Config {
             self.store.location = location;
         }
         if let Some(listen) = variable("HEARTH_WEB_LISTEN") {
-            self.web.listen = listen.parse().with_context(|| format!("HEARTH_WEB_LISTEN is `{listen}`; give an address and a port, such as 127.0.0.1:7700"))?;
+            self.web.listen = listen
+                .parse()
+                .with_context(|| format!("HEARTH_WEB_LISTEN is `{listen}`; give an address and a port, such as 127.0.0.1:7700"))?;
         }
         if let Some(filter) = variable("HEARTH_LOG") {
             self.log.filter = Some(filter);
@@ -181,7 +198,10 @@ impl Config {
     /// What no single value shows.
     fn check(&self) -> anyhow::Result<()> {
         if !self.web.listen.ip().is_loopback() {
-            bail!("web.listen is {}: the page is served on loopback only (127.0.0.1) until the house has accounts and TLS", self.web.listen);
+            bail!(
+                "web.listen is {}: the page is served on loopback only (127.0.0.1) until the house has accounts and TLS",
+                self.web.listen
+            );
         }
         let zones = self.members.iter().map(|member| member.zone.as_ref()).chain([self.house.zone.as_ref()]);
         for zone in zones.flatten() {

@@ -7,6 +7,7 @@ pub mod client;
 pub mod config;
 pub mod run;
 pub mod serve;
+pub mod served;
 pub mod show;
 pub mod socket;
 pub mod telemetry;

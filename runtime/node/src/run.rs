@@ -19,8 +19,8 @@ use crate::wire::{ClientFrame, HouseFrame};
 use crate::{bench, show, socket, telemetry};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat.
-const SERVING: &str = "info";
-const CHATTING: &str = "error";
+const SERVING: &str = "info,rig=warn";
+const CHATTING: &str = "error,rig=off";
 
 /// Runs a command.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
@@ -33,7 +33,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => chat_interactively(&config, Seat::default()),
         None | Some(Command::Up) => serve(&config),
-        Some(Command::Chat { once: Some(text), member, thread, image, json }) => chat_once(&config, Seat { member, thread }, text, &image, json),
+        Some(Command::Chat { once: Some(text), member, thread, image, json }) => {
+            chat_once(&config, Seat { member, thread }, text, &image, json)
+        }
         Some(Command::Chat { once: None, member, thread, .. }) => chat_interactively(&config, Seat { member, thread }),
         Some(Command::Tree { json }) => {
             let HouseFrame::Tree { tree } = ask_house(&config, &ClientFrame::Tree)? else { bail!("the house gave an unexpected answer") };
@@ -41,22 +43,30 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Some(Command::Status { json }) => {
-            let HouseFrame::Status { status } = ask_house(&config, &ClientFrame::Status)? else { bail!("the house gave an unexpected answer") };
+            let HouseFrame::Status { status } = ask_house(&config, &ClientFrame::Status)? else {
+                bail!("the house gave an unexpected answer")
+            };
             terminal.text(&if json { pretty(&status)? } else { show::status(&status) });
             Ok(())
         }
         Some(Command::Verify) => {
-            let HouseFrame::Verified { entries, head } = ask_house(&config, &ClientFrame::Verify)? else { bail!("the house gave an unexpected answer") };
+            let HouseFrame::Verified { entries, head } = ask_house(&config, &ClientFrame::Verify)? else {
+                bail!("the house gave an unexpected answer")
+            };
             terminal.line(&format!("The journal is whole: {entries} entries, head {head}"));
             Ok(())
         }
         Some(Command::Login { member }) => {
-            let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member })? else { bail!("the house gave an unexpected answer") };
+            let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member })? else {
+                bail!("the house gave an unexpected answer")
+            };
             terminal.line(&link);
             Ok(())
         }
         Some(Command::Config { what: ConfigCommand::Check }) => {
-            let path = cli.config.map_or_else(|| std::env::var_os("HEARTH_CONFIG").map_or_else(config::usual_path, |path| Ok(PathBuf::from(path))), Ok)?;
+            let path = cli
+                .config
+                .map_or_else(|| std::env::var_os("HEARTH_CONFIG").map_or_else(config::usual_path, |path| Ok(PathBuf::from(path))), Ok)?;
             let there = if path.exists() { "is right" } else { "is not there; the defaults count" };
             terminal.line(&format!("{} {there}", path.display()));
             Ok(())
@@ -143,7 +153,11 @@ fn chat_once(config: &Config, seat: Seat, text: String, images: &[PathBuf], json
     }
     let said = said?;
     let terminal = Terminal::new();
-    if json { terminal.text(&pretty(&serde_json::to_value(&said)?)?) } else { terminal.line(&harmless(&said.text)) }
+    if json {
+        terminal.text(&pretty(&serde_json::to_value(&said)?)?)
+    } else {
+        terminal.line(&harmless(&said.text))
+    }
     Ok(())
 }
 

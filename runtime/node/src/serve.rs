@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use hearth_actors::audit::{Record, Verify};
-use hearth_actors::household::Resolve;
+use hearth_actors::audit::Record;
 use hearth_actors::ports::{House, Ports};
 use hearth_actors::tree::{Doors, build};
 use hearth_adapters::clock_tool::ClockTool;
@@ -17,10 +16,9 @@ use hearth_adapters::models::{client, remote::RemoteModel};
 use hearth_adapters::store::{Location, StoreConfig, SurrealStore};
 use hearth_adapters::system::{self, SystemClock, SystemIds};
 use hearth_domain::house::provider::NoModel;
-use hearth_domain::journal::{Fact, FactKind, Head};
+use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::model::Model;
 use hearth_domain::store::Store;
-use hearth_domain::time::Clock as _;
 use hearth_supervisor::root::{Root, RootHandle, RootOptions};
 use hearth_supervisor::tree::Tree;
 use hearth_supervisor::watchdog::WatchdogOptions;
@@ -28,17 +26,13 @@ use hearth_supervisor::wires::Wires;
 use hearth_web::login::LoginLinks;
 use hearth_web::metrics::Metrics;
 use hearth_web::server::{WebOptions, WebServer};
-use serde_json::json;
 
 use crate::config::Config;
+use crate::served::Served;
 use crate::socket;
 
 /// How long the actors' thread may hang before the process ends itself, so that the service manager starts it again.
 const HANG: Duration = Duration::from_secs(60);
-/// How long the journal may take to be checked.
-const VERIFYING: Duration = Duration::from_secs(600);
-/// Sentence for an ask without an answer.
-const BUSY: &str = "the house is busy or restarting; try again in a moment";
 
 /// Whether the page is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,55 +41,6 @@ pub enum Page {
     AsConfigured,
     /// Not: the house runs for one question only.
     Off,
-}
-
-/// What the local socket serves.
-#[derive(Debug)]
-pub struct Served {
-    /// The doors of the house.
-    pub doors: Doors,
-    /// Its tree.
-    pub tree: Tree,
-    links: Option<(Arc<LoginLinks>, String)>,
-    data: PathBuf,
-}
-
-impl Served {
-    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`.
-    pub async fn status(&self) -> serde_json::Value {
-        let root = self.tree.snapshot();
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "data": self.data,
-            "page": self.links.as_ref().map(|(_, base)| base),
-            "models": self.doors.inquire.providers(),
-            "counts": self.doors.inquire.counts().await,
-            "uptime_ms": root.uptime_ms,
-            "restarts": restarts(&root),
-        })
-    }
-
-    /// Checks the journal.
-    pub async fn verify(&self) -> Result<Head, String> {
-        let checked = self.doors.verify.ask(Verify, VERIFYING).await.map_err(|_| BUSY.to_owned())?;
-        checked.map_err(|error| match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        })
-    }
-
-    /// A link that logs a member in at the page.
-    pub async fn login(&self, member: Option<String>) -> Result<String, String> {
-        let (links, base) = self.links.as_ref().ok_or("the page is not served; see [web] in the configuration")?;
-        let asked = Resolve { identity: member, thread: String::new() };
-        let resolved = self.doors.resolve.ask(asked, Duration::from_secs(10)).await.map_err(|_| BUSY.to_owned())?;
-        let member = resolved.map_err(|error| error.to_string())?.member;
-        Ok(format!("{base}/login#{}", links.issue(member.id)))
-    }
-}
-
-fn restarts(node: &hearth_supervisor::tree::TreeNode) -> u64 {
-    node.children.iter().map(restarts).fold(node.restarts, u64::saturating_add)
 }
 
 /// A house that runs.
@@ -113,11 +58,13 @@ impl Running {
     pub async fn raise(config: &Config, page: Page) -> anyhow::Result<Self> {
         let data = config.data()?;
         make_folder(&data)?;
-        let (ports, house) = (ports(config, &data)?, House { name: config.house.name.clone(), members: config.everybody(), limits: config.limits.clone() });
+        let (ports, house) =
+            (ports(config, &data)?, House { name: config.house.name.clone(), members: config.everybody(), limits: config.limits.clone() });
         let (spec, doors) = build(&ports, &house);
         let metrics = Arc::new(Metrics::new());
         let watchdog = WatchdogOptions { deadline: HANG, action: Arc::new(|_| std::process::abort()) };
-        let options = RootOptions { seed: ports.seed.child("supervisor").number(), observer: Some(metrics.clone()), watchdog: Some(watchdog) };
+        let options =
+            RootOptions { seed: ports.seed.child("supervisor").number(), observer: Some(metrics.clone()), watchdog: Some(watchdog) };
         let root = Root::start(spec, options);
         if let Err(reason) = root.started().await {
             bail!("the house could not start: {reason}");
@@ -140,8 +87,16 @@ impl Running {
         root: &RootHandle,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<(Arc<Served>, tokio::task::JoinHandle<()>, Option<WebServer>)> {
-        let started = Fact { kind: FactKind::HouseStarted, who: None, subject: env!("CARGO_PKG_VERSION").to_owned(), detail: String::new(), content: None, at: ports.clock.wall() };
-        let recorded = doors.record.ask(Record(started), config.limits.commit_deadline).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let started = Fact {
+            kind: FactKind::HouseStarted,
+            who: None,
+            subject: env!("CARGO_PKG_VERSION").to_owned(),
+            detail: String::new(),
+            content: None,
+            at: ports.clock.wall(),
+        };
+        let recorded =
+            doors.record.ask(Record(started), config.limits.commit_deadline).await.map_err(|error| anyhow::anyhow!("{error}"))?;
         recorded.context("the start could not be written to the journal")?;
         let (web, links) = if config.web.enabled && page == Page::AsConfigured {
             let (web, links) = serve_page(config, &ports, &doors, root.tree(), metrics)?;
@@ -149,7 +104,7 @@ impl Running {
         } else {
             (None, None)
         };
-        let served = Arc::new(Served { doors, tree: root.tree(), links, data: data.to_owned() });
+        let served = Arc::new(Served::new(doors, root.tree(), links, data.to_owned()));
         let listener = socket::bind(&socket::path_for(data))?;
         let serving = actix_rt::spawn(socket::serve(listener, Arc::clone(&served)));
         Ok((served, serving, web))
@@ -180,7 +135,13 @@ impl Running {
 }
 
 /// The page, and how it makes login links.
-fn serve_page(config: &Config, ports: &Ports, doors: &Doors, tree: Tree, metrics: Arc<Metrics>) -> anyhow::Result<(WebServer, (Arc<LoginLinks>, String))> {
+fn serve_page(
+    config: &Config,
+    ports: &Ports,
+    doors: &Doors,
+    tree: Tree,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<(WebServer, (LoginLinks, String))> {
     let address = config.web.listen;
     let listener = std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
@@ -190,9 +151,15 @@ fn serve_page(config: &Config, ports: &Ports, doors: &Doors, tree: Tree, metrics
         _ => anyhow::anyhow!("the page cannot be served at {address}: {error}"),
     })?;
     let base = format!("http://{}", listener.local_addr()?);
-    let links = Arc::new(LoginLinks::new(Arc::clone(&ports.clock), Arc::new(|bytes: &mut [u8]| system::random(bytes))));
-    let options = WebOptions::new(listener, config.house.name.clone());
-    let web = hearth_web::server::start(options, doors.clone(), ports.clone(), tree, Arc::clone(&links), metrics)?;
+    let links = LoginLinks::new(Arc::clone(&ports.clock), Arc::new(system::random));
+    let options = WebOptions {
+        listener,
+        allowed_hosts: config.web.allowed_hosts.clone(),
+        household: config.house.name.clone(),
+        metrics_token: config.web.metrics_token_env.as_ref().and_then(|name| std::env::var(name).ok()),
+        limits: config.limits.clone(),
+    };
+    let web = hearth_web::server::start(options, doors.clone(), ports.clone(), tree, links.clone(), metrics)?;
     Ok((web, (links, base)))
 }
 
@@ -234,7 +201,7 @@ fn store(config: &Config, data: &Path) -> anyhow::Result<Arc<dyn Store>> {
         }
         other => bail!("store.location is `{other}`; use `embedded`, `memory`, or an address such as ws://nas.lan:8000"),
     };
-    Ok(Arc::new(SurrealStore::new(StoreConfig::new(location))))
+    Ok(Arc::new(SurrealStore::new(StoreConfig { location })))
 }
 
 /// Providers in the order in which they are asked. The house's own interpreter is the last, and the first as well when it is to answer first.

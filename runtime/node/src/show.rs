@@ -46,7 +46,8 @@ fn duration(ms: u64) -> String {
 #[must_use]
 pub fn status(status: &Value) -> String {
     let field = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or("–").to_owned();
-    let count = |name: &str| status.pointer(&format!("/counts/{name}")).and_then(Value::as_u64).map_or_else(|| "?".to_owned(), |n| n.to_string());
+    let count =
+        |name: &str| status.pointer(&format!("/counts/{name}")).and_then(Value::as_u64).map_or_else(|| "?".to_owned(), |n| n.to_string());
     let models = status.get("models").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let models: Vec<_> = models.iter().filter_map(Value::as_str).collect();
     let models = if models.is_empty() { "none configured; house commands work".to_owned() } else { models.join(", ") };

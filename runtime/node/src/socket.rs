@@ -15,7 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use crate::serve::Served;
+use crate::served::Served;
 use crate::wire::{self, ClientFrame, HouseFrame, Said};
 
 /// How long a client may take to greet.
@@ -91,11 +91,11 @@ async fn client(stream: UnixStream, served: Arc<Served>) -> anyhow::Result<()> {
     let (sink, stream) = frames.split();
     let (out, lines) = mpsc::channel(QUEUE);
     let mut session = Session { served, out, open: None };
-    let writing = write_all(sink, lines);
-    let reading = session.read_all(stream);
-    // Whichever ends first ends the other: a client that is gone, or one that does not read.
-    let (reading, writing) = (std::pin::pin!(reading), std::pin::pin!(writing));
-    drop(futures_util::future::select(reading, writing).await);
+    {
+        let (reading, writing) = (std::pin::pin!(session.read_all(stream)), std::pin::pin!(write_all(sink, lines)));
+        // Whichever ends first ends the other: a client that is gone, or one that does not read.
+        drop(futures_util::future::select(reading, writing).await);
+    }
     session.close();
     Ok(())
 }
@@ -169,6 +169,7 @@ impl Session {
                 }
                 Some(())
             }
+            ClientFrame::Ping => self.send(HouseFrame::Pong).await,
             ClientFrame::Tree => {
                 let tree = serde_json::to_value(self.served.tree.snapshot()).unwrap_or_default();
                 self.send(HouseFrame::Tree { tree }).await

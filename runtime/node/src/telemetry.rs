@@ -18,7 +18,8 @@ pub fn begin(config: &LogConfig, usual: &str) -> anyhow::Result<()> {
         None => std::io::stderr().is_terminal(),
     };
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let layer = if pretty { layer.compact().with_ansi(std::io::stderr().is_terminal()).boxed() } else { layer.json().flatten_event(true).boxed() };
+    let layer =
+        if pretty { layer.compact().with_ansi(std::io::stderr().is_terminal()).boxed() } else { layer.json().flatten_event(true).boxed() };
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?;
     Ok(())
 }

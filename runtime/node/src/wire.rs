@@ -52,6 +52,8 @@ pub enum ClientFrame {
         /// The `seq`, inclusive.
         upto: u64,
     },
+    /// Wants a sign of life: frames are taken in order, so everything before it has been taken.
+    Ping,
     /// Wants the tree.
     Tree,
     /// Wants the state of the house.
@@ -126,6 +128,8 @@ pub enum HouseFrame {
         /// Whether a turn ran.
         ran: bool,
     },
+    /// Answers `Ping`.
+    Pong,
     /// Answers `Tree`.
     Tree {
         /// The root.
@@ -133,7 +137,7 @@ pub enum HouseFrame {
     },
     /// Answers `Status`.
     Status {
-        /// See [`crate::serve::status`].
+        /// See [`crate::served::Served::status`].
         status: serde_json::Value,
     },
     /// Answers `Verify`.

@@ -17,6 +17,7 @@ use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
 use hearth_actors::local::{ClientId, Event, QUEUE, Unsubscribe};
+use hearth_domain::ids::TurnId;
 use hearth_domain::message::{Author, Message};
 use hearth_domain::time::TimeZone;
 use serde::Deserialize;
@@ -96,6 +97,8 @@ struct Feed {
     pulse: Interval,
     /// The last message that was sent.
     last: u64,
+    /// The turn whose answer is being shown while it is written.
+    previewed: Option<TurnId>,
     ready: VecDeque<String>,
     ended: bool,
 }
@@ -114,7 +117,8 @@ impl Feed {
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pulse.reset();
         let hello = format!("retry: 2000\n{}", line("hello", &json!({ "client": seat.client })));
-        Self { zone: who.member().time_zone(), who, seat, events, nudges, pulse, last, ready: VecDeque::from([hello]), ended: false }
+        let (zone, ready) = (who.member().time_zone(), VecDeque::from([hello]));
+        Self { who, zone, seat, events, nudges, pulse, last, previewed: None, ready, ended: false }
     }
 
     /// The next piece of the stream.
@@ -154,7 +158,14 @@ impl Feed {
                 }
                 self.say(&message);
             }
-            Event::Delta { turn, text } => self.ready.push_back(line("delta", &json!({ "turn": turn, "text": &*text }))),
+            Event::Delta { turn, text } => {
+                // The question comes before the preview of its answer, wherever it was asked.
+                if self.previewed != Some(turn) {
+                    self.previewed = Some(turn);
+                    self.fill(u64::MAX).await;
+                }
+                self.ready.push_back(line("delta", &json!({ "turn": turn, "text": &*text })));
+            }
             Event::Reset { turn } => self.ready.push_back(line("reset", &json!({ "turn": turn }))),
             Event::CaughtUp => self.ready.push_back(line("caught-up", &json!({}))),
         }

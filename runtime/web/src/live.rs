@@ -53,7 +53,7 @@ impl Live {
     pub(crate) fn nudge(&self, member: MemberId) {
         for stream in self.streams().values().filter(|stream| stream.member == member) {
             // One nudge that waits already is enough.
-            drop(stream.nudge.try_send(Nudge));
+            let _ = stream.nudge.try_send(Nudge);
         }
     }
 

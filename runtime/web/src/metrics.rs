@@ -127,7 +127,7 @@ impl Metrics {
         }
         let mut text = String::new();
         // Writing to a string does not fail.
-        drop(encode(&mut text, &self.registry()));
+        let _ = encode(&mut text, &self.registry());
         text
     }
 

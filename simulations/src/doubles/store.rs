@@ -113,6 +113,10 @@ fn applied(world: &Arc<World>, attempt: u64, result: &Result<(), StoreError>, in
 impl Store for SimStore {
     fn open(&self) -> StoreFuture<Opened> {
         self.world.note("store: open");
+        // Opening takes the lease: what a former life of the store actor began is fenced off from here on.
+        for task in lock(&self.running).drain(..) {
+            task.abort();
+        }
         self.inner.open()
     }
 

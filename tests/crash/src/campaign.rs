@@ -1,5 +1,7 @@
 //! Many power cuts of one workload, and of the workload begun again on what an earlier cut left.
 
+#![expect(clippy::indexing_slicing, reason = "the index is taken modulo the length")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -80,7 +82,7 @@ pub struct Campaign {
     pub cuts: usize,
     /// Further rounds: each works on what a cut of the round before left, and is cut as often.
     pub rounds: u32,
-    /// How many different disks of the first trace are worked on again.
+    /// How many different disks of the first trace, of those on which all was well, are worked on again.
     pub branches: usize,
     /// File systems; cuts take them in turn.
     pub modes: Vec<Mode>,
@@ -106,6 +108,8 @@ struct Ground {
     dir: PathBuf,
     acks: Vec<String>,
     round: u32,
+    /// The file system of the cut it came from: one machine has one.
+    mode: Option<Mode>,
 }
 
 impl Campaign {
@@ -113,7 +117,7 @@ impl Campaign {
     pub fn run(&self, shim: &Shim, subject: &dyn Subject) -> Result<Report> {
         fs::create_dir_all(&self.dir)?;
         let mut report = Report::default();
-        let first = Ground { name: "r0".into(), dir: self.dir.join("r0"), acks: Vec::new(), round: 0 };
+        let first = Ground { name: "r0".into(), dir: self.dir.join("r0"), acks: Vec::new(), round: 0, mode: None };
         fs::create_dir_all(&first.dir)?;
         let mut grounds = vec![first];
         while let Some(ground) = grounds.pop() {
@@ -142,8 +146,10 @@ impl Campaign {
         let mut next = Vec::new();
         for number in 0..self.cuts {
             let cut = self.choose(ground, &trace, number);
-            self.examine(subject, ground, &trace, &cut, number, report)?;
-            if ground.round < self.rounds && (number < self.branches || ground.round > 0 && number == 0) {
+            let good = self.examine(subject, ground, &trace, &cut, number, report)?;
+            // Only from a disk on which all was well, so that every row counts losses of its own.
+            let wanted = if ground.round == 0 { self.branches } else { 1 };
+            if good && ground.round < self.rounds && next.len() < wanted {
                 next.push(self.branch(ground, &trace, &cut, number)?);
             }
         }
@@ -161,11 +167,20 @@ impl Campaign {
             let rest = trace.records.iter().enumerate().skip(at);
             at = rest.filter(|(_, record)| promise(&record.event)).map(|(index, _)| index + 1).next().unwrap_or(at);
         }
-        let mode = self.modes[number % self.modes.len()];
-        if self.kill { Cut { mode, ..Cut::kill(at) } } else { Cut::seeded(at, mode, rng.next()) }
+        let mode = ground.mode.unwrap_or(self.modes[number % self.modes.len()]);
+        if self.kill { Cut { mode, ..Cut::kill(at) } } else { Cut::seeded(at, mode, rng.draw()) }
     }
 
-    fn examine(&self, subject: &dyn Subject, ground: &Ground, trace: &Trace, cut: &Cut, number: usize, report: &mut Report) -> Result<()> {
+    /// Makes a cut, has it verified, and returns whether all was well.
+    fn examine(
+        &self,
+        subject: &dyn Subject,
+        ground: &Ground,
+        trace: &Trace,
+        cut: &Cut,
+        number: usize,
+        report: &mut Report,
+    ) -> Result<bool> {
         let name = format!("{}-c{number}", ground.name);
         let dir = self.dir.join(&name);
         Disk::new(trace).cut(cut)?.write_to(&dir)?;
@@ -182,7 +197,7 @@ impl Campaign {
         } else {
             fs::remove_file(&acks)?;
         }
-        Ok(())
+        Ok(good)
     }
 
     fn branch(&self, ground: &Ground, trace: &Trace, cut: &Cut, number: usize) -> Result<Ground> {
@@ -191,7 +206,7 @@ impl Campaign {
         Disk::new(trace).cut(cut)?.write_to(&dir)?;
         let mut acks = ground.acks.clone();
         acks.extend(trace.acks_before(cut.at));
-        Ok(Ground { name, dir, acks, round: ground.round + 1 })
+        Ok(Ground { name, dir, acks, round: ground.round + 1, mode: Some(cut.mode) })
     }
 
     fn verdict(&self, mut command: Command, acked: u64) -> Result<Verdict> {

@@ -20,11 +20,13 @@
 //! a disk that lies about flushes, bit rot. ext4's rescue of files replaced by rename without sync is not modelled
 //! either (it would only hide faults).
 
+#![expect(clippy::indexing_slicing, reason = "node ids come from the history that is indexed")]
+
 mod content;
 mod history;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -125,7 +127,7 @@ impl Image {
         let mut real = Image::default();
         real.load(root, Path::new(""))?;
         let mut out = Vec::new();
-        for path in self.files.keys().chain(real.files.keys()).collect::<std::collections::BTreeSet<_>>() {
+        for path in self.files.keys().chain(real.files.keys()).collect::<BTreeSet<_>>() {
             match (self.files.get(path), real.files.get(path)) {
                 (Some(model), Some(found)) if model == found => {}
                 (model, found) => {
@@ -134,7 +136,7 @@ impl Image {
                 }
             }
         }
-        let sorted = |dirs: &[PathBuf]| dirs.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+        let sorted = |dirs: &[PathBuf]| dirs.iter().cloned().collect::<BTreeSet<_>>();
         if sorted(&self.dirs) != sorted(&real.dirs) || self.links != real.links {
             out.push("directories or links differ".to_owned());
         }

@@ -6,9 +6,12 @@
 //! 3. [`Disk`] builds the directory as a disk could hold it had the power gone at any chosen record: what was synced is
 //!    there, of the rest a seeded choice, under one of two models of a file system ([`Mode`]).
 //! 4. [`campaign`] does that many times over, with crashes after crashes, and asks a fresh process what is left.
+//!
+//! [`house`] does the same, and `kill -9` at random, to a whole house that people talk to.
 
 pub mod campaign;
 pub mod disk;
+pub mod house;
 pub mod report;
 pub mod rng;
 pub mod shim;

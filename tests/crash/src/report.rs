@@ -1,5 +1,7 @@
 //! What came of a campaign.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a count picks the events it is for")]
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -121,7 +123,9 @@ impl Report {
 
     /// Whether nothing was lost, torn or refused, and every trace was complete.
     pub fn clean(&self) -> bool {
-        self.broken.is_empty() && self.outcomes.iter().all(|outcome| outcome.verdict.good()) && self.traces.iter().all(|trace| trace.gaps.is_empty())
+        self.broken.is_empty()
+            && self.outcomes.iter().all(|outcome| outcome.verdict.good())
+            && self.traces.iter().all(|trace| trace.gaps.is_empty())
     }
 
     /// In what ways things were wrong: after how many cuts, how often, and the first such cut.
@@ -162,7 +166,11 @@ impl fmt::Display for Report {
         for gap in self.traces.iter().flat_map(|trace| trace.gaps.iter().map(move |gap| (&trace.name, gap))).take(8) {
             writeln!(f, "  the trace {} is not complete: {}", gap.0, gap.1)?;
         }
-        writeln!(f, "{:<8} {:>6} {:>6} {:>7} {:>9} {:>8} {:>7} {:>6} {:>8}", "mode", "crash", "cuts", "opened", "acked", "lost", "losing", "torn", "refused")?;
+        writeln!(
+            f,
+            "{:<8} {:>6} {:>6} {:>7} {:>9} {:>8} {:>7} {:>6} {:>8}",
+            "mode", "crash", "cuts", "opened", "acked", "lost", "losing", "torn", "refused"
+        )?;
         for ((mode, round), row) in self.rows() {
             let mode = format!("{mode:?}").to_lowercase();
             let crash = round + 1;

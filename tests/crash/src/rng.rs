@@ -13,13 +13,12 @@ impl Rng {
     /// An independent stream for the part called `salt`.
     pub fn split(&self, salt: u64) -> Self {
         let mut child = Rng(self.0 ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        child.next();
+        child.draw();
         child
     }
 
     /// The next number.
-    #[allow(clippy::should_implement_trait, reason = "not an iterator: it never ends")]
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -29,7 +28,7 @@ impl Rng {
 
     /// A number in `0..bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        if bound == 0 { 0 } else { (self.next() % bound as u64) as usize }
+        if bound == 0 { 0 } else { (self.draw() % bound as u64) as usize }
     }
 
     /// A number in `low..=high`.

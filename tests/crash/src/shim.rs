@@ -48,11 +48,7 @@ impl Shim {
         }
         let ack = trace.with_extension("ack");
         File::create(&ack)?;
-        command
-            .env("LD_PRELOAD", &self.library)
-            .env(wire::ENV_DIR, &watched)
-            .env(wire::ENV_TRACE, &trace)
-            .env(wire::ENV_ACK, &ack);
+        command.env("LD_PRELOAD", &self.library).env(wire::ENV_DIR, &watched).env(wire::ENV_TRACE, &trace).env(wire::ENV_ACK, &ack);
         Ok(())
     }
 }

@@ -86,7 +86,7 @@ fn body(id: &str, size: usize) -> String {
     let mut rng = Rng::new(salt);
     let mut text = format!("{id}:{size}:");
     while text.len() < size {
-        text.push_str(&format!("{:016x}", rng.next()));
+        text.push_str(&format!("{:016x}", rng.draw()));
     }
     text
 }

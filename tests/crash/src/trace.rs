@@ -1,5 +1,7 @@
 //! Reading a trace.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a search picks the events it is for")]
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -22,7 +24,7 @@ pub enum Given {
 
 /// One effect. Paths are relative to the watched directory, whose own path is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are what their names say")]
+#[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum Event {
     /// Was there before tracing began, and is durable.
     Base { path: PathBuf, inode: u64, given: Given },
@@ -156,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     fn u8(&mut self) -> Result<u8> {
-        Ok(self.take(1)?[0])
+        Ok(self.take(1)?.first().copied().unwrap_or_default())
     }
 
     fn u32(&mut self) -> Result<u32> {

@@ -6,6 +6,12 @@
 //! can break a connection at any byte. What it answers is data ([`script::Step`]), queued per provider; what it was
 //! asked is recorded ([`server::Recorded`]).
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a tool of tests, with threads and a clock of its own, that builds its JSON by name"
+)]
+
 pub mod script;
 pub mod server;
 

@@ -261,7 +261,14 @@ fn misbehave(connection: &mut Connection<'_>, step: &Step, request: &Recorded) -
         }
         Step::Flood(bytes) => whole(connection, 200, &[("content-type", request.format.stream_type())], &vec![b' '; *bytes]),
         Step::Redirect(to) => whole(connection, 307, &[("location", to)], b""),
-        _ => {
+        Step::Reply(_)
+        | Step::Slow { .. }
+        | Step::CutAfter { .. }
+        | Step::HangAfter { .. }
+        | Step::Hang
+        | Step::Close
+        | Step::ErrorInStream(_)
+        | Step::Html => {
             let page = b"<!doctype html><html><body><h1>Sign in to the hotel's network</h1></body></html>";
             whole(connection, 200, &[("content-type", "text/html")], page)
         }

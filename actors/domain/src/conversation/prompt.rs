@@ -67,8 +67,11 @@ pub(super) fn request(
 /// Messages with each answer after its question: a message that came while an earlier turn was at work has a lower
 /// `seq` than that turn's answer.
 pub(super) fn in_order(history: &[Message]) -> Vec<&Message> {
-    let asked: BTreeMap<TurnId, u64> =
-        history.iter().filter(|message| message.purpose == Purpose::Said).filter_map(|message| Some((message.turn?, message.seq))).collect();
+    let asked: BTreeMap<TurnId, u64> = history
+        .iter()
+        .filter(|message| message.purpose == Purpose::Said)
+        .filter_map(|message| Some((message.turn?, message.seq)))
+        .collect();
     let mut sorted: Vec<&Message> = history.iter().collect();
     sorted.sort_by_key(|message| (message.turn.and_then(|turn| asked.get(&turn).copied()).unwrap_or(message.seq), message.seq));
     sorted

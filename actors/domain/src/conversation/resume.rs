@@ -23,8 +23,10 @@ pub(super) fn load(
         waiting: VecDeque::new(),
         active: None,
         saving: BTreeMap::new(),
+        held: BTreeMap::new(),
         summarising: None,
         counter: 0,
+        row_saved: row.is_some(),
         row,
     };
     for turn in open {
@@ -52,7 +54,7 @@ pub(super) fn load(
 }
 
 /// Messages by which a repeated hand-over is recognised. Ended turns are named by their messages.
-fn origins(messages: &[Message], open: &[Turn]) -> VecDeque<(Origin, Accepted)> {
+pub(super) fn origins(messages: &[Message], open: &[Turn]) -> VecDeque<(Origin, Accepted)> {
     let answer_of = |turn: TurnId| {
         let ended = messages.iter().find_map(|message| message.answer.filter(|_| message.turn == Some(turn)));
         ended.or_else(|| open.iter().find(|row| row.id == turn).map(|row| row.answer))
@@ -85,7 +87,7 @@ impl Core {
                     active.usage = active.usage.plus(usage);
                 }
                 StepBody::Intent { call, provider_call, name, arguments, idempotent } => {
-                    intents.push_back((Ready { id: call, provider_call, name, arguments }, idempotent));
+                    intents.push_back((Ready { id: call, provider_call, name, arguments, at: step.at }, idempotent));
                 }
                 StepBody::Outcome { call, result, name, .. } => {
                     let intent = intents.iter().position(|(ready, _)| ready.id == call).and_then(|at| intents.remove(at));

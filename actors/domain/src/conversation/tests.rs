@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::*;
 use crate::household::Role;
-use crate::label::Readers;
 use crate::memory::{Memory, MemoryKind};
 use crate::model::{Arguments, StopReason, ToolCall, Usage, Utterance};
 use crate::policy::Refusal;
@@ -65,7 +64,16 @@ impl World {
         let cx = Cx { now: Timestamp::UNIX_EPOCH, ids: &ids };
         let (core, first) = Core::load(cx, Arc::clone(&setting), place.conversation, ConversationState::default(), &BTreeMap::new());
         assert!(first.is_empty());
-        Self { core, setting, todo: VecDeque::new(), rows: ConversationState::default(), delivered: vec![], answers: vec![], hits: vec![], ids }
+        Self {
+            core,
+            setting,
+            todo: VecDeque::new(),
+            rows: ConversationState::default(),
+            delivered: vec![],
+            answers: vec![],
+            hits: vec![],
+            ids,
+        }
     }
 
     fn event(&mut self, event: impl FnOnce(&mut Core, Cx<'_>) -> Vec<Effect>) {
@@ -93,6 +101,7 @@ impl World {
                     self.write(&commit);
                     self.event(|core, cx| core.on_saved(cx, ticket, Ok(())));
                 }
+                Effect::SaveAgain { ticket, .. } => self.event(|core, cx| core.on_again(cx, ticket)),
                 Effect::Recall(turn, _) => {
                     let hits = self.hits.clone();
                     self.event(|core, cx| core.on_recalled(cx, turn, hits));
@@ -166,7 +175,8 @@ fn text(text: &str) -> ModelReply {
 }
 
 fn calls(names: &[&str]) -> ModelReply {
-    let call = |(n, name): (usize, &&str)| ToolCall { id: format!("c{n}"), name: (*name).into(), arguments: Arguments::Json(json!({ "n": n })) };
+    let call =
+        |(n, name): (usize, &&str)| ToolCall { id: format!("c{n}"), name: (*name).into(), arguments: Arguments::Json(json!({ "n": n })) };
     ModelReply { calls: names.iter().enumerate().map(call).collect(), stop: StopReason::ToolUse, ..text("") }
 }
 
@@ -301,7 +311,8 @@ fn stop_ends_the_turn_at_once_and_names_what_was_done() {
     world.event(|core, cx| core.on_stop(cx).1);
     assert!(matches!(world.until_outside(), Some(Effect::CancelTool(_))));
     assert!(world.until_outside().is_none());
-    assert_eq!(world.delivered[0].text, "Stopped. Done before that: note.");
+    let text = "Stopped. Done before that: note. `note` was at work, and I cannot tell whether it happened.";
+    assert_eq!(world.delivered[0].text, text);
     assert!(world.core.is_idle());
 }
 
@@ -316,6 +327,19 @@ fn a_stop_before_the_message_is_durable_waits_for_that() {
 }
 
 #[test]
+fn the_stop_word_ends_the_turn_that_runs_and_is_answered_itself() {
+    let mut world = World::new();
+    world.say("1", "tell me a long story");
+    world.model();
+    world.say("2", "/stop");
+    assert!(matches!(world.until_outside(), Some(Effect::CancelModel(_))));
+    assert!(world.until_outside().is_none(), "no model is asked about the word");
+    let texts: Vec<_> = world.delivered.iter().map(|message| message.text.as_str()).collect();
+    assert!(texts.len() == 2 && texts.iter().all(|text| text.starts_with("Stopped")), "{texts:?}");
+    assert!(world.core.is_idle());
+}
+
+#[test]
 fn unknown_tools_and_malformed_arguments_are_told_to_the_model_and_never_run() {
     let mut world = World::new();
     world.say("1", "x");
@@ -324,7 +348,8 @@ fn unknown_tools_and_malformed_arguments_are_told_to_the_model_and_never_run() {
     reply.calls[1].arguments = Arguments::Malformed("{\"n\":".into());
     world.reply(call, reply);
     let (call, request) = world.model();
-    let results = request.history.iter().filter(|piece| matches!(piece, Utterance::ToolResult { content, .. } if content.contains("error"))).count();
+    let results =
+        request.history.iter().filter(|piece| matches!(piece, Utterance::ToolResult { content, .. } if content.contains("error"))).count();
     assert_eq!(results, 2);
     world.reply(call, text("sorry"));
     assert!(world.until_outside().is_none());
@@ -391,12 +416,40 @@ fn the_commit_of_an_answer_is_tried_again_until_it_holds() {
     world.say("1", "x");
     let (call, _) = world.model();
     world.reply(call, text("hello"));
-    let Some(Effect::Save { ticket, commit, .. }) = world.todo.pop_front() else { panic!("the end is saved") };
-    world.event(|core, cx| core.on_saved(cx, ticket, Err(StoreError::Unavailable("cut".into()))));
-    let Some(Effect::Save { commit: again, after, .. }) = world.todo.front() else { panic!("it is tried again") };
-    assert!(*again == commit && !after.is_zero());
+    let Some(Effect::Save { ticket, .. }) = world.todo.pop_front() else { panic!("the end is saved") };
+    world.event(|core, cx| core.on_saved(cx, ticket, Err(StoreError::Busy)));
+    let Some(Effect::SaveAgain { after, .. }) = world.todo.front() else { panic!("it is tried again") };
+    assert!(!after.is_zero());
     assert!(world.until_outside().is_none());
     assert_eq!(world.delivered.len(), 1);
+}
+
+#[test]
+fn an_answer_that_is_saved_again_comes_after_what_was_said_meanwhile() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let (call, _) = world.model();
+    world.reply(call, text("hello"));
+    let Some(Effect::Save { ticket, .. }) = world.todo.pop_front() else { panic!("the end is saved") };
+    world.event(|core, cx| core.on_saved(cx, ticket, Err(StoreError::Busy)));
+    let Some(Effect::SaveAgain { ticket, .. }) = world.todo.pop_front() else { panic!("it is tried again") };
+    world.say("2", "y");
+    world.event(|core, cx| core.on_again(cx, ticket));
+    world.model();
+    let seqs: Vec<_> = world.rows.messages.iter().map(|message| message.seq).collect();
+    assert_eq!(seqs, [1, 3, 4], "the answer's first place stays empty");
+    assert_eq!(world.delivered[0].seq, 4);
+}
+
+#[test]
+fn an_answer_of_unknown_fate_is_looked_up_and_not_written_again() {
+    let mut world = World::new();
+    world.say("1", "x");
+    let (call, _) = world.model();
+    world.reply(call, text("hello"));
+    let Some(Effect::Save { ticket, .. }) = world.todo.pop_front() else { panic!("the end is saved") };
+    world.event(|core, cx| core.on_saved(cx, ticket, Err(StoreError::Unavailable("cut".into()))));
+    assert!(matches!(world.todo.pop_front(), Some(Effect::Reload(_))));
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(super) struct Ready {
     pub(super) provider_call: String,
     pub(super) name: String,
     pub(super) arguments: serde_json::Value,
+    pub(super) at: Timestamp,
 }
 
 /// How a turn ends.
@@ -126,11 +127,8 @@ impl Core {
         let Some(pending) = self.waiting.pop_front() else {
             return Vec::new();
         };
-        let search = MemorySearch {
-            words: pending.message.text.clone(),
-            audience: pending.audience.clone(),
-            limit: self.setting.limits.recalled,
-        };
+        let search =
+            MemorySearch { words: pending.message.text.clone(), audience: pending.audience.clone(), limit: self.setting.limits.recalled };
         let turn = pending.turn.id;
         self.active = Some(Active::new(pending));
         vec![Effect::Recall(turn, search)]
@@ -159,6 +157,9 @@ impl Core {
         if active.pending.stop {
             return self.stop_active(cx).1;
         }
+        if active.pending.message.text.trim() == STOP_WORD {
+            return self.answer(cx, "Stopped what was running. What waits behind it goes on.".to_owned());
+        }
         if active.recalled.is_none() {
             return Vec::new();
         }
@@ -178,6 +179,7 @@ impl Core {
                 name: ready.name,
                 arguments: ready.arguments,
                 now: cx.now.to_zoned(member.time_zone()),
+                decided: ready.at,
                 member,
                 audience: active.pending.audience.clone(),
                 conversation: self.id,
@@ -212,7 +214,9 @@ impl Core {
         };
         let reply = match result {
             Ok(reply) => reply,
-            Err(error) => return self.fail(cx, "model", format!("I could not answer: {error}. Your message is kept; say it again in a while.")),
+            Err(error) => {
+                return self.fail(cx, "model", format!("I could not answer: {error}. Your message is kept; say it again in a while."));
+            }
         };
         active.usage = active.usage.plus(reply.usage);
         if reply.calls.is_empty() {
@@ -240,7 +244,9 @@ impl Core {
         let empty = reply.text.trim().is_empty();
         match reply.stop {
             StopReason::Refused if empty => self.fail(cx, "refused", "The model declined to answer this.".to_owned()),
-            StopReason::Length if empty => self.fail(cx, "length", "The model used up its answer before saying anything. Ask for less at once.".to_owned()),
+            StopReason::Length if empty => {
+                self.fail(cx, "length", "The model used up its answer before saying anything. Ask for less at once.".to_owned())
+            }
             StopReason::End | StopReason::ToolUse if empty && !active.asked_again => {
                 active.asked_again = true;
                 self.call_model(cx)
@@ -267,7 +273,9 @@ impl Core {
             let verdict = match (spec, &call.arguments) {
                 (None, _) => Some(Err(ToolError::Unknown)),
                 (_, Arguments::Malformed(_)) => Some(Err(ToolError::BadArguments("they are not JSON".to_owned()))),
-                (_, Arguments::Json(value)) if !value.is_object() => Some(Err(ToolError::BadArguments("they are not an object".to_owned()))),
+                (_, Arguments::Json(value)) if !value.is_object() => {
+                    Some(Err(ToolError::BadArguments("they are not an object".to_owned())))
+                }
                 (Some(spec), Arguments::Json(_)) => {
                     questions.push(Effect::Decide(Box::new(Question {
                         call: id,
@@ -322,13 +330,22 @@ impl Core {
                 Ok(()) => {
                     allowed = allowed.saturating_add(1);
                     let idempotent = tools.iter().any(|spec| spec.name == call.name && spec.idempotent);
-                    active.queue.push_back(Ready { id, provider_call: call.id.clone(), name: call.name.clone(), arguments: arguments.clone() });
-                    writes.push(active.step(cx, StepBody::Intent { call: id, provider_call: call.id, name: call.name, arguments, idempotent }));
+                    active.queue.push_back(Ready {
+                        id,
+                        provider_call: call.id.clone(),
+                        name: call.name.clone(),
+                        arguments: arguments.clone(),
+                        at: cx.now,
+                    });
+                    writes.push(
+                        active.step(cx, StepBody::Intent { call: id, provider_call: call.id, name: call.name, arguments, idempotent }),
+                    );
                 }
                 Err(error) => {
                     refused = refused.saturating_add(1);
                     active.count_failure(&call.name, &arguments);
-                    writes.push(active.step(cx, StepBody::Outcome { call: id, provider_call: call.id, name: call.name, result: Err(error) }));
+                    writes
+                        .push(active.step(cx, StepBody::Outcome { call: id, provider_call: call.id, name: call.name, result: Err(error) }));
                 }
             }
         }
@@ -361,7 +378,14 @@ impl Core {
         let write = active.step(cx, StepBody::Outcome { call, provider_call: ready.provider_call, name: ready.name.clone(), result });
         active.phase = Phase::SavingOutcome;
         let turn = active.pending.turn.id;
-        let fact = fact(cx, FactKind::ToolFinished, Some(active.pending.member.id), call.to_string(), &format!("{}: {detail}", ready.name), &content);
+        let fact = fact(
+            cx,
+            FactKind::ToolFinished,
+            Some(active.pending.member.id),
+            call.to_string(),
+            &format!("{}: {detail}", ready.name),
+            &content,
+        );
         vec![self.save(Saving::Outcome { turn }, Commit { writes: vec![write], fact })]
     }
 
@@ -391,6 +415,7 @@ impl Core {
             active.pending.stop = true;
             return (Some(turn), Vec::new());
         }
+        let cut = if matches!(active.phase, Phase::Running(_)) { active.queue.front().map(|ready| ready.name.clone()) } else { None };
         let mut effects = match &active.phase {
             Phase::Modelling(call) => vec![Effect::CancelModel(*call), Effect::ResetPreview(turn)],
             Phase::Running(call) => vec![Effect::CancelTool(*call)],
@@ -398,8 +423,13 @@ impl Core {
             Phase::Gathering | Phase::Deciding(..) | Phase::SavingReply | Phase::SavingOutcome => Vec::new(),
         };
         let done = done_so_far(&active.pending.steps);
-        let text = if done.is_empty() { "Stopped.".to_owned() } else { format!("Stopped. Done before that: {}.", done.join(", ")) };
-        effects.extend(self.end(cx, Ending { state: TurnState::Stopped, purpose: Purpose::Failure, kind: FactKind::TurnStopped, detail: "", text }));
+        let mut text = if done.is_empty() { "Stopped.".to_owned() } else { format!("Stopped. Done before that: {}.", done.join(", ")) };
+        if let Some(tool) = cut {
+            text.push_str(&format!(" `{tool}` was at work, and I cannot tell whether it happened."));
+        }
+        effects.extend(
+            self.end(cx, Ending { state: TurnState::Stopped, purpose: Purpose::Failure, kind: FactKind::TurnStopped, detail: "", text }),
+        );
         (Some(turn), effects)
     }
 
@@ -412,7 +442,11 @@ impl Core {
     }
 
     pub(super) fn give_up(&mut self, cx: Cx<'_>) -> Vec<Effect> {
-        self.fail(cx, "gave_up", "Something in the house breaks at this message, again and again, so I gave it up. The log says more.".to_owned())
+        self.fail(
+            cx,
+            "gave_up",
+            "Something in the house breaks at this message, again and again, so I gave it up. The log says more.".to_owned(),
+        )
     }
 
     fn fail(&mut self, cx: Cx<'_>, detail: &str, text: String) -> Vec<Effect> {
@@ -434,7 +468,7 @@ impl Core {
         let mut label = active.label.clone();
         if !label.readers.cover(&active.pending.audience) {
             // I-5. The words of the refusal are the house's own.
-            label = Label::new(active.pending.audience.readers(), Integrity::House);
+            label = Label::new(Readers::present(&active.pending.audience), Integrity::House);
             ending = Ending {
                 state: TurnState::Failed,
                 purpose: Purpose::Failure,

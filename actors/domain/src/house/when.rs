@@ -6,7 +6,8 @@
 
 mod clock;
 mod day;
-mod pieces;
+mod every;
+mod part;
 mod resolve;
 mod span;
 
@@ -16,7 +17,8 @@ use jiff::civil::Weekday;
 use super::words::Said;
 pub(super) use clock::Clock;
 pub(super) use day::Day;
-pub(super) use pieces::{Every, Part};
+pub(super) use every::Every;
+pub(super) use part::Part;
 pub(super) use resolve::Problem;
 
 /// Longest time phrase, in words.
@@ -127,10 +129,10 @@ pub(super) fn whole(said: Said<'_>) -> Option<When> {
 /// The piece that the words start with, and how many words it takes.
 fn piece(said: Said<'_>, when: &When) -> Option<(Piece, usize)> {
     let dated = when.day.is_some() || when.every.is_some();
-    pieces::every(said)
+    every::every(said)
         .or_else(|| day::read(said).map(|(day, part, count)| (Piece::Day(day, part), count)))
         .or_else(|| clock::read(said).map(|(clock, count)| (Piece::Clock(clock), count)))
-        .or_else(|| pieces::part(said, dated).map(|(part, count)| (Piece::Part(part), count)))
+        .or_else(|| part::part(said, dated).map(|(part, count)| (Piece::Part(part), count)))
         .or_else(|| span::from_now(said).map(|(span, count)| (Piece::Span(span), count)))
 }
 

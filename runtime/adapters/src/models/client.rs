@@ -17,7 +17,6 @@ pub struct ClientError(#[source] reqwest::Error);
 
 /// What every client of a provider is built from: no proxy from the environment, no redirect followed, no retry, no
 /// `Referer`. A caller may add where it connects to, such as a Unix socket.
-#[must_use]
 pub fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .no_proxy()

@@ -87,7 +87,11 @@ pub(super) fn of(error: &ProviderError, key: Option<&str>) -> ModelError {
         ProviderError::Request(_) | ProviderError::UnsupportedOption(_) | ProviderError::Url(_) => {
             ModelError::Rejected("the request cannot be put into the provider's form".to_owned())
         }
-        _ => ModelError::Unavailable("the provider reports a failure".to_owned()),
+        ProviderError::Provider(_)
+        | ProviderError::CacheExpired { .. }
+        | ProviderError::MismatchedDimensions { .. }
+        | ProviderError::Relayed(_)
+        | _ => ModelError::Unavailable("the provider reports a failure".to_owned()),
     }
 }
 
@@ -98,7 +102,10 @@ fn of_transport(cause: &http_client::Error) -> ModelError {
         }
         http_client::Error::InvalidContentType(_) => ModelError::Garbled("not a stream of events".to_owned()),
         http_client::Error::StreamEnded => ModelError::Cut,
-        _ => ModelError::Garbled("not an HTTP answer".to_owned()),
+        http_client::Error::Protocol(_)
+        | http_client::Error::InvalidStatusCodeWithDetails { .. }
+        | http_client::Error::InvalidHeaderValue(_)
+        | http_client::Error::NoHeaders => ModelError::Garbled("not an HTTP answer".to_owned()),
     }
 }
 

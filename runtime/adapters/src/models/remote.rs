@@ -149,7 +149,8 @@ impl Inner {
                     text.len()
                 }
                 StreamEvent::Arguments { json, .. } => json.len(),
-                _ => 0,
+                // Reasoning is bounded by the bytes on the wire.
+                StreamEvent::Start { .. } | StreamEvent::Reasoning { .. } | StreamEvent::End { .. } => 0,
             };
             room = room.checked_sub(said).ok_or(Stopped::TooLong)?;
         }

@@ -38,14 +38,20 @@ pub(super) fn bytes(reply: &ModelReply) -> usize {
 }
 
 fn stop(answer: &CompletionResponse) -> Option<StopReason> {
-    Some(match answer.finish_reason()? {
-        FinishReason::ContentFilter => StopReason::Refused,
+    let reason = answer.finish_reason()?;
+    let refused = matches!(reason, FinishReason::ContentFilter) || refuses(&answer.raw);
+    Some(match reason {
+        _ if refused => StopReason::Refused,
         FinishReason::Length => StopReason::Length,
         FinishReason::ToolCalls => StopReason::ToolUse,
         FinishReason::Other(reason) if filtered(&reason) => StopReason::Refused,
-        _ if refuses(&answer.raw) => StopReason::Refused,
-        _ if answer.tool_calls().next().is_some() => StopReason::ToolUse,
-        _ => StopReason::End,
+        FinishReason::Stop | FinishReason::ContentFilter | FinishReason::Other(_) | _ => {
+            if answer.tool_calls().next().is_some() {
+                StopReason::ToolUse
+            } else {
+                StopReason::End
+            }
+        }
     })
 }
 

@@ -204,7 +204,10 @@ impl Reading {
         if !matches!(piece, Some(Ok(_))) {
             self.pieces = None;
         }
-        piece.map(|piece| piece.map_err(Error::instance))
+        match piece? {
+            Ok(piece) => Some(Ok(piece)),
+            Err(failure) => Some(Err(Error::instance(failure))),
+        }
     }
 }
 

@@ -217,7 +217,8 @@ fn origin(mut row: Row) -> Decoded<Origin> {
 
 /// A message.
 pub(super) fn message(mut row: Row) -> Decoded<Message> {
-    let (conversation, seq) = row.place()?;
+    let (conversation, place): (_, i64) = row.place()?;
+    let seq = place.checked_neg().and_then(|seq| u64::try_from(seq).ok()).ok_or_else(|| row.damage("id"))?;
     Ok(Message {
         id: MessageId::from_uuid(row.uuid("name")?),
         conversation: ConversationId::from_uuid(conversation),

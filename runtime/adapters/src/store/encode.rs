@@ -18,20 +18,23 @@ use uuid::Uuid;
 /// A value that the database cannot hold.
 pub(super) type Encoded<T> = Result<T, StoreError>;
 
+/// A row and its id.
+pub(super) type Keyed = (RecordId, Value);
+
 /// A row under construction.
-struct Draft(Object);
+struct Draft(RecordId, Object);
 
 impl Draft {
     fn new(id: RecordId) -> Self {
         let mut row = Object::new();
-        row.insert("id", Value::RecordId(id));
-        Self(row)
+        row.insert("id", Value::RecordId(id.clone()));
+        Self(id, row)
     }
 
     fn with(mut self, field: &str, value: Value) -> Self {
         // Left out and NONE are the same to the database; leaving out is cheaper.
         if value != Value::None {
-            self.0.insert(field, value);
+            self.1.insert(field, value);
         }
         self
     }
@@ -42,8 +45,8 @@ impl Draft {
             .with("integrity", word(&label.integrity))
     }
 
-    fn done(self) -> Value {
-        Value::Object(self.0)
+    fn done(self) -> Keyed {
+        (self.0, Value::Object(self.1))
     }
 }
 
@@ -57,19 +60,20 @@ fn placed(table: &str, parent: Uuid, place: Value) -> RecordId {
     RecordId::new(table, RecordIdKey::Array(Array::from(vec![uuid(parent), place])))
 }
 
-/// The id of a message.
+/// The id of a message: its place counts down, so that the newest comes first in the order of keys.
 pub(super) fn message_record(conversation: ConversationId, seq: u64) -> Encoded<RecordId> {
-    Ok(placed("message", conversation.uuid(), int(seq)?))
+    Ok(placed("message", conversation.uuid(), before(seq)?))
+}
+
+/// A place in a conversation as a key has it.
+pub(super) fn before(seq: u64) -> Encoded<Value> {
+    let place = i64::try_from(seq).map_err(|_| StoreError::Refused(format!("{seq} is too large")))?;
+    Ok(Value::Number(Number::Int(place.saturating_neg())))
 }
 
 /// The id of a step.
 pub(super) fn step_record(turn: TurnId, index: u32) -> RecordId {
     placed("step", turn.uuid(), Value::Number(Number::Int(i64::from(index))))
-}
-
-/// The id of a claim.
-pub(super) fn claim_record(reminder: ReminderId, due: Timestamp) -> Encoded<RecordId> {
-    Ok(placed("claim", reminder.uuid(), time(due)?))
 }
 
 /// A UUID.
@@ -158,13 +162,13 @@ fn part(part: &Part) -> Value {
 }
 
 /// A member's row.
-pub(super) fn member(row: &Member) -> Value {
+pub(super) fn member(row: &Member) -> Keyed {
     let draft = Draft::new(record("member", row.id.uuid()));
     draft.with("name", text(&row.name)).with("role", word(&row.role)).with("zone", text(&row.zone)).done()
 }
 
 /// A conversation's row.
-pub(super) fn conversation(row: &Conversation) -> Encoded<Value> {
+pub(super) fn conversation(row: &Conversation) -> Encoded<Keyed> {
     let draft = Draft::new(record("conversation", row.id.uuid()))
         .with("owner", optional(row.owner.map(|id| id.uuid())))
         .with("thread", text(&row.thread))
@@ -175,7 +179,7 @@ pub(super) fn conversation(row: &Conversation) -> Encoded<Value> {
 }
 
 /// A message's row.
-pub(super) fn message(row: &Message) -> Encoded<Value> {
+pub(super) fn message(row: &Message) -> Encoded<Keyed> {
     let author = match row.author {
         Author::Member(id) => uuid(id.uuid()),
         Author::House => Value::None,
@@ -197,7 +201,7 @@ pub(super) fn message(row: &Message) -> Encoded<Value> {
 }
 
 /// A turn's row.
-pub(super) fn turn(row: &Turn) -> Encoded<Value> {
+pub(super) fn turn(row: &Turn) -> Encoded<Keyed> {
     let draft = Draft::new(record("turn", row.id.uuid()))
         .with("conversation", uuid(row.conversation.uuid()))
         .with("member", uuid(row.member.uuid()))
@@ -212,14 +216,14 @@ pub(super) fn turn(row: &Turn) -> Encoded<Value> {
 }
 
 /// A step's row.
-pub(super) fn step(row: &Step) -> Encoded<Value> {
+pub(super) fn step(row: &Step) -> Encoded<Keyed> {
     let body = serde_json::to_string(&row.body).map_err(|error| StoreError::Refused(error.to_string()))?;
     let draft = Draft::new(step_record(row.turn, row.index)).with("body", Value::String(body)).label(&row.label);
     Ok(draft.with("at", time(row.at)?).done())
 }
 
 /// A remembered thing's row.
-pub(super) fn memory(row: &Memory) -> Encoded<Value> {
+pub(super) fn memory(row: &Memory) -> Encoded<Keyed> {
     let (kind, list, done) = match &row.kind {
         MemoryKind::Fact => ("fact", Value::None, false),
         MemoryKind::Note => ("note", Value::None, false),
@@ -238,7 +242,7 @@ pub(super) fn memory(row: &Memory) -> Encoded<Value> {
 }
 
 /// A reminder's row.
-pub(super) fn reminder(row: &Reminder) -> Encoded<Value> {
+pub(super) fn reminder(row: &Reminder) -> Encoded<Keyed> {
     let draft = Draft::new(record("reminder", row.id.uuid()))
         .with("member", uuid(row.member.uuid()))
         .with("conversation", uuid(row.conversation.uuid()))
@@ -254,12 +258,12 @@ pub(super) fn reminder(row: &Reminder) -> Encoded<Value> {
 }
 
 /// A claim's row.
-pub(super) fn claim(id: RecordId, at: Timestamp) -> Encoded<Value> {
-    Ok(Draft::new(id).with("at", time(at)?).done())
+pub(super) fn claim(reminder: ReminderId, due: Timestamp, at: Timestamp) -> Encoded<Keyed> {
+    Ok(Draft::new(placed("claim", reminder.uuid(), time(due)?)).with("at", time(at)?).done())
 }
 
 /// A delivery's row.
-pub(super) fn delivery(row: &Delivery) -> Encoded<Value> {
+pub(super) fn delivery(row: &Delivery) -> Encoded<Keyed> {
     let draft = Draft::new(record("delivery", row.answer.uuid()))
         .with("conversation", uuid(row.conversation.uuid()))
         .with("message", uuid(row.message.uuid()))
@@ -272,7 +276,7 @@ pub(super) fn delivery(row: &Delivery) -> Encoded<Value> {
 }
 
 /// A session's row.
-pub(super) fn session(row: &Session) -> Encoded<Value> {
+pub(super) fn session(row: &Session) -> Encoded<Keyed> {
     let draft = Draft::new(record("session", row.id.uuid()))
         .with("member", uuid(row.member.uuid()))
         .with("token", text(&row.token.to_string()))
@@ -282,7 +286,7 @@ pub(super) fn session(row: &Session) -> Encoded<Value> {
 }
 
 /// An entry's row.
-pub(super) fn entry(row: &Entry) -> Encoded<Value> {
+pub(super) fn entry(row: &Entry) -> Encoded<Keyed> {
     let seq = i64::try_from(row.seq).map_err(|_| StoreError::Refused("the journal is full".to_owned()))?;
     let fact = &row.fact;
     let draft = Draft::new(RecordId::new("entry", RecordIdKey::Number(seq)))

@@ -46,6 +46,14 @@ impl Host {
     }
 }
 
+#[cfg(test)]
+impl Host {
+    /// Whether no thread was started.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
 impl Drop for Host {
     fn drop(&mut self) {
         // The last owner may be one of the runtime's own tasks, where waiting for its end would never end.

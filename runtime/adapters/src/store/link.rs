@@ -25,7 +25,7 @@ const LIMITS: &[(&str, &str)] = &[
     ("datastore_sync", "every"),
     ("datastore_versioned", "false"),
     ("surrealkv_block_cache_capacity", "8388608"),
-    ("surrealkv_max_memtable_size", "16777216"),
+    ("surrealkv_max_memtable_size", "33554432"),
     ("surrealkv_vlog_max_file_size", "67108864"),
     ("surrealkv_grouped_commit_max_batch_size", "64"),
     ("transaction_cache_size", "1000"),
@@ -119,8 +119,8 @@ impl Link {
     /// Closes. What could not be written any more is reported by the next opening, not here.
     pub(super) async fn close(self) {
         if let Self::Embedded(Embedded { datastore, db }) = self {
-            drop(db);
             let closed = tokio::time::timeout(CLOSING, datastore.shutdown()).await;
+            drop(db);
             if !matches!(closed, Ok(Ok(()))) {
                 tracing::warn!(target: "hearth::store", "the database did not close in an orderly way");
             }

@@ -3,7 +3,7 @@
 //! An operating-system lock, so that it ends with the process however that ends; the file itself stays.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hearth_domain::store::StoreError;
 
@@ -30,6 +30,19 @@ impl FolderLock {
             Err(TryLockError::Error(error)) => Err(io_failure(&error)),
         }
     }
+}
+
+/// Makes a folder in the data folder, and makes sure that a power cut does not take its name: an engine syncs what is in its
+/// folder, not that the folder is there. Every time, since the cut may have come between the making and the sync.
+pub(super) fn make_lasting(folder: &Path, name: &str) -> Result<PathBuf, StoreError> {
+    let inner = folder.join(name);
+    let made = std::fs::create_dir_all(&inner).and_then(|()| File::open(folder)?.sync_all());
+    made.map_err(|error| io_failure(&error))?;
+    if let Some(Ok(parent)) = folder.parent().map(File::open) {
+        // The data folder's own name. Not every parent may be opened or synced by this user.
+        parent.sync_all().ok();
+    }
+    Ok(inner)
 }
 
 #[cfg(test)]

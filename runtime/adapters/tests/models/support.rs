@@ -1,5 +1,7 @@
 //! What the tests of the providers share.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failure is the message")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,10 +18,10 @@ use secrecy::SecretString;
 use serde_json::json;
 
 /// The key of every provider here: a canary.
-pub const KEY: &str = "sk-canary-4f1c0b7a9d2e";
+pub(crate) const KEY: &str = "sk-canary-4f1c0b7a9d2e";
 
 /// The four wire formats that are spoken, with `streaming` or without.
-pub const WAYS: [(Kind, bool); 10] = [
+pub(crate) const WAYS: [(Kind, bool); 10] = [
     (Kind::Anthropic, true),
     (Kind::Anthropic, false),
     (Kind::Openai, true),
@@ -32,7 +34,7 @@ pub const WAYS: [(Kind, bool); 10] = [
     (Kind::Ollama, false),
 ];
 
-pub struct Keys;
+pub(crate) struct Keys;
 
 impl KeySource for Keys {
     fn key(&self, _name: &str) -> Option<SecretString> {
@@ -40,9 +42,9 @@ impl KeySource for Keys {
     }
 }
 
-pub const BOUNDS: Bounds = Bounds { silence: Duration::from_millis(400), total: Duration::from_secs(3), reply_bytes: 128 * 1024 };
+pub(crate) const BOUNDS: Bounds = Bounds { silence: Duration::from_millis(400), total: Duration::from_secs(3), reply_bytes: 128 * 1024 };
 
-pub fn config(server: &Scripted, (kind, streaming): (Kind, bool)) -> ProviderConfig {
+pub(crate) fn config(server: &Scripted, (kind, streaming): (Kind, bool)) -> ProviderConfig {
     let base = match kind {
         Kind::Openai | Kind::OpenaiCompatible | Kind::Openrouter => format!("{}/v1", server.base_url()),
         Kind::Anthropic | Kind::Gemini | Kind::Ollama => server.base_url(),
@@ -56,15 +58,15 @@ pub fn config(server: &Scripted, (kind, streaming): (Kind, bool)) -> ProviderCon
     }
 }
 
-pub fn model(server: &Scripted, way: (Kind, bool)) -> RemoteModel {
+pub(crate) fn model(server: &Scripted, way: (Kind, bool)) -> RemoteModel {
     RemoteModel::new(config(server, way), &Keys, client::direct().unwrap(), BOUNDS).unwrap()
 }
 
-pub fn said(text: &str) -> Utterance {
+pub(crate) fn said(text: &str) -> Utterance {
     Utterance::User { parts: vec![Part::Text { text: text.to_owned() }] }
 }
 
-pub fn tool(name: &str) -> ToolSpec {
+pub(crate) fn tool(name: &str) -> ToolSpec {
     ToolSpec {
         name: name.to_owned(),
         description: format!("Runs {name}."),
@@ -74,7 +76,7 @@ pub fn tool(name: &str) -> ToolSpec {
     }
 }
 
-pub fn request(history: Vec<Utterance>) -> ModelRequest {
+pub(crate) fn request(history: Vec<Utterance>) -> ModelRequest {
     ModelRequest {
         system: "You are the house.".to_owned(),
         context: "It is Monday.".to_owned(),
@@ -89,17 +91,17 @@ pub fn request(history: Vec<Utterance>) -> ModelRequest {
 }
 
 /// A sink and what it took in.
-pub fn sink() -> (DeltaSink, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn sink() -> (DeltaSink, Arc<Mutex<Vec<String>>>) {
     let pieces = Arc::new(Mutex::new(Vec::new()));
     let taking = Arc::clone(&pieces);
     (Arc::new(move |piece: &str| taking.lock().unwrap().push(piece.to_owned())), pieces)
 }
 
-pub fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().unwrap().block_on(future)
 }
 
 /// One completion of a plain question.
-pub fn ask(model: &RemoteModel) -> Result<ModelReply, ModelError> {
+pub(crate) fn ask(model: &RemoteModel) -> Result<ModelReply, ModelError> {
     run(model.complete(request(vec![said("hello")]), sink().0))
 }

@@ -8,7 +8,7 @@ use hearth_adapters::store::{Location, StoreConfig, SurrealStore};
 use hearth_domain::household::{Audience, Member, Role};
 use hearth_domain::ids::{AnswerId, ConversationId, MessageId, TurnId};
 use hearth_domain::journal::{Fact, FactKind};
-use hearth_domain::label::{Integrity, Label};
+use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::message::{Author, Message, Purpose};
 use hearth_domain::model::Usage;
 use hearth_domain::store::{Conversation, Group, Store, Turn, TurnState, Write};
@@ -74,11 +74,18 @@ async fn starts(folder: &Path) -> anyhow::Result<Figure> {
 /// Writes conversations of a member who has had one turn in each, through the store's own port.
 async fn fill(folder: &Path) -> anyhow::Result<()> {
     progress(&format!("writing {STORED} conversations"));
-    let store = SurrealStore::new(StoreConfig::new(Location::Embedded(folder.to_owned())));
+    let store = SurrealStore::new(StoreConfig { location: Location::Embedded(folder.to_owned()) });
     let mut head = store.open().await.context("the scratch store could not be opened")?.head;
     for group in 0..STORED / GROUP {
         let writes = (0..GROUP).flat_map(|n| conversation(group * GROUP + n)).collect();
-        let fact = Fact { kind: FactKind::TurnAnswered, who: None, subject: format!("{group}"), detail: String::new(), content: None, at: Timestamp::UNIX_EPOCH };
+        let fact = Fact {
+            kind: FactKind::TurnAnswered,
+            who: None,
+            subject: format!("{group}"),
+            detail: String::new(),
+            content: None,
+            at: Timestamp::UNIX_EPOCH,
+        };
         let entries = vec![head.append(fact)];
         store.apply(Group { writes, entries }).await.context("a scratch conversation could not be written")?;
     }
@@ -103,7 +110,7 @@ fn conversation(n: usize) -> Vec<Write> {
         origin: None,
         text: text.to_owned(),
         images: Vec::new(),
-        label: Label::new(audience.readers(), Integrity::Member),
+        label: Label::new(Readers::present(&audience), Integrity::Member),
         at: Timestamp::UNIX_EPOCH,
     };
     let asked = message(1, Author::Member(member), Purpose::Said, None, "when do the bins go out, and who takes them this week?");

@@ -57,7 +57,7 @@ async fn level(house: &Scratch, model: &Model, conversations: usize) -> anyhow::
     let took = began.elapsed().as_secs_f64();
     let mut samples: Vec<f64> = samples.into_iter().flatten().map(|own| own.as_secs_f64() * 1_000.0).collect();
     let n = samples.len();
-    let mut figure = |name: &str, value: f64, unit| Figure::new(format!("{name}@{conversations}"), value, unit, n);
+    let figure = |name: &str, value: f64, unit| Figure::new(format!("{name}@{conversations}"), value, unit, n);
     Ok(vec![
         figure("turns_per_s", n as f64 / took, "1/s"),
         figure("turn_p50_ms", percentile(&mut samples, 0.50), "ms"),

@@ -16,13 +16,20 @@ use crate::principal::Principal;
 
 /// What one can say, for an empty chat. Each is a house command (tested), so it works without a language model.
 const EXAMPLES: [(&str, &str, &str); 6] = [
-    ("🔔", "Reminders", "Remind me tomorrow at 6pm to call mum"),
-    ("🛒", "Lists", "Add milk, eggs and bread to the shopping list"),
-    ("🧠", "Memory", "Remember that the bins go out on Tuesday"),
-    ("📝", "Notes", "Note: the plumber came today"),
-    ("🌍", "Time", "What time is it in Tokyo"),
-    ("🏠", "The house", "Status"),
+    (BELL, "Reminders", "Remind me tomorrow at 6pm to call mum"),
+    ("M9 6h11M9 12h11M9 18h11M3.5 6l1 1 2-2M3.5 12l1 1 2-2M3.5 18l1 1 2-2", "Lists", "Add milk, eggs and bread to the shopping list"),
+    ("M6 3h12v18l-6-4-6 4z", "Memory", "Remember that the bins go out on Tuesday"),
+    ("M14 4l6 6L9 21H3v-6zM12 6l6 6", "Notes", "Note: the plumber came today"),
+    ("M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3.5 2", "Time", "What time is it in Tokyo"),
+    ("M3 11l9-8 9 8M5 10v11h14V10M10 21v-6h4v6", "The house", "Status"),
 ];
+/// The line of a bell, on a field of 24.
+const BELL: &str = "M6 16V10a6 6 0 0 1 12 0v6l2 2H4zM10 21h4";
+
+/// A picture of one line.
+fn icon(line: &str) -> Markup {
+    html! { svg.icon viewBox="0 0 24 24" aria-hidden="true" { path d=(line) {} } }
+}
 
 /// What the page shows.
 #[derive(Debug)]
@@ -132,9 +139,9 @@ fn welcome(shown: &Shown<'_>) -> Markup {
             form method="post" action="/say" {
                 (csrf(shown))
                 input type="hidden" name="nonce" value=(shown.nonce);
-                @for (icon, topic, example) in EXAMPLES {
+                @for (line, topic, example) in EXAMPLES {
                     button.example type="submit" name="text" value=(example) {
-                        span aria-hidden="true" { (icon) }
+                        (icon(line))
                         span { b { (topic) } " " q { (example) } }
                     }
                 }
@@ -160,6 +167,7 @@ pub(crate) fn message(message: &Message, reader: &Member, zone: &TimeZone) -> Ma
             data-day=(day(message, zone)) data-day-name=(day_name(message, zone)) {
             span.sr { (speaker) ": " }
             div.bubble {
+                @if message.purpose == Purpose::Notice { (icon(BELL)) }
                 @if house { div.text { (markdown::render(&message.text)) } }
                 @else { p.stream { (message.text) } }
                 @if !message.images.is_empty() {

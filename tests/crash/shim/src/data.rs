@@ -90,14 +90,14 @@ fn many(parts: *const iovec, length: c_int, count: usize) -> Vec<u8> {
 
 /// Stands in for `write(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t {
+pub(crate) extern "C" fn write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t {
     let call = || real!(write(fd => c_int, buffer => *const c_void, count => size_t) -> ssize_t);
     written(fd, Place::Offset, false, call, |n| one(buffer, n))
 }
 
 /// Stands in for `writev(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn writev(fd: c_int, parts: *const iovec, length: c_int) -> ssize_t {
+pub(crate) extern "C" fn writev(fd: c_int, parts: *const iovec, length: c_int) -> ssize_t {
     let call = || real!(writev(fd => c_int, parts => *const iovec, length => c_int) -> ssize_t);
     written(fd, Place::Offset, false, call, |n| many(parts, length, n))
 }
@@ -107,7 +107,7 @@ macro_rules! positional {
         $(
             /// Stands in for `pwrite(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $one(fd: c_int, buffer: *const c_void, count: size_t, at: off_t) -> ssize_t {
+            pub(crate) extern "C" fn $one(fd: c_int, buffer: *const c_void, count: size_t, at: off_t) -> ssize_t {
                 let call = || real!($one(fd => c_int, buffer => *const c_void, count => size_t, at => off_t) -> ssize_t);
                 written(fd, Place::At(at), false, call, |n| one(buffer, n))
             }
@@ -115,7 +115,7 @@ macro_rules! positional {
         $(
             /// Stands in for `pwritev(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $many(fd: c_int, parts: *const iovec, length: c_int, at: off_t) -> ssize_t {
+            pub(crate) extern "C" fn $many(fd: c_int, parts: *const iovec, length: c_int, at: off_t) -> ssize_t {
                 let call = || real!($many(fd => c_int, parts => *const iovec, length => c_int, at => off_t) -> ssize_t);
                 written(fd, Place::At(at), false, call, |n| many(parts, length, n))
             }
@@ -123,7 +123,7 @@ macro_rules! positional {
         $(
             /// Stands in for `pwritev2(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $flagged(fd: c_int, parts: *const iovec, length: c_int, at: off_t, flags: c_int) -> ssize_t {
+            pub(crate) extern "C" fn $flagged(fd: c_int, parts: *const iovec, length: c_int, at: off_t, flags: c_int) -> ssize_t {
                 let call = || real!($flagged(fd => c_int, parts => *const iovec, length => c_int, at => off_t, flags => c_int) -> ssize_t);
                 let place = if flags & libc::RWF_APPEND != 0 {
                     Place::End
@@ -170,18 +170,29 @@ fn reread(fd: c_int, at: off_t, count: usize) -> Vec<u8> {
 
 /// Stands in for `copy_file_range(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn copy_file_range(from: c_int, from_at: *mut off_t, to: c_int, to_at: *mut off_t, count: size_t, flags: c_uint) -> ssize_t {
-    copied(to, to_at, || {
-        real!(copy_file_range(from => c_int, from_at => *mut off_t, to => c_int, to_at => *mut off_t, count => size_t, flags => c_uint) -> ssize_t)
-    })
+pub(crate) extern "C" fn copy_file_range(
+    from: c_int,
+    from_at: *mut off_t,
+    to: c_int,
+    to_at: *mut off_t,
+    count: size_t,
+    flags: c_uint,
+) -> ssize_t {
+    copied(
+        to,
+        to_at,
+        || real!(copy_file_range(from => c_int, from_at => *mut off_t, to => c_int, to_at => *mut off_t, count => size_t, flags => c_uint) -> ssize_t),
+    )
 }
 
 /// Stands in for `splice(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn splice(from: c_int, from_at: *mut off_t, to: c_int, to_at: *mut off_t, count: size_t, flags: c_uint) -> ssize_t {
-    copied(to, to_at, || {
-        real!(splice(from => c_int, from_at => *mut off_t, to => c_int, to_at => *mut off_t, count => size_t, flags => c_uint) -> ssize_t)
-    })
+pub(crate) extern "C" fn splice(from: c_int, from_at: *mut off_t, to: c_int, to_at: *mut off_t, count: size_t, flags: c_uint) -> ssize_t {
+    copied(
+        to,
+        to_at,
+        || real!(splice(from => c_int, from_at => *mut off_t, to => c_int, to_at => *mut off_t, count => size_t, flags => c_uint) -> ssize_t),
+    )
 }
 
 macro_rules! sized {
@@ -189,14 +200,14 @@ macro_rules! sized {
         $(
             /// Stands in for `sendfile(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $send(to: c_int, from: c_int, at: *mut off_t, count: size_t) -> ssize_t {
+            pub(crate) extern "C" fn $send(to: c_int, from: c_int, at: *mut off_t, count: size_t) -> ssize_t {
                 copied(to, std::ptr::null(), || real!($send(to => c_int, from => c_int, at => *mut off_t, count => size_t) -> ssize_t))
             }
         )*
         $(
             /// Stands in for `ftruncate(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $cut(fd: c_int, size: off_t) -> c_int {
+            pub(crate) extern "C" fn $cut(fd: c_int, size: off_t) -> c_int {
                 let frame = Frame { at: size as u64, ..Frame::new(Kind::Truncate) };
                 shaped(fd, frame, || real!($cut(fd => c_int, size => off_t) -> c_int))
             }
@@ -204,7 +215,7 @@ macro_rules! sized {
         $(
             /// Stands in for `truncate(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $by_path(path: *const c_char, size: off_t) -> c_int {
+            pub(crate) extern "C" fn $by_path(path: *const c_char, size: off_t) -> c_int {
                 let call = || real!($by_path(path => *const c_char, size => off_t) -> c_int);
                 let Some(setup) = setup() else { return call() };
                 if watch::locate(setup, libc::AT_FDCWD, path).is_none() {
@@ -223,7 +234,7 @@ macro_rules! sized {
         $(
             /// Stands in for `fallocate(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $allocate(fd: c_int, mode: c_int, at: off_t, length: off_t) -> c_int {
+            pub(crate) extern "C" fn $allocate(fd: c_int, mode: c_int, at: off_t, length: off_t) -> c_int {
                 let frame = Frame { at: at as u64, extra: length as u64, flag: mode as u8, ..Frame::new(Kind::Allocate) };
                 shaped(fd, frame, || real!($allocate(fd => c_int, mode => c_int, at => off_t, length => off_t) -> c_int))
             }
@@ -231,7 +242,7 @@ macro_rules! sized {
         $(
             /// Stands in for `posix_fallocate(3)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $posix(fd: c_int, at: off_t, length: off_t) -> c_int {
+            pub(crate) extern "C" fn $posix(fd: c_int, at: off_t, length: off_t) -> c_int {
                 let frame = Frame { at: at as u64, extra: length as u64, ..Frame::new(Kind::Allocate) };
                 shaped(fd, frame, || real!($posix(fd => c_int, at => off_t, length => off_t) -> c_int))
             }

@@ -9,7 +9,7 @@
 //! `unsafe` is needed throughout: the functions here *are* libc's to their callers, with libc's obligations.
 
 // The shim is the one place of the harness that may; the workspace denies it elsewhere.
-#![allow(unsafe_code, reason = "stands in for libc functions")]
+#![expect(unsafe_code, reason = "stands in for libc functions")]
 
 mod data;
 mod names;
@@ -17,5 +17,5 @@ mod real;
 mod record;
 mod sync;
 mod watch;
-#[allow(dead_code, reason = "the reader uses the rest")]
+#[expect(dead_code, unreachable_pub, reason = "shared with the reader, which uses the rest")]
 mod wire;

@@ -57,21 +57,21 @@ macro_rules! opens {
         $(
             /// Stands in for `open(2)`. Variadic in C; on Linux the mode comes in the third register all the same.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+            pub(crate) extern "C" fn $open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
                 opened(AT_FDCWD, path, flags, |path| real!($open(path => *const c_char, flags => c_int, mode => mode_t) -> c_int))
             }
         )*
         $(
             /// Stands in for `openat(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $openat(dir: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+            pub(crate) extern "C" fn $openat(dir: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
                 opened(dir, path, flags, |path| real!($openat(dir => c_int, path => *const c_char, flags => c_int, mode => mode_t) -> c_int))
             }
         )*
         $(
             /// Stands in for `creat(2)`.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $creat(path: *const c_char, mode: mode_t) -> c_int {
+            pub(crate) extern "C" fn $creat(path: *const c_char, mode: mode_t) -> c_int {
                 let flags = libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC;
                 opened(AT_FDCWD, path, flags, |path| real!($creat(path => *const c_char, mode => mode_t) -> c_int))
             }
@@ -120,85 +120,93 @@ fn paired(from: (c_int, *const c_char), to: (c_int, *const c_char), kind: Kind, 
 
 /// Stands in for `unlink(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn unlink(path: *const c_char) -> c_int {
+pub(crate) extern "C" fn unlink(path: *const c_char) -> c_int {
     named(AT_FDCWD, path, Kind::Unlink, || real!(unlink(path => *const c_char) -> c_int))
 }
 
 /// Stands in for `unlinkat(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn unlinkat(dir: c_int, path: *const c_char, flags: c_int) -> c_int {
+pub(crate) extern "C" fn unlinkat(dir: c_int, path: *const c_char, flags: c_int) -> c_int {
     let kind = if flags & libc::AT_REMOVEDIR != 0 { Kind::Rmdir } else { Kind::Unlink };
     named(dir, path, kind, || real!(unlinkat(dir => c_int, path => *const c_char, flags => c_int) -> c_int))
 }
 
 /// Stands in for `rmdir(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn rmdir(path: *const c_char) -> c_int {
+pub(crate) extern "C" fn rmdir(path: *const c_char) -> c_int {
     named(AT_FDCWD, path, Kind::Rmdir, || real!(rmdir(path => *const c_char) -> c_int))
 }
 
 /// Stands in for `mkdir(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn mkdir(path: *const c_char, mode: mode_t) -> c_int {
+pub(crate) extern "C" fn mkdir(path: *const c_char, mode: mode_t) -> c_int {
     named(AT_FDCWD, path, Kind::Mkdir, || real!(mkdir(path => *const c_char, mode => mode_t) -> c_int))
 }
 
 /// Stands in for `mkdirat(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn mkdirat(dir: c_int, path: *const c_char, mode: mode_t) -> c_int {
+pub(crate) extern "C" fn mkdirat(dir: c_int, path: *const c_char, mode: mode_t) -> c_int {
     named(dir, path, Kind::Mkdir, || real!(mkdirat(dir => c_int, path => *const c_char, mode => mode_t) -> c_int))
 }
 
 /// Stands in for `rename(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
-    paired((AT_FDCWD, from), (AT_FDCWD, to), Kind::Rename, false, || {
-        real!(rename(from => *const c_char, to => *const c_char) -> c_int)
-    })
+pub(crate) extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
+    paired((AT_FDCWD, from), (AT_FDCWD, to), Kind::Rename, false, || real!(rename(from => *const c_char, to => *const c_char) -> c_int))
 }
 
 /// Stands in for `renameat(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn renameat(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char) -> c_int {
-    paired((from_dir, from), (to_dir, to), Kind::Rename, false, || {
-        real!(renameat(from_dir => c_int, from => *const c_char, to_dir => c_int, to => *const c_char) -> c_int)
-    })
+pub(crate) extern "C" fn renameat(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char) -> c_int {
+    paired(
+        (from_dir, from),
+        (to_dir, to),
+        Kind::Rename,
+        false,
+        || real!(renameat(from_dir => c_int, from => *const c_char, to_dir => c_int, to => *const c_char) -> c_int),
+    )
 }
 
 /// Stands in for `renameat2(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn renameat2(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char, flags: c_uint) -> c_int {
+pub(crate) extern "C" fn renameat2(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char, flags: c_uint) -> c_int {
     let odd = flags & !libc::RENAME_NOREPLACE != 0;
-    paired((from_dir, from), (to_dir, to), Kind::Rename, odd, || {
-        real!(renameat2(from_dir => c_int, from => *const c_char, to_dir => c_int, to => *const c_char, flags => c_uint) -> c_int)
-    })
+    paired(
+        (from_dir, from),
+        (to_dir, to),
+        Kind::Rename,
+        odd,
+        || real!(renameat2(from_dir => c_int, from => *const c_char, to_dir => c_int, to => *const c_char, flags => c_uint) -> c_int),
+    )
 }
 
 /// Stands in for `link(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn link(from: *const c_char, to: *const c_char) -> c_int {
-    paired((AT_FDCWD, from), (AT_FDCWD, to), Kind::Link, false, || {
-        real!(link(from => *const c_char, to => *const c_char) -> c_int)
-    })
+pub(crate) extern "C" fn link(from: *const c_char, to: *const c_char) -> c_int {
+    paired((AT_FDCWD, from), (AT_FDCWD, to), Kind::Link, false, || real!(link(from => *const c_char, to => *const c_char) -> c_int))
 }
 
 /// Stands in for `linkat(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn linkat(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char, flags: c_int) -> c_int {
-    paired((from_dir, from), (to_dir, to), Kind::Link, flags != 0, || {
-        real!(linkat(from_dir => c_int, from => *const c_char, to_dir => c_int, to => *const c_char, flags => c_int) -> c_int)
-    })
+pub(crate) extern "C" fn linkat(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char, flags: c_int) -> c_int {
+    paired(
+        (from_dir, from),
+        (to_dir, to),
+        Kind::Link,
+        flags != 0,
+        || real!(linkat(from_dir => c_int, from => *const c_char, to_dir => c_int, to => *const c_char, flags => c_int) -> c_int),
+    )
 }
 
 /// Stands in for `symlink(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn symlink(text: *const c_char, path: *const c_char) -> c_int {
+pub(crate) extern "C" fn symlink(text: *const c_char, path: *const c_char) -> c_int {
     linked(text, AT_FDCWD, path, || real!(symlink(text => *const c_char, path => *const c_char) -> c_int))
 }
 
 /// Stands in for `symlinkat(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn symlinkat(text: *const c_char, dir: c_int, path: *const c_char) -> c_int {
+pub(crate) extern "C" fn symlinkat(text: *const c_char, dir: c_int, path: *const c_char) -> c_int {
     linked(text, dir, path, || real!(symlinkat(text => *const c_char, dir => c_int, path => *const c_char) -> c_int))
 }
 

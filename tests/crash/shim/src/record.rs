@@ -152,11 +152,7 @@ pub(crate) fn set_errno(value: c_int) {
 /// `path` without the watched directory, if it is in it; the directory itself is the empty path.
 pub(crate) fn relative<'p>(setup: &Setup, path: &'p [u8]) -> Option<&'p [u8]> {
     let rest = path.strip_prefix(setup.dir.as_slice())?;
-    match rest.first() {
-        None => Some(rest),
-        Some(b'/') => Some(&rest[1..]),
-        Some(_) => None,
-    }
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }
 }
 
 /// Bytes as an OS string, for messages.

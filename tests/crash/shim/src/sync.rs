@@ -36,19 +36,19 @@ fn synced_fd(fd: c_int, data_only: bool, call: impl Fn() -> c_int) -> c_int {
 
 /// Stands in for `fsync(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn fsync(fd: c_int) -> c_int {
+pub(crate) extern "C" fn fsync(fd: c_int) -> c_int {
     synced_fd(fd, false, || real!(fsync(fd => c_int) -> c_int))
 }
 
 /// Stands in for `fdatasync(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn fdatasync(fd: c_int) -> c_int {
+pub(crate) extern "C" fn fdatasync(fd: c_int) -> c_int {
     synced_fd(fd, true, || real!(fdatasync(fd => c_int) -> c_int))
 }
 
 /// Stands in for `syncfs(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn syncfs(fd: c_int) -> c_int {
+pub(crate) extern "C" fn syncfs(fd: c_int) -> c_int {
     match setup().and_then(|setup| watch::target(setup, fd)) {
         Some(Target::File(_) | Target::Dir(_)) => synced(0, false, || real!(syncfs(fd => c_int) -> c_int)),
         Some(Target::Ack) | None => real!(syncfs(fd => c_int) -> c_int),
@@ -57,7 +57,7 @@ pub extern "C" fn syncfs(fd: c_int) -> c_int {
 
 /// Stands in for `sync(2)`.
 #[unsafe(no_mangle)]
-pub extern "C" fn sync() {
+pub(crate) extern "C" fn sync() {
     synced(0, false, || {
         real!(sync() -> ());
         0
@@ -66,7 +66,7 @@ pub extern "C" fn sync() {
 
 /// Stands in for `sync_file_range(2)`, which promises nothing about durability and so is not recorded.
 #[unsafe(no_mangle)]
-pub extern "C" fn sync_file_range(fd: c_int, at: off_t, length: off_t, flags: c_uint) -> c_int {
+pub(crate) extern "C" fn sync_file_range(fd: c_int, at: off_t, length: off_t, flags: c_uint) -> c_int {
     real!(sync_file_range(fd => c_int, at => off_t, length => off_t, flags => c_uint) -> c_int)
 }
 
@@ -75,7 +75,7 @@ macro_rules! maps {
         $(
             /// Stands in for `mmap(2)`: a shared writable mapping of a watched file is reported.
             #[unsafe(no_mangle)]
-            pub extern "C" fn $name(hint: *mut c_void, size: size_t, access: c_int, flags: c_int, fd: c_int, at: off_t) -> *mut c_void {
+            pub(crate) extern "C" fn $name(hint: *mut c_void, size: size_t, access: c_int, flags: c_int, fd: c_int, at: off_t) -> *mut c_void {
                 let out = real!($name(hint => *mut c_void, size => size_t, access => c_int, flags => c_int, fd => c_int, at => off_t) -> *mut c_void);
                 let shared = flags & libc::MAP_TYPE != libc::MAP_PRIVATE && access & libc::PROT_WRITE != 0;
                 if fd >= 0 && shared && out != libc::MAP_FAILED {

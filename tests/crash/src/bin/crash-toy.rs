@@ -4,6 +4,8 @@
 //! `how` is `good`, `nosync` (never syncs), `nodir` (syncs the file, not the directory) or `early` (acknowledges before
 //! it syncs).
 
+#![expect(clippy::print_stdout, reason = "a command: the verdict is its answer")]
+
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -1,5 +1,7 @@
 //! The second pass for a file: which of its bytes are on disk.
 
+#![expect(clippy::indexing_slicing, reason = "every index is bounded by the sizes the vectors were made with")]
+
 use super::history::{Change, DataOp, Node};
 use super::{Cut, Fate, Mode};
 use crate::rng::Rng;

@@ -1,6 +1,8 @@
 //! The first pass: from records to what happened to each file and each name.
 
-use std::collections::{BTreeMap, HashMap};
+#![expect(clippy::wildcard_enum_match_arm, reason = "what is not a change of content is refused")]
+
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -74,9 +76,9 @@ pub(super) struct History<'t> {
     /// Metadata recorded before this was committed by some sync (for the journalled model).
     pub(super) committed: usize,
     until: usize,
-    by_inode: HashMap<u64, NodeId>,
-    live: HashMap<NodeId, BTreeMap<OsString, NodeId>>,
-    syncs: HashMap<u64, Sync>,
+    by_inode: BTreeMap<u64, NodeId>,
+    live: BTreeMap<NodeId, BTreeMap<OsString, NodeId>>,
+    syncs: BTreeMap<u64, Sync>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,9 +98,9 @@ impl<'t> History<'t> {
             names: Vec::new(),
             committed: 0,
             until,
-            by_inode: HashMap::new(),
-            live: HashMap::new(),
-            syncs: HashMap::new(),
+            by_inode: BTreeMap::new(),
+            live: BTreeMap::new(),
+            syncs: BTreeMap::new(),
         };
         history.node(NodeKind::Dir, &[], None);
         for (index, record) in trace.records.iter().take(until).enumerate() {

@@ -89,7 +89,7 @@ fn a_write_tears_at_sectors_only() {
     assert!(images.iter().any(|image| !matches!(bytes(image, "a").unwrap().len(), 0 | 2100)));
     for image in images {
         let found = bytes(&image, "a").unwrap();
-        assert!(found.len() == 2100 || found.len() % 512 == 0, "{}", found.len());
+        assert!(found.len() == 2100 || found.len().is_multiple_of(512), "{}", found.len());
         for sector in found.chunks(512) {
             assert!(sector.iter().skip(100).all(|byte| *byte == 9) || sector.iter().all(|byte| *byte == 0));
         }

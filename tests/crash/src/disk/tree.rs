@@ -1,6 +1,6 @@
 //! The second pass for names: which of them are on disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::rng::Rng;
 /// Names on disk.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    dirs: HashMap<NodeId, BTreeMap<OsString, NodeId>>,
+    dirs: BTreeMap<NodeId, BTreeMap<OsString, NodeId>>,
 }
 
 /// Chooses which changes of names are on disk, and applies them in order.

@@ -28,6 +28,7 @@ const COMMIT: &str = "
 ";
 
 /// A SurrealDB datastore in this process.
+#[derive(Debug)]
 pub struct Surreal(RwLock<Option<Client<Any>>>);
 
 impl Engine for Surreal {
@@ -48,7 +49,9 @@ impl Engine for Surreal {
     }
 
     async fn dump(&self, acks: &[&str]) -> Result<Dump> {
-        let mut dump = Dump { left: self.rows("left", acks).await?, right: self.rows("right", acks).await?, ..Dump::default() };
+        let right = self.rows("right", acks).await?;
+        let known: Vec<&str> = right.keys().map(String::as_str).chain(acks.iter().copied()).collect();
+        let mut dump = Dump { left: self.rows("left", &known).await?, right, ..Dump::default() };
         for line in self.strings("SELECT VALUE record::id(id) + '|' + <string>n FROM head", None).await? {
             let (writer, n) = line.split_once('|').context("a head")?;
             dump.head.insert(writer.to_owned(), n.parse()?);
@@ -71,8 +74,8 @@ impl Surreal {
         Ok(answer.take(0)?)
     }
 
-    /// A table; if it cannot be read as a whole, what can be read of the acknowledged rows.
-    async fn rows(&self, table: &str, acks: &[&str]) -> Result<Rows> {
+    /// A table; if it cannot be read as a whole, what can be read of the rows known to be due.
+    async fn rows(&self, table: &str, known: &[&str]) -> Result<Rows> {
         let mut rows = Rows::new();
         let whole = format!("SELECT VALUE record::id(id) + '|' + body FROM {table}");
         if let Ok(lines) = self.strings(&whole, None).await {
@@ -83,7 +86,7 @@ impl Surreal {
             return Ok(rows);
         }
         let single = format!("SELECT VALUE body FROM type::record('{table}', $id)");
-        for id in acks {
+        for id in known {
             match self.strings(&single, Some(id)).await {
                 Ok(found) => rows.extend(found.into_iter().map(|body| ((*id).to_owned(), Ok(body)))),
                 Err(error) => {

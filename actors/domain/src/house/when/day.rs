@@ -3,7 +3,7 @@
 use jiff::civil::Weekday;
 
 use super::super::words::Said;
-use super::pieces::{self, Part};
+use super::part::{self, Part};
 use super::span::number;
 
 /// Weekdays from Monday.
@@ -129,7 +129,7 @@ fn named(said: Said<'_>, on: bool) -> Option<(Day, usize)> {
     let count = marked.unwrap_or(0);
     let key = said.key(count);
     let short = SHORT.iter().find(|(short, _)| *short == key).and_then(|(_, place)| from_monday(*place));
-    let short = short.filter(|_| on || marked.is_some() || pieces::is_clock(said.skip(count + 1)));
+    let short = short.filter(|_| on || marked.is_some() || part::is_clock(said.skip(count + 1)));
     let weekday = weekday(key).or(short)?;
     match said.skip(count + 1).eat("next week") {
         Some(more) => Some((Day::NextWeek(weekday), count + 1 + more)),

@@ -1,8 +1,9 @@
-//! Repetitions and parts of the day.
+//! Repetitions.
 
 use super::super::words::Said;
 use super::day::{self, Day};
-use super::{Piece, clock};
+use super::Piece;
+use super::part::Part;
 
 /// How often a reminder comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,49 +34,6 @@ impl Every {
             Self::Year => "year",
         }
     }
-}
-
-/// A part of the day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Part {
-    /// Until noon; by itself 09:00.
-    Morning,
-    /// By itself 15:00.
-    Afternoon,
-    /// By itself 19:00.
-    Evening,
-    /// By itself 20:00.
-    Night,
-}
-
-impl Part {
-    /// The minute of the day that is meant when only the part is said.
-    pub(super) const fn minute(self) -> u16 {
-        match self {
-            Self::Morning => 9 * 60,
-            Self::Afternoon => 15 * 60,
-            Self::Evening => 19 * 60,
-            Self::Night => 20 * 60,
-        }
-    }
-
-    /// The part a word names.
-    pub(super) fn named(key: &str) -> Option<Self> {
-        match key {
-            "morning" => Some(Self::Morning),
-            "afternoon" => Some(Self::Afternoon),
-            "evening" => Some(Self::Evening),
-            "night" => Some(Self::Night),
-            _ => None,
-        }
-    }
-}
-
-/// `in the morning`, `at night`; the bare word only where a day was said before it.
-pub(super) fn part(said: Said<'_>, dated: bool) -> Option<(Part, usize)> {
-    let skipped = said.eat("in the").or_else(|| said.eat("at").filter(|_| said.key(1) == "night"));
-    let count = skipped.or(if dated { Some(0) } else { None })?;
-    Part::named(said.key(count)).map(|part| (part, count + 1))
 }
 
 /// `every day`, `each morning`, `every monday`, `on mondays`, `daily`.
@@ -111,9 +69,4 @@ pub(super) fn every(said: Said<'_>) -> Option<(Piece, usize)> {
         _ => (Every::Week, Some(Day::next(day::weekday(key)?)), None),
     };
     Some((Piece::Every(every, day, part), count + 1))
-}
-
-/// Whether a clock time stands here; for words that are a day only next to one.
-pub(super) fn is_clock(said: Said<'_>) -> bool {
-    clock::read(said).is_some()
 }

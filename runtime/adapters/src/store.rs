@@ -1,0 +1,326 @@
+//! The store port over SurrealDB: embedded in a folder, in memory, or on a server.
+//!
+//! ```text
+//! actors' thread                         the database's threads
+//! ──────────────                         ──────────────────────────────────────────────
+//! Store::apply ── task ────────────────▶ BEGIN; fence; one statement a table; COMMIT ── fsync
+//!      ▲                                                   │
+//!      └──────────────── answer ◀──────────────────────────┘
+//! ```
+//!
+//! Two houses never write at once. In a folder, an operating-system lock refuses the second. On a server, each
+//! opening counts `house:main.epoch` up, and a transaction that finds another epoch than its own is thrown away;
+//! what slips between the two is refused by the chain, in which a place is taken once.
+//!
+//! A commit of which the engine does not say whether it happened is looked up: the database is closed, opened
+//! again, and asked for the group's entries.
+//!
+//! Architecture invariant: no code of the database runs on the caller's thread.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hearth_domain::delivery::Delivery;
+use hearth_domain::household::{Audience, Member};
+use hearth_domain::ids::{ConversationId, MemberId};
+use hearth_domain::journal::{Digest, Entry};
+use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
+use hearth_domain::message::Message;
+use hearth_domain::schedule::Reminder;
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture};
+use secrecy::SecretString;
+
+use self::failure::{Failure, known_cause, shorten};
+use self::host::Host;
+use self::link::{Link, Server};
+use self::lock::FolderLock;
+
+mod apply;
+mod decode;
+mod encode;
+mod failure;
+mod host;
+mod link;
+mod lock;
+mod read;
+mod schema;
+mod search;
+#[cfg(test)]
+mod tests;
+
+/// The folder of the database inside the data folder.
+const FOLDER: &str = "store";
+
+/// Where the data is.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// In this folder, by an engine in this process.
+    Embedded(PathBuf),
+    /// In memory, for tests; gone with the value.
+    Memory,
+    /// On a server.
+    Remote {
+        /// Its address: `ws://` or `wss://`.
+        url: String,
+        /// The namespace; made if it is not there.
+        namespace: String,
+        /// The database in it; made if it is not there.
+        database: String,
+        /// The user.
+        user: String,
+        /// The user's password.
+        password: SecretString,
+    },
+}
+
+/// What the store needs to know.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// Where the data is.
+    pub location: Location,
+}
+
+/// The store.
+#[derive(Clone)]
+pub struct SurrealStore {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for SurrealStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SurrealStore").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+struct Shared {
+    config: StoreConfig,
+    migrations: &'static [&'static str],
+    host: Host,
+    /// Opening, closing and settling happen one after the other.
+    turnstile: tokio::sync::Mutex<()>,
+    open: Mutex<Option<House>>,
+    /// A database in memory outlives its closing.
+    memory: Mutex<Option<Link>>,
+}
+
+/// An open database, and as whom we hold it.
+#[derive(Clone)]
+struct House {
+    link: Link,
+    /// The epoch that has to be ours still; none where the lock on the folder says all.
+    fence: Option<i64>,
+    _lock: Option<Arc<FolderLock>>,
+}
+
+impl SurrealStore {
+    /// A store that is not open yet. Starts nothing and touches nothing.
+    #[must_use]
+    pub fn new(config: StoreConfig) -> Self {
+        Self::with_migrations(config, schema::MIGRATIONS)
+    }
+
+    fn with_migrations(config: StoreConfig, migrations: &'static [&'static str]) -> Self {
+        let shared = Shared {
+            config,
+            migrations,
+            host: Host::default(),
+            turnstile: tokio::sync::Mutex::default(),
+            open: Mutex::default(),
+            memory: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Runs a read on the database's threads.
+    fn read<T, F>(&self, read: impl FnOnce(Link) -> F + Send + 'static) -> StoreFuture<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let shared = Arc::clone(&self.shared);
+        self.shared.host.run(async move {
+            let house = shared.current().ok_or(StoreError::Closed)?;
+            read(house.link).await
+        })
+    }
+}
+
+impl Shared {
+    fn current(&self) -> Option<House> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, house: Option<House>) -> Option<House> {
+        std::mem::replace(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner), house)
+    }
+
+    fn server(&self) -> Option<Server> {
+        match self.config.location.clone() {
+            Location::Remote { url, namespace, database, user, password } => Some(Server { url, namespace, database, user, password }),
+            Location::Embedded(_) | Location::Memory => None,
+        }
+    }
+
+    async fn open(&self) -> Result<Opened, StoreError> {
+        let _turn = self.turnstile.lock().await;
+        self.close_now().await;
+        self.open_now().await
+    }
+
+    async fn close(&self) {
+        let _turn = self.turnstile.lock().await;
+        self.close_now().await;
+    }
+
+    async fn close_now(&self) {
+        let Some(House { link, _lock, .. }) = self.replace(None) else { return };
+        if !matches!(self.config.location, Location::Memory) {
+            link.close().await;
+        }
+    }
+
+    async fn open_now(&self) -> Result<Opened, StoreError> {
+        let (link, lock) = self.connect().await?;
+        match self.prepare(&link).await {
+            Ok((opened, epoch)) => {
+                let fence = lock.is_none().then_some(epoch);
+                self.replace(Some(House { link, fence, _lock: lock }));
+                Ok(opened)
+            }
+            Err(error) => {
+                link.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<(Link, Option<Arc<FolderLock>>), StoreError> {
+        match &self.config.location {
+            Location::Embedded(folder) => {
+                let lock = Arc::new(FolderLock::take(folder)?);
+                let inner = lock::make_lasting(folder, FOLDER)?;
+                Ok((Link::in_folder(&inner).await?, Some(lock)))
+            }
+            Location::Memory => {
+                let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let link = if let Some(link) = kept { link } else { Link::in_memory().await? };
+                *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
+                Ok((link, None))
+            }
+            Location::Remote { .. } => {
+                let server = self.server().ok_or(StoreError::Closed)?;
+                Ok((Link::to_server(&server).await?, None))
+            }
+        }
+    }
+
+    /// Migrates, takes the lease, and finds the end of the chain, in this order: once the lease is ours, nobody
+    /// else moves the end.
+    async fn prepare(&self, link: &Link) -> Result<(Opened, i64), StoreError> {
+        let found = schema::migrate(link, self.server().as_ref(), self.migrations).await?;
+        let epoch = schema::take_over(link).await?;
+        let head = read::head(link).await?;
+        let migrated_from = (found.before != found.now && found.before != 0).then_some(found.before);
+        Ok((Opened { head, schema: found.now, migrated_from }, epoch))
+    }
+
+    async fn apply(&self, group: Group) -> Result<(), StoreError> {
+        let house = self.current().ok_or(StoreError::Closed)?;
+        match apply::apply(&house.link, house.fence, &group).await {
+            Ok(()) => Ok(()),
+            Err(Failure::Commit(cause)) => self.settle(house, &group, &cause).await,
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Finds out what became of a commit that failed. The engine may hold the group in memory without having it on
+    /// the disk, so only a database that was opened anew can tell.
+    async fn settle(&self, house: House, group: &Group, cause: &str) -> Result<(), StoreError> {
+        let _turn = self.turnstile.lock().await;
+        let unknown = StoreError::Unavailable(shorten(cause));
+        tracing::warn!(target: "hearth::store", cause, "a commit failed; the database is opened again to see what became of it");
+        drop(house);
+        self.close_now().await;
+        if self.open_now().await.is_err() {
+            return Err(unknown);
+        }
+        let Some(house) = self.current() else { return Err(unknown) };
+        match apply::written(&house.link, group).await {
+            Ok(true) => Ok(()),
+            Ok(false) if !group.entries.is_empty() => Err(known_cause(cause).unwrap_or(unknown)),
+            Ok(false) | Err(_) => Err(unknown),
+        }
+    }
+}
+
+impl Store for SurrealStore {
+    fn open(&self) -> StoreFuture<Opened> {
+        let shared = Arc::clone(&self.shared);
+        self.shared.host.run(async move { shared.open().await })
+    }
+
+    fn apply(&self, group: Group) -> StoreFuture<()> {
+        let shared = Arc::clone(&self.shared);
+        self.shared.host.run(async move { shared.apply(group).await })
+    }
+
+    fn close(&self) -> StoreFuture<()> {
+        let shared = Arc::clone(&self.shared);
+        self.shared.host.run(async move {
+            shared.close().await;
+            Ok(())
+        })
+    }
+
+    fn members(&self) -> StoreFuture<Vec<Member>> {
+        self.read(|link| async move { read::members(&link).await })
+    }
+
+    fn conversation(&self, id: ConversationId, tail: usize) -> StoreFuture<ConversationState> {
+        self.read(move |link| async move { read::conversation(&link, id, tail).await })
+    }
+
+    fn unfinished(&self) -> StoreFuture<Vec<Conversation>> {
+        self.read(|link| async move { read::unfinished(&link).await })
+    }
+
+    fn messages(&self, conversation: ConversationId, after: u64, limit: usize) -> StoreFuture<Vec<Message>> {
+        self.read(move |link| async move { read::messages(&link, conversation, after, limit).await })
+    }
+
+    fn recent(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<Message>> {
+        self.read(move |link| async move { read::recent(&link, conversation, limit).await })
+    }
+
+    fn search(&self, search: MemorySearch) -> StoreFuture<Vec<MemoryHit>> {
+        self.read(move |link| async move { search::search(&link, &search).await })
+    }
+
+    fn entries(&self, conversation: ConversationId, audience: Audience) -> StoreFuture<Vec<Memory>> {
+        self.read(move |link| async move { read::entries(&link, conversation, &audience).await })
+    }
+
+    fn memory_count(&self, member: MemberId) -> StoreFuture<usize> {
+        self.read(move |link| async move { read::memory_count(&link, member).await })
+    }
+
+    fn pending_reminders(&self) -> StoreFuture<Vec<Reminder>> {
+        self.read(|link| async move { read::pending_reminders(&link).await })
+    }
+
+    fn unsettled_deliveries(&self) -> StoreFuture<Vec<Delivery>> {
+        self.read(|link| async move { read::unsettled_deliveries(&link).await })
+    }
+
+    fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
+        self.read(move |link| async move { read::session(&link, token).await })
+    }
+
+    fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {
+        self.read(move |link| async move { read::journal(&link, after, limit).await })
+    }
+
+    fn counts(&self) -> StoreFuture<Counts> {
+        self.read(|link| async move { read::counts(&link).await })
+    }
+}

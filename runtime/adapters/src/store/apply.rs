@@ -1,0 +1,179 @@
+//! A group as one transaction of few statements, whatever the number of rows.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use hearth_domain::ids::MessageId;
+use hearth_domain::store::{Group, StoreError, TurnState, Write};
+use surrealdb::types::{Array, Number, Object, RecordId, Value};
+
+use super::encode;
+use super::failure::{FENCED, Failure};
+use super::link::Link;
+use super::read;
+use super::schema::{PAUSE, TRIES};
+
+/// Most bytes of text in one transaction. It has to fit into one of the engine's memtables, with its keys and its
+/// index, or the engine has it in its log and cannot bring it to the table.
+const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+/// What one transaction writes. A later write of the same row has replaced an earlier one.
+#[derive(Default)]
+struct Plan {
+    /// Entries. They must not be there, and come first: a place that is taken already says most.
+    entries: Vec<Value>,
+    /// Claims. They must not be there either.
+    claims: BTreeMap<RecordId, Value>,
+    /// Rows of which this is known or likely to be the first write.
+    fresh: BTreeMap<RecordId, Value>,
+    /// Rows that may be there and are replaced.
+    replaced: BTreeMap<RecordId, Value>,
+    gone: BTreeSet<RecordId>,
+    /// The messages of this group: what is written with the message that it belongs to is new as well.
+    messages: BTreeSet<MessageId>,
+}
+
+impl Plan {
+    fn of(group: &Group) -> Result<Self, StoreError> {
+        let mut plan = Self::default();
+        for entry in &group.entries {
+            plan.entries.push(encode::entry(entry)?.1);
+        }
+        for write in &group.writes {
+            plan.write(write)?;
+        }
+        Ok(plan)
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), StoreError> {
+        match write {
+            Write::Member(row) => self.replace(encode::member(row)),
+            Write::Conversation(row) => self.replace(encode::conversation(row)?),
+            Write::Message(row) => {
+                self.messages.insert(row.id);
+                self.first(encode::message(row)?);
+            }
+            Write::Turn(row) if self.messages.contains(&row.message) && row.state == TurnState::Open => self.first(encode::turn(row)?),
+            Write::Turn(row) => self.replace(encode::turn(row)?),
+            Write::Step(row) => self.first(encode::step(row)?),
+            Write::Memory(row) => self.replace(encode::memory(row)?),
+            Write::Forget(id) => self.remove(encode::record("memory", id.uuid())),
+            Write::Reminder(row) => self.replace(encode::reminder(row)?),
+            Write::Claim { reminder, due, at } => {
+                let (id, row) = encode::claim(*reminder, *due, *at)?;
+                if self.claims.insert(id, row).is_some() {
+                    return Err(StoreError::Claimed);
+                }
+            }
+            Write::Delivery(row) if self.messages.contains(&row.message) => self.first(encode::delivery(row)?),
+            Write::Delivery(row) => self.replace(encode::delivery(row)?),
+            Write::Session(row) => self.replace(encode::session(row)?),
+            Write::EndSession(id) => self.remove(encode::record("session", id.uuid())),
+        }
+        Ok(())
+    }
+
+    fn first(&mut self, (id, row): (RecordId, Value)) {
+        if self.replaced.contains_key(&id) || self.gone.contains(&id) {
+            return self.replace((id, row));
+        }
+        self.fresh.insert(id, row);
+    }
+
+    fn replace(&mut self, (id, row): (RecordId, Value)) {
+        self.gone.remove(&id);
+        match self.fresh.get_mut(&id) {
+            Some(first) => *first = row,
+            None => drop(self.replaced.insert(id, row)),
+        }
+    }
+
+    fn remove(&mut self, id: RecordId) {
+        self.fresh.remove(&id);
+        self.replaced.remove(&id);
+        self.gone.insert(id);
+    }
+
+    fn bytes(&self) -> usize {
+        let rows = self.entries.iter().chain(self.claims.values()).chain(self.fresh.values()).chain(self.replaced.values());
+        rows.map(bytes).fold(0, usize::saturating_add)
+    }
+
+    /// The same rows, of which none is taken to be new.
+    fn cautious(mut self) -> Self {
+        self.replaced.append(&mut self.fresh);
+        self
+    }
+
+    /// The text and the parameters. A statement costs more than a row does, so rows of all tables share one.
+    fn query(&self, fence: Option<i64>) -> (Cow<'static, str>, Object) {
+        let mut variables = Object::new();
+        let mut text = String::from("BEGIN;");
+        if let Some(epoch) = fence {
+            text.push_str("IF house:main.epoch != $epoch { THROW '");
+            text.push_str(FENCED);
+            text.push_str("' };");
+            variables.insert("epoch", Value::Number(Number::Int(epoch)));
+        }
+        let fresh: Vec<Value> = self.entries.iter().chain(self.claims.values()).chain(self.fresh.values()).cloned().collect();
+        if !fresh.is_empty() {
+            text.push_str("INSERT $fresh RETURN NONE;");
+            variables.insert("fresh", Value::Array(Array::from(fresh)));
+        }
+        if !self.replaced.is_empty() {
+            text.push_str("FOR $row IN $replaced { UPSERT $row.id CONTENT $row RETURN NONE };");
+            variables.insert("replaced", Value::Array(Array::from(self.replaced.values().cloned().collect::<Vec<_>>())));
+        }
+        if !self.gone.is_empty() {
+            text.push_str("DELETE $gone RETURN NONE;");
+            let gone: Vec<Value> = self.gone.iter().cloned().map(Value::RecordId).collect();
+            variables.insert("gone", Value::Array(Array::from(gone)));
+        }
+        text.push_str("COMMIT;");
+        (Cow::Owned(text), variables)
+    }
+}
+
+/// Writes a group; `fence` is the epoch that must still be ours, where more than a lock on a folder is needed for
+/// that. What a [`Failure::Commit`] left behind has to be looked up by the caller.
+pub(super) async fn apply(link: &Link, fence: Option<i64>, group: &Group) -> Result<(), Failure> {
+    let mut plan = Plan::of(group)?;
+    if plan.bytes() > GROUP_BYTES {
+        return Err(StoreError::Refused("too much at once".to_owned()).into());
+    }
+    for _ in 0..TRIES {
+        let (text, variables) = plan.query(fence);
+        match link.ask(text, variables).await {
+            Ok(_) => return Ok(()),
+            // The index of words is compacted beside us now and then.
+            Err(Failure::Collision) => tokio::time::sleep(PAUSE).await,
+            Err(Failure::Exists(table)) if table == "entry" => return repeated(link, group).await,
+            Err(Failure::Exists(table)) if table == "claim" => return Err(StoreError::Claimed.into()),
+            Err(Failure::Exists(_)) if !plan.fresh.is_empty() => plan = plan.cautious(),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(StoreError::Busy.into())
+}
+
+/// The bytes of text in a value; a fixed small number for anything else.
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(bytes).fold(0, usize::saturating_add),
+        Value::Object(fields) => fields.iter().map(|(name, value)| bytes(value).saturating_add(name.len())).fold(0, usize::saturating_add),
+        _ => 16,
+    }
+}
+
+/// A place in the chain is taken: by this very group, which then was written before, or by another house.
+async fn repeated(link: &Link, group: &Group) -> Result<(), Failure> {
+    if written(link, group).await? { Ok(()) } else { Err(StoreError::Fenced.into()) }
+}
+
+/// Whether this group is in the store: its entries are, and whatever is written with them is.
+pub(super) async fn written(link: &Link, group: &Group) -> Result<bool, StoreError> {
+    let Some(first) = group.entries.first() else { return Ok(false) };
+    let stored = read::journal(link, first.seq.saturating_sub(1), group.entries.len()).await?;
+    Ok(stored == group.entries)
+}

@@ -1,0 +1,167 @@
+//! What only the real store can do: fences, migrations, odd words.
+
+use futures_util::FutureExt as _;
+use hearth_conformance::sample;
+use hearth_domain::household::{Audience, Role};
+use hearth_domain::journal::Head;
+use hearth_domain::store::{Step, StepBody, Write};
+use proptest::prelude::*;
+
+use super::*;
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn in_memory(migrations: &'static [&'static str]) -> SurrealStore {
+    SurrealStore::with_migrations(StoreConfig { location: Location::Memory }, migrations)
+}
+
+/// Another house over the same database, as on a server.
+fn beside(store: &SurrealStore, migrations: &'static [&'static str]) -> SurrealStore {
+    let other = in_memory(migrations);
+    *other.shared.memory.lock().unwrap() = store.shared.memory.lock().unwrap().clone();
+    other
+}
+
+#[test]
+fn the_house_that_opened_first_is_fenced_by_the_second() {
+    let first = in_memory(schema::MIGRATIONS);
+    let mut head = wait(first.open()).unwrap().head;
+    wait(first.apply(sample::group(&mut head, []))).unwrap();
+    let second = beside(&first, schema::MIGRATIONS);
+    assert_eq!(wait(second.open()).unwrap().head, head);
+    let refused = sample::group(&mut head.clone(), [Write::Member(sample::member("eve", Role::Guest))]);
+    assert_eq!(wait(first.apply(refused)), Err(StoreError::Fenced));
+    wait(second.apply(sample::group(&mut head, []))).unwrap();
+    assert_eq!(wait(second.members()).unwrap(), []);
+}
+
+const FIRST: &str = include_str!("schema/0001_first.surql");
+const TWO: &[&str] = &[FIRST, "DEFINE FIELD nickname ON member TYPE option<string>; UPDATE member SET zone = 'UTC' RETURN NONE;"];
+const BROKEN: &[&str] = &[FIRST, "UPDATE member SET zone = 'UTC' RETURN NONE; THROW 'no';"];
+
+#[test]
+fn a_migration_brings_an_older_store_forward_and_an_older_house_refuses_it() {
+    let one = in_memory(&TWO[..1]);
+    let opened = wait(one.open()).unwrap();
+    assert_eq!((opened.schema, opened.migrated_from), (1, None));
+    wait(one.apply(sample::group(&mut Head::EMPTY, [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
+    let two = beside(&one, TWO);
+    let opened = wait(two.open()).unwrap();
+    assert_eq!((opened.schema, opened.migrated_from, opened.head.seq), (2, Some(1), 1));
+    assert_eq!(wait(two.members()).unwrap()[0].zone, "UTC");
+    let opened = wait(two.open()).unwrap();
+    assert_eq!((opened.schema, opened.migrated_from), (2, None));
+    assert_eq!(wait(one.open()), Err(StoreError::NewerSchema { found: 2, known: 1 }));
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_store_as_it_was() {
+    let one = in_memory(&TWO[..1]);
+    wait(one.open()).unwrap();
+    wait(one.apply(sample::group(&mut Head::EMPTY, [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
+    assert!(matches!(wait(beside(&one, BROKEN).open()), Err(StoreError::Refused(_))));
+    assert_eq!(wait(one.open()).unwrap().schema, 1);
+    assert_eq!(wait(one.members()).unwrap(), [sample::member("ada", Role::Owner)]);
+}
+
+#[test]
+fn a_group_that_the_engine_could_not_hold_is_refused_and_a_large_one_is_not() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut head = wait(store.open()).unwrap().head;
+    let group = |head: &mut Head, seqs: std::ops::Range<u64>| {
+        let text = "x".repeat(4 * 1024 * 1024 - 1024);
+        sample::group(head, seqs.map(|seq| Write::Message(sample::message("kitchen", seq, &text))).collect::<Vec<_>>())
+    };
+    assert!(matches!(wait(store.apply(group(&mut head.clone(), 1..6))), Err(StoreError::Refused(_))));
+    wait(store.apply(group(&mut head, 1..5))).unwrap();
+    assert_eq!(wait(store.counts()).unwrap().messages, 4);
+}
+
+#[test]
+fn a_store_that_was_never_opened_starts_no_thread_and_is_closed() {
+    let store = in_memory(schema::MIGRATIONS);
+    assert!(store.shared.host.is_asleep());
+    assert_eq!(wait(store.members()), Err(StoreError::Closed));
+    assert_eq!(wait(store.close()), Ok(()));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_unavailable_and_may_be_asked_again() {
+    let location = |url: &str| Location::Remote {
+        url: url.to_owned(),
+        namespace: "hearth".to_owned(),
+        database: "house".to_owned(),
+        user: "root".to_owned(),
+        password: SecretString::from("secret"),
+    };
+    for url in ["ws://127.0.0.1:9", "ws://", "no address", "http://127.0.0.1:9"] {
+        let store = SurrealStore::new(StoreConfig { location: location(url) });
+        for _ in 0..2 {
+            assert!(matches!(wait(store.open()), Err(StoreError::Unavailable(_))), "{url}");
+        }
+        assert!(!format!("{store:?}").contains("secret"));
+    }
+}
+
+#[test]
+fn odd_words_never_break_a_search() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut head = wait(store.open()).unwrap().head;
+    let mut write = |text: &str| wait(store.apply(sample::group(&mut head, [Write::Memory(sample::fact(text, text))])));
+    write("Ada likes green tea").unwrap();
+    let search = |words: String| wait(store.search(MemorySearch { words, audience: Audience::default(), limit: 5 }));
+    let config = ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(text in any::<String>(), sql in "[a-z'\"`$@;{}()\\\\/*-]{0,40}")| {
+        for text in [text, sql] {
+            prop_assert!(search(text.clone()).is_ok());
+            prop_assert_eq!(search(format!("{text} green")).map(|hits| hits.is_empty()), Ok(false));
+        }
+    });
+}
+
+/// JSON of any shape.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let map = proptest::collection::btree_map(any::<String>(), inner.clone(), 0..4);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(Into::into),
+            map.prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+#[test]
+fn any_result_of_a_tool_is_read_back() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut head = wait(store.open()).unwrap().head;
+    wait(store.apply(sample::group(&mut head, [Write::Turn(sample::turn("kitchen", 1))]))).unwrap();
+    let mut index = 0;
+    let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(value in json(), text in any::<String>())| {
+        let call = hearth_domain::ids::CallId::derived(&[&text]);
+        let body = StepBody::Outcome { call, provider_call: text.clone(), name: text, result: Ok(value) };
+        let step = Step { turn: sample::turn_id("kitchen", 1), index, body, label: sample::said_to(&["ada"]), at: sample::at(0) };
+        index += 1;
+        wait(store.apply(sample::group(&mut head, [Write::Step(step.clone())]))).unwrap();
+        let state = wait(store.conversation(sample::place("kitchen"), 0)).unwrap();
+        prop_assert_eq!(state.steps[&step.turn].last(), Some(&step));
+    });
+}
+
+#[test]
+fn an_answer_is_waited_for_without_a_runtime_of_the_callers() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut opening = store.open();
+    // Polled by hand: the work goes on by itself, on threads of its own.
+    assert!((&mut opening).now_or_never().is_none());
+    assert!(wait(opening).is_ok());
+}

@@ -1,0 +1,187 @@
+//! The checkers: one named invariant each, shown every event as it happens, and asked in the end whether the house is at rest.
+
+use std::time::Duration;
+
+use hearth_conformance::double::Rows;
+use hearth_domain::conversation::{Accepted, SayError};
+use hearth_domain::ids::ConversationId;
+use hearth_domain::message::Message;
+use hearth_domain::model::ModelRequest;
+use hearth_domain::store::Group;
+use hearth_domain::time::Timestamp;
+use hearth_domain::tool::Invocation;
+use hearth_supervisor::tree::{Event, TreeNode};
+
+use crate::plan::Plan;
+use crate::world::Violation;
+
+pub mod answers;
+pub mod chain;
+pub mod clients;
+pub mod durable;
+pub mod effects;
+pub mod privacy;
+pub mod queues;
+pub mod reminders;
+pub mod restarts;
+pub mod waiting;
+
+/// A client of the house, over all its connections.
+pub type Device = usize;
+
+/// What a checker is shown.
+#[derive(Debug)]
+pub enum Seen<'a> {
+    /// A group that is in the store.
+    Written(&'a Group),
+    /// What a model is shown.
+    Prompt(&'a ModelRequest),
+    /// A tool outside the tree is called.
+    Called(&'a Invocation),
+    /// A tool outside the tree has its effect.
+    Effect(&'a Invocation),
+    /// A client is connected.
+    Connected {
+        /// Which.
+        device: Device,
+        /// To what.
+        conversation: ConversationId,
+        /// From where on.
+        cursor: Option<u64>,
+    },
+    /// A client has been handed all that there was.
+    CaughtUp(Device),
+    /// A client is not connected any more.
+    Disconnected(Device),
+    /// A client shows a message.
+    Shown(Device, &'a Message),
+    /// A client shows a piece of an answer.
+    Preview(Device, &'a str),
+    /// A person asks the house something; numbered.
+    Asked(u64, &'a str),
+    /// The house has answered, or the asker has seen the deadline pass.
+    Answered(u64),
+    /// A message was answered with accepted or refused.
+    Told {
+        /// Its origin at the channel.
+        origin: &'a str,
+        /// How.
+        outcome: &'a Result<Accepted, SayError>,
+    },
+    /// Something happened in the tree.
+    Tree(&'a Event),
+    /// The tree as it is.
+    Picture(&'a TreeNode),
+    /// A life of the house begins.
+    Begins,
+}
+
+/// The world in the end.
+#[derive(Debug)]
+pub struct Rest<'a> {
+    /// What was acknowledged.
+    pub rows: &'a Rows,
+    /// What the wall clock shows.
+    pub wall: Timestamp,
+}
+
+/// One invariant.
+pub trait Checker {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// An event; the error says what is wrong.
+    ///
+    /// # Errors
+    ///
+    /// When the invariant is broken.
+    fn on_event(&mut self, now: Duration, seen: &Seen<'_>) -> Result<(), String>;
+
+    /// What still keeps the house from being at rest.
+    fn unrest(&self, _: &Rest<'_>) -> Option<String> {
+        None
+    }
+
+    /// The house is at rest: what must hold then.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    fn at_rest(&self, _: &Rest<'_>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Checkers {
+    /// I-12; the store double reports to it.
+    pub durable: durable::Durable,
+    privacy: privacy::Privacy,
+    reminders: reminders::Reminders,
+    answers: answers::Answers,
+    clients: clients::Clients,
+    chain: chain::Chain,
+    effects: effects::Effects,
+    restarts: restarts::Restarts,
+    queues: queues::Queues,
+    waiting: waiting::Waiting,
+}
+
+impl Checkers {
+    /// Checkers that have seen nothing.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            durable: durable::Durable::default(),
+            privacy: privacy::Privacy::new(plan),
+            reminders: reminders::Reminders::default(),
+            answers: answers::Answers::default(),
+            clients: clients::Clients::default(),
+            chain: chain::Chain::default(),
+            effects: effects::Effects::default(),
+            restarts: restarts::Restarts::default(),
+            queues: queues::Queues,
+            waiting: waiting::Waiting::default(),
+        }
+    }
+
+    fn all(&self) -> [&dyn Checker; 10] {
+        let Self { durable, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
+        [durable, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
+    }
+
+    fn all_mut(&mut self) -> [&mut dyn Checker; 10] {
+        let Self { durable, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
+        [durable, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
+    }
+
+    /// Shows an event to everybody.
+    ///
+    /// # Errors
+    ///
+    /// The first invariant that is broken.
+    pub fn on_event(&mut self, now: Duration, seen: &Seen<'_>) -> Result<(), Violation> {
+        for checker in self.all_mut() {
+            checker.on_event(now, seen).map_err(|what| Violation { invariant: checker.name(), what })?;
+        }
+        Ok(())
+    }
+
+    /// Who still keeps the house from being at rest, and why.
+    #[must_use]
+    pub fn unrest(&self, wall: Timestamp) -> Option<Violation> {
+        let rest = Rest { rows: self.durable.rows(), wall };
+        self.all().into_iter().find_map(|checker| checker.unrest(&rest).map(|what| Violation { invariant: checker.name(), what }))
+    }
+
+    /// What must hold when all is at rest.
+    ///
+    /// # Errors
+    ///
+    /// The first invariant that is broken.
+    pub fn at_rest(&self, wall: Timestamp) -> Result<(), Violation> {
+        let rest = Rest { rows: self.durable.rows(), wall };
+        self.all().into_iter().try_for_each(|checker| checker.at_rest(&rest).map_err(|what| Violation { invariant: checker.name(), what }))
+    }
+}

@@ -1,0 +1,215 @@
+//! The people: what they say and do at the doors of the house.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hearth_actors::local::{Halt, Tell};
+use hearth_domain::conversation::{Accepted, SayError};
+use hearth_domain::household::Member;
+use tokio::sync::mpsc;
+
+use crate::checkers::Seen;
+use crate::checkers::privacy::canary;
+use crate::client::{Client, Front, Order};
+use crate::plan::Plan;
+use crate::seed::Draw;
+use crate::world::{World, outside};
+
+/// Times that a message without a certain answer is said again.
+const ATTEMPTS: usize = 60;
+/// Messages that a person remembers to say again.
+const REMEMBERED: usize = 20;
+
+/// The names of everybody's conversations.
+#[must_use]
+pub fn threads(plan: &Plan) -> Vec<String> {
+    ["", "work", "fun"].iter().take(plan.people.threads.max(1)).map(|name| (*name).to_owned()).collect()
+}
+
+/// Lets everybody in, with their devices.
+pub fn admit(world: &Arc<World>, front: &Arc<Front>) {
+    let mut device = 0;
+    for (n, member) in world.plan.members.iter().enumerate() {
+        let mut devices = Vec::new();
+        for thread in threads(&world.plan) {
+            for _ in 0..world.plan.people.devices {
+                let mut draw = Draw::of(&world.seed.child("device"), &device.to_string());
+                let cursor = if draw.happens(7_500) { Some(0) } else { None };
+                let client = Client { device, name: member.name.clone(), thread: thread.clone(), cursor, draw };
+                let (orders, taken) = mpsc::channel(4);
+                drop(actix::spawn(client.run(Arc::clone(world), Arc::clone(front), taken)));
+                devices.push(orders);
+                device += 1;
+            }
+        }
+        front.busy.fetch_add(1, Ordering::Relaxed);
+        let draw = Draw::of(&world.seed.child("person"), &n.to_string());
+        let person = Person { n, member: member.clone(), world: Arc::clone(world), front: Arc::clone(front), devices, draw, count: 0, said: Vec::new() };
+        drop(actix::spawn(person.run()));
+    }
+}
+
+/// One person.
+struct Person {
+    n: usize,
+    member: Member,
+    world: Arc<World>,
+    front: Arc<Front>,
+    devices: Vec<mpsc::Sender<Order>>,
+    draw: Draw,
+    count: u64,
+    said: Vec<Saying>,
+}
+
+/// Something said, or to be said.
+#[derive(Debug, Clone)]
+struct Saying {
+    member: Member,
+    thread: String,
+    nonce: String,
+    text: String,
+}
+
+impl Person {
+    async fn run(mut self) {
+        let mix = self.world.plan.people.clone();
+        for _ in 0..mix.acts {
+            tokio::time::sleep(self.draw.millis(1, mix.pause_ms.saturating_mul(2))).await;
+            if self.world.is_calm() {
+                break;
+            }
+            self.act().await;
+        }
+        self.front.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    async fn act(&mut self) {
+        let mix = self.world.plan.people.clone();
+        if self.draw.happens(mix.flood) {
+            for _ in 0..self.draw.size(5, 40) {
+                self.say_something();
+            }
+        } else if self.draw.happens(mix.reconnect) {
+            let order = if self.draw.coin() { Order::Reopen } else { Order::Cut };
+            let device = self.draw.pick(&self.devices).clone();
+            // A device that has not yet obeyed the last orders needs no more.
+            let _ = device.try_send(order);
+        } else if self.draw.happens(800) {
+            self.halt().await;
+        } else if self.draw.happens(800) {
+            self.say_again();
+        } else if self.draw.happens(150) {
+            self.knock().await;
+        } else {
+            self.say_something();
+            // Some do not wait for an answer.
+            if self.draw.happens(2_000) {
+                self.say_something();
+            }
+        }
+    }
+
+    fn say_something(&mut self) {
+        self.count += 1;
+        let thread = self.draw.pick(&threads(&self.world.plan)).clone();
+        let saying = Saying { member: self.member.clone(), thread, nonce: format!("n{}", self.count), text: self.text() };
+        if self.said.len() >= REMEMBERED {
+            self.said.remove(0);
+        }
+        self.said.push(saying.clone());
+        self.spawn(saying);
+    }
+
+    fn say_again(&mut self) {
+        if !self.said.is_empty() {
+            let saying = self.draw.pick(&self.said).clone();
+            self.spawn(saying);
+        }
+    }
+
+    fn spawn(&mut self, saying: Saying) {
+        self.front.busy.fetch_add(1, Ordering::Relaxed);
+        let (world, front) = (Arc::clone(&self.world), Arc::clone(&self.front));
+        let draw = Draw::of(&world.seed.child("saying").child(&self.n.to_string()), &format!("{} {}", saying.nonce, self.draw.number(0, 1 << 40)));
+        drop(actix::spawn(async move {
+            say(&world, &front, saying, draw).await;
+            front.busy.fetch_sub(1, Ordering::Relaxed);
+        }));
+    }
+
+    async fn halt(&mut self) {
+        let thread = self.draw.pick(&threads(&self.world.plan)).clone();
+        let Some(doors) = self.front.doors() else { return };
+        self.world.note(format!("{} halts {thread:?}", self.member.name));
+        let asked = outside(|| doors.halt.ask(Halt { identity: Some(self.member.name.clone()), thread }, Duration::from_secs(20)));
+        let _ = self.front.wait(&self.world, "a halt", asked).await;
+    }
+
+    /// Somebody who does not live here.
+    async fn knock(&mut self) {
+        let Some(doors) = self.front.doors() else { return };
+        let tell = Tell { identity: Some("Mallory".to_owned()), thread: String::new(), nonce: "m".to_owned(), text: "let me in".to_owned(), images: Vec::new() };
+        let asked = outside(|| doors.tell.ask(tell, Duration::from_secs(20)));
+        if let Ok(Ok(accepted)) = self.front.wait(&self.world, "a stranger", asked).await {
+            self.world.violate("I-9 a stranger is nobody", format!("{accepted:?}"));
+        }
+    }
+
+    /// The words of one message: commands and free text, each with this person's private words.
+    fn text(&mut self) -> String {
+        let word = canary(self.n, self.draw.number(0, 9_999));
+        let old = canary(self.n, self.draw.number(0, 9_999));
+        let place = (*self.draw.pick(&["cellar", "garden", "attic", "garage"])).to_owned();
+        let draw = &mut self.draw;
+        match draw.number(0, 31) {
+            0..=2 => format!("remember that the {word} is in the {place}"),
+            3 => format!("what do you know about the {place}?"),
+            4 => format!("forget about {old}"),
+            5..=6 => format!("add {word} and milk to the shopping list"),
+            7 => "show the shopping list".to_owned(),
+            8 => "tick off milk".to_owned(),
+            9..=13 => format!("remind me in {} minutes to {word}", draw.number(1, 90)),
+            14 => format!("remind me every day at {} to {word}", draw.number(0, 23)),
+            15 => format!("remind me every {} to {word}", draw.pick(&["hour", "weekday at 7", "monday at 2:30"])),
+            16 => format!("remind me tomorrow at 2:30 to {word}"),
+            17 => format!("note: {word} came to the {place}"),
+            18 => "show my notes".to_owned(),
+            19 => "what are my reminders".to_owned(),
+            20 => (*draw.pick(&["who lives here", "status", "help", "what time is it in Tokyo"])).to_owned(),
+            21 => (*draw.pick(&["", "  \n ", "\u{202e}\u{0}", "…"])).to_owned(),
+            22 => format!("{word} {}", "very long ".repeat(draw.size(10, 8_000))),
+            23 => format!("{word} ÄÖÜ 家 👩‍👩‍👧 {}", "é".repeat(draw.size(1, 400))),
+            _ => format!("please think about {word} and {place} {}", "and so on ".repeat(draw.size(0, 12))),
+        }
+    }
+}
+
+/// Says it until there is a certain answer.
+async fn say(world: &World, front: &Front, saying: Saying, mut draw: Draw) {
+    let origin = format!("{}/{}", saying.member.id, saying.nonce);
+    for _ in 0..ATTEMPTS {
+        let Some(doors) = front.doors() else {
+            tokio::time::sleep(draw.millis(100, 2_000)).await;
+            continue;
+        };
+        let Saying { member, thread, nonce, text } = saying.clone();
+        let tell = Tell { identity: Some(member.name), thread, nonce, text, images: Vec::new() };
+        let asked = outside(|| doors.tell.ask(tell, Duration::from_secs(if draw.coin() { 5 } else { 40 })));
+        // Without an answer it is not known what became of it.
+        let outcome: Result<Accepted, SayError> = front.wait(world, "a message", asked).await.unwrap_or(Err(SayError::Unavailable));
+        world.note(format!("{origin}: {}", outcome.as_ref().map_or_else(ToString::to_string, |accepted| format!("accepted as {}", accepted.seq))));
+        world.observe(&Seen::Told { origin: &origin, outcome: &outcome });
+        match outcome {
+            Ok(_) => return,
+            Err(SayError::Unavailable | SayError::Store(_)) => {}
+            // Some try again what was refused.
+            Err(_) if draw.coin() && !world.is_calm() => {}
+            Err(_) => return,
+        }
+        tokio::time::sleep(draw.millis(200, 8_000)).await;
+    }
+    if world.is_calm() {
+        world.violate("waiting: every ask is answered", format!("{origin} was said {ATTEMPTS} times without a certain answer"));
+    }
+}

@@ -1,0 +1,38 @@
+//! The scenarios: what kind of plan a seed draws. The name on the command line is the file's.
+
+use hearth_domain::chance::Seed;
+
+use crate::plan::Plan;
+use crate::plants::Plant;
+
+pub mod household;
+pub mod tools;
+
+/// A scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// Four members, sometimes a guest, over some hours.
+    Household,
+    /// Many tool calls that fail in every way.
+    Tools,
+}
+
+impl Scenario {
+    /// What this seed draws here.
+    #[must_use]
+    pub fn plan(self, number: u64, seed: &Seed, plant: Option<Plant>) -> Plan {
+        match self {
+            Self::Household => household::plan(number, seed, plant),
+            Self::Tools => tools::plan(number, seed, plant),
+        }
+    }
+}
+
+impl std::fmt::Display for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Household => "household",
+            Self::Tools => "tools",
+        })
+    }
+}

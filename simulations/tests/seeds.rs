@@ -1,0 +1,28 @@
+//! A few fixed seeds of every scenario; many more run in `simulate --seeds`.
+
+use hearth_simulations::run::{Job, run};
+use hearth_simulations::scenarios::Scenario;
+use hearth_simulations::world::PLANNED;
+
+fn check(scenario: Scenario, seeds: std::ops::Range<u64>) {
+    std::panic::set_hook(Box::new(|info| {
+        if !info.payload().downcast_ref::<String>().is_some_and(|text| text.starts_with(PLANNED)) {
+            eprintln!("{info}");
+        }
+    }));
+    for number in seeds {
+        let job = Job { number, scenario, plant: None };
+        let report = std::thread::spawn(move || run(job, None)).join().expect("a run does not panic");
+        assert_eq!(report.violation, None, "{scenario} {number}");
+    }
+}
+
+#[test]
+fn the_household_holds_its_invariants() {
+    check(Scenario::Household, 0..8);
+}
+
+#[test]
+fn tools_that_fail_in_every_way_have_their_effects_once() {
+    check(Scenario::Tools, 0..8);
+}

@@ -1,0 +1,24 @@
+//! The house as people meet it: the real binary, real processes, a folder of their own for each test.
+//!
+//! `spine`: said, answered, kept. `terminal`: the chat in a terminal. `providers`: turns with language models over real HTTP.
+//! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
+//!
+//! Nothing sleeps in order to wait: a test reads frames, lines and exits, each with a deadline.
+
+#![expect(clippy::disallowed_methods, reason = "processes and sockets are read from threads, against real clocks")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test reads past the frames that it is not about")]
+
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod providers;
+#[cfg(test)]
+mod spine;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod terminal;
+#[cfg(test)]
+mod trouble;

@@ -1,0 +1,210 @@
+//! Disks, folders, ports, schemas, kills: a clear sentence, and nothing accepted is lost.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use hearth::wire::HouseFrame;
+use hearth_domain::message::Purpose;
+use hearth_scripted::script::{Reply, Step};
+use hearth_scripted::server::Scripted;
+use surrealdb::engine::any::connect;
+
+use crate::support::{DEADLINE, Home, House, Talk, in_own_mounts, messages, run};
+
+#[test]
+fn a_second_house_on_the_same_folder_is_refused_and_the_first_goes_on() {
+    let home = Home::new();
+    let house = home.start();
+    for command in [["up"].as_slice(), &[]] {
+        let ran = home.run(command);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+        assert!(
+            ran.err.contains("another house is running on this data folder; stop it first, or set HEARTH_DATA to another folder"),
+            "{}",
+            ran.err
+        );
+    }
+    assert!(home.once("what time is it?").starts_with("It's "));
+    assert_eq!(house.stop(), Some(0));
+    home.start();
+}
+
+#[test]
+fn a_port_in_use_is_named_and_harms_no_question() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let mut home = Home::new();
+    home.variables.insert("HEARTH_WEB_LISTEN", address.to_string());
+    let ran = home.run(&["up"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    assert!(ran.err.contains(&format!("the page's port {} is in use", address.port())), "{}", ran.err);
+    assert!(ran.err.contains("HEARTH_WEB_LISTEN"), "{}", ran.err);
+    assert!(home.once("what time is it?").starts_with("It's "), "no page, no port");
+    drop(taken);
+    home.start();
+}
+
+#[test]
+fn a_read_only_folder_is_refused_with_its_sentence_used_or_not() {
+    const SENTENCE: &str = "the data folder cannot be written; check its owner and that the disk is not mounted read-only";
+    for used in [false, true] {
+        let home = Home::new();
+        if used {
+            home.once("remember that the bins go out on Tuesday");
+        }
+        // A copy of the folder on a file system that is then read-only: what a mode forbids, root may do all the same.
+        let mount = "mkdir -p \"$HOME/ro\" && mount -t tmpfs tmpfs \"$HOME/ro\" && cp -a \"$HEARTH_DATA/.\" \"$HOME/ro\" \
+                     && mount -o remount,ro \"$HOME/ro\" && export HEARTH_DATA=\"$HOME/ro\"";
+        match in_own_mounts(&home, mount) {
+            Err(why) => println!("not shown: this machine gives no mount namespace ({why})"),
+            Ok(command) => {
+                let ran = run(command);
+                assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+                assert!(ran.err.contains(SENTENCE), "{}", ran.err);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_what_is_new_and_what_was_accepted_is_answered_when_there_is_room() {
+    let home = Home::new();
+    let mut house = match in_own_mounts(&home, "mount -t tmpfs -o size=64m tmpfs \"$HEARTH_DATA\"") {
+        Err(why) => return println!("not shown: this machine gives no mount namespace ({why})"),
+        Ok(command) => home.start_as(command),
+    };
+    let inside = PathBuf::from(format!("/proc/{}/root{}", house.id(), home.data().display()));
+    house.seen_at(inside.join("house.sock"));
+    let mut talk = house.talk();
+    talk.open(None, None);
+    talk.answer("remember that the bins go out on Tuesday");
+
+    let ballast = inside.join("ballast");
+    fill(&ballast);
+    let long = format!("what time is it? {}", "x".repeat(30_000));
+    let refusal = (0..200).find_map(|_| {
+        let nonce = talk.say(&long);
+        talk.verdict(&nonce).err()
+    });
+    let refusal = refusal.expect("everything is accepted on a full disk");
+    assert!(refusal.contains("the disk is full; free some space and try again"), "{refusal}");
+
+    std::fs::remove_file(&ballast).unwrap();
+    until_accepted(&mut talk, &house);
+    let accepted: Vec<_> = talk.frames.iter().filter_map(crate::support::verdict).filter_map(|(_, verdict)| verdict.ok()).collect();
+    for taken in &accepted {
+        talk.answer_of(taken.answer);
+    }
+    let mut again = house.talk();
+    let all = again.open(None, Some(0));
+    for taken in &accepted {
+        assert_eq!(all.iter().filter(|said| said.answer == Some(taken.answer)).count(), 1);
+    }
+    assert!(again.answer("what do I know about the bins?").text.contains("Tuesday"));
+}
+
+/// Writes until nothing more fits.
+fn fill(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    for size in [1 << 20, 1 << 12, 1] {
+        let block = vec![7; size];
+        loop {
+            match file.write_all(&block) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+/// Says something again, as a person would, until it is accepted.
+fn until_accepted(talk: &mut Talk, house: &House) {
+    let began = Instant::now();
+    loop {
+        let nonce = talk.say("what time is it?");
+        match talk.verdict(&nonce) {
+            Ok(_) => return,
+            Err(error) => assert!(began.elapsed() < DEADLINE, "{error}\n{}", house.tail()),
+        }
+    }
+}
+
+#[test]
+fn data_of_a_newer_house_is_left_alone() {
+    let home = Home::new();
+    home.once("remember that the bins go out on Tuesday");
+    set_schema(&home, 99);
+    for command in [["up"].as_slice(), &["chat", "--once", "hello"]] {
+        let ran = home.run(command);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+        assert!(ran.err.contains("the data was written by a newer version (schema 99, this one knows "), "{}", ran.err);
+        assert!(ran.err.contains("install that version again"), "{}", ran.err);
+    }
+    set_schema(&home, 1);
+    assert!(home.once("what do I know about the bins?").contains("Tuesday"));
+}
+
+/// Writes the number of the schema as a newer house would.
+fn set_schema(home: &Home, version: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let db = connect(format!("surrealkv://{}", home.data().join("store").display())).await.unwrap();
+        db.use_ns("hearth").use_db("house").await.unwrap();
+        db.query("UPDATE house:main SET version = $version").bind(("version", version)).await.unwrap().check().unwrap();
+    });
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_models_stream_leads_to_one_answer() {
+    let server = Scripted::start().unwrap();
+    let url = server.url_of("first");
+    let home = Home::with(&format!("[[models]]\nname = \"first\"\nkind = \"anthropic\"\nmodel = \"m\"\nbase_url = \"{url}\"\n"));
+    server.push_to("first", Step::HangAfter { reply: Reply::text("They can climb walls and then fly."), pieces: 6 });
+    server.push_to("first", Step::text("They can swim."));
+    let house = home.start();
+    let mut talk = house.talk();
+    talk.open(None, None);
+    let nonce = talk.say("Tell me something nice about hedgehogs");
+    let taken = talk.taken(&nonce);
+    talk.wait("a piece of the answer", |frames| frames.iter().any(|frame| matches!(frame, HouseFrame::Delta { .. })).then_some(()));
+    house.kill();
+
+    let house = home.start();
+    let mut talk = house.talk();
+    talk.open(None, Some(0));
+    let answer = talk.answer_of(taken.answer);
+    assert_eq!((answer.text.as_str(), answer.purpose), ("They can swim.", Purpose::Answer));
+    assert_eq!(server.requests().len(), 2);
+    assert_eq!(house.count("open_turns"), 0);
+    assert_eq!(messages(&talk.frames).len(), 2, "the message and its answer, each once");
+    assert_eq!(house.talk().open(None, Some(0)).len(), 2);
+    assert_eq!(home.run(&["verify"]).code, Some(0));
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_tool_call_repeats_no_finished_one() {
+    let server = Scripted::start().unwrap();
+    let url = server.url_of("first");
+    let home = Home::with(&format!("[[models]]\nname = \"first\"\nkind = \"openai\"\nmodel = \"m\"\nbase_url = \"{url}/v1\"\n"));
+    let remember = serde_json::json!({ "text": "the bins go out on Tuesday" });
+    server.push_to("first", Step::calls(vec![hearth_scripted::script::Call::new("call-a", "remember", &remember)]));
+    server.push_to("first", Step::Hang);
+    server.push_to("first", Step::text("Noted."));
+    let house = home.start();
+    let mut talk = house.talk();
+    talk.open(None, None);
+    let nonce = talk.say("Would you keep in mind when the bins go out?");
+    let taken = talk.taken(&nonce);
+    assert_eq!(server.wait_until(|asked| asked.len() == 2).len(), 2, "the call has run, the model is asked again");
+    house.kill();
+
+    let house = home.start();
+    let mut talk = house.talk();
+    talk.open(None, Some(0));
+    assert_eq!(talk.answer_of(taken.answer).text, "Noted.");
+    assert_eq!(house.count("memories"), 1);
+}
