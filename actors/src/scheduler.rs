@@ -3,7 +3,7 @@
 //! ```text
 //!  (waiting until the next due time, a minute at most) ──▶ due? ──▶ Notice to its conversation
 //!        ▲                                                            ├ said: done, or its next repetition
-//!        └────────────────────────────────────────────────────────────┼ said before: read again
+//!        └────────────────────────────────────────────────────────────┼ said before: its row is put right
 //!                                                                     └ failed: again in half a minute
 //! ```
 //!
@@ -196,10 +196,35 @@ impl SchedulerActor {
             if !matches!(noticed, Ok(Noticed::Said(_) | Noticed::Before)) {
                 tracing::warn!(reminder = %reminder.id, outcome = ?noticed, "a reminder could not be said; trying again");
             }
-            this.core.noticed(this.clock.wall(), &reminder, noticed.ok());
+            let now = this.clock.wall();
+            if noticed == Ok(Noticed::Before) {
+                this.put_right(reminder.after_firing(now), ctx);
+            }
+            this.core.noticed(now, &reminder, noticed.ok());
             this.look(ctx);
         }));
     }
+
+    /// The row says that something will come due which was said before: the call that set it was repeated after a crash.
+    fn put_right(&self, after: Reminder, ctx: &mut Context<Self>) {
+        let commit = set(after, "said before", self.clock.wall());
+        let saved = self.save.ask(Save(commit), self.limits.commit_deadline);
+        // When it is not saved, the next start finds it as this one did.
+        ctx.spawn(saved.into_actor(self).map(|_, _, _| ()));
+    }
+}
+
+/// A reminder's row with its fact.
+fn set(reminder: Reminder, detail: &str, at: Timestamp) -> Commit {
+    let fact = Fact {
+        kind: FactKind::ReminderSet,
+        who: Some(reminder.member),
+        subject: reminder.id.to_string(),
+        detail: detail.to_owned(),
+        content: Some(Digest::of(reminder.text.as_bytes())),
+        at,
+    };
+    Commit { writes: vec![Write::Reminder(reminder)], fact }
 }
 
 /// What will come due, once no commit of a former life can land any more.
@@ -228,15 +253,7 @@ impl Handler<Remind> for SchedulerActor {
         if self.core.of(reminder.member).len() >= most {
             return Box::pin(actix::fut::ready(Err(ScheduleError::Full(most))));
         }
-        let fact = Fact {
-            kind: FactKind::ReminderSet,
-            who: Some(reminder.member),
-            subject: reminder.id.to_string(),
-            detail: String::new(),
-            content: Some(Digest::of(reminder.text.as_bytes())),
-            at: self.clock.wall(),
-        };
-        let commit = Commit { writes: vec![Write::Reminder(reminder.clone())], fact };
+        let commit = set(reminder.clone(), "", self.clock.wall());
         let saved = self.save.ask(Save(commit), self.limits.commit_deadline);
         Box::pin(saved.into_actor(self).map(|saved, this, ctx| {
             let saved = saved.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())));

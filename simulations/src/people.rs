@@ -45,7 +45,16 @@ pub fn admit(world: &Arc<World>, front: &Arc<Front>) {
         }
         front.busy.fetch_add(1, Ordering::Relaxed);
         let draw = Draw::of(&world.seed.child("person"), &n.to_string());
-        let person = Person { n, member: member.clone(), world: Arc::clone(world), front: Arc::clone(front), devices, draw, count: 0, said: Vec::new() };
+        let person = Person {
+            n,
+            member: member.clone(),
+            world: Arc::clone(world),
+            front: Arc::clone(front),
+            devices,
+            draw,
+            count: 0,
+            said: Vec::new(),
+        };
         drop(actix::spawn(person.run()));
     }
 }
@@ -131,7 +140,8 @@ impl Person {
     fn spawn(&mut self, saying: Saying) {
         self.front.busy.fetch_add(1, Ordering::Relaxed);
         let (world, front) = (Arc::clone(&self.world), Arc::clone(&self.front));
-        let draw = Draw::of(&world.seed.child("saying").child(&self.n.to_string()), &format!("{} {}", saying.nonce, self.draw.number(0, 1 << 40)));
+        let draw =
+            Draw::of(&world.seed.child("saying").child(&self.n.to_string()), &format!("{} {}", saying.nonce, self.draw.number(0, 1 << 40)));
         drop(actix::spawn(async move {
             say(&world, &front, saying, draw).await;
             front.busy.fetch_sub(1, Ordering::Relaxed);
@@ -149,7 +159,13 @@ impl Person {
     /// Somebody who does not live here.
     async fn knock(&mut self) {
         let Some(doors) = self.front.doors() else { return };
-        let tell = Tell { identity: Some("Mallory".to_owned()), thread: String::new(), nonce: "m".to_owned(), text: "let me in".to_owned(), images: Vec::new() };
+        let tell = Tell {
+            identity: Some("Mallory".to_owned()),
+            thread: String::new(),
+            nonce: "m".to_owned(),
+            text: "let me in".to_owned(),
+            images: Vec::new(),
+        };
         let asked = outside(|| doors.tell.ask(tell, Duration::from_secs(20)));
         if let Ok(Ok(accepted)) = self.front.wait(&self.world, "a stranger", asked).await {
             self.world.violate("I-9 a stranger is nobody", format!("{accepted:?}"));
@@ -198,7 +214,10 @@ async fn say(world: &World, front: &Front, saying: Saying, mut draw: Draw) {
         let asked = outside(|| doors.tell.ask(tell, Duration::from_secs(if draw.coin() { 5 } else { 40 })));
         // Without an answer it is not known what became of it.
         let outcome: Result<Accepted, SayError> = front.wait(world, "a message", asked).await.unwrap_or(Err(SayError::Unavailable));
-        world.note(format!("{origin}: {}", outcome.as_ref().map_or_else(ToString::to_string, |accepted| format!("accepted as {}", accepted.seq))));
+        world.note(format!(
+            "{origin}: {}",
+            outcome.as_ref().map_or_else(ToString::to_string, |accepted| format!("accepted as {}", accepted.seq))
+        ));
         world.observe(&Seen::Told { origin: &origin, outcome: &outcome });
         match outcome {
             Ok(_) => return,

@@ -265,7 +265,8 @@ async fn settle(world: &World, front: &Front) -> Result<(), Violation> {
         let unrest = world.checkers().unrest(world.clock.wall());
         let busy = front.busy.load(Ordering::Relaxed);
         let (None, 0) = (&unrest, busy) else {
-            if world.now().saturating_sub(since) > REST {
+            // A reply that was lost is waited for as long as eight model calls may take.
+            if world.now().saturating_sub(since) > REST + world.plan.limits.model_deadline * 9 {
                 let people = || Violation { invariant: "rest: everybody is done", what: format!("{busy} are not") };
                 return Err(unrest.unwrap_or_else(people));
             }
@@ -282,7 +283,8 @@ async fn parked(world: &World, root: &RootHandle) {
     let (mut since, mut said) = (world.now(), 0);
     loop {
         let tree = root.tree().snapshot();
-        let awake: Vec<_> = tree.find("house/conversations").into_iter().flat_map(|node| &node.children).filter(|node| node.name != "directory").collect();
+        let awake: Vec<_> =
+            tree.find("house/conversations").into_iter().flat_map(|node| &node.children).filter(|node| node.name != "directory").collect();
         let Some(one) = awake.first() else {
             return;
         };

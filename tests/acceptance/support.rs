@@ -183,6 +183,10 @@ impl House {
         self.socket = socket;
     }
 
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// The next line that it prints with this in it.
     pub(crate) fn line(&self, part: &str) -> String {
         loop {
@@ -438,15 +442,23 @@ impl Raw {
     }
 }
 
-/// A shell that does this in a mount namespace of its own and then becomes the house, with why there is none.
-pub(crate) fn in_own_mounts(home: &Home, before: &str) -> Result<Command, String> {
-    let probe = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+/// What a shell does with the house: becomes it.
+pub(crate) const BECOME: &str = "exec \"$0\" \"$@\"";
+/// What a shell does with the house: starts it again when it has failed, as a service manager does.
+pub(crate) const KEEP_UP: &str = "until \"$0\" \"$@\"; do :; done";
+
+/// A shell in namespaces of its own, which mounts something and then runs the house; or why there is none. Its end is the house's.
+pub(crate) fn in_own_mounts(home: &Home, mount: &str, then: &str) -> Result<Command, String> {
+    const OWN: [&str; 2] = ["-rmpf", "--kill-child"];
+    let probe = Command::new("unshare").args(OWN).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
     match probe {
         Ok(output) if output.status.success() => {}
         Ok(output) => return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
         Err(error) => return Err(error.to_string()),
     }
     std::fs::create_dir_all(home.data()).unwrap();
-    let script = format!("{before} && exec \"$0\" \"$@\"");
-    Ok(home.prepared(Command::new("unshare"), &["-rm", "sh", "-c", &script, env!("CARGO_BIN_EXE_hearth"), "up"]))
+    let script = format!("{mount} && {then}");
+    let mut command = Command::new("unshare");
+    command.args(OWN);
+    Ok(home.prepared(command, &["sh", "-c", &script, env!("CARGO_BIN_EXE_hearth"), "up"]))
 }

@@ -1,6 +1,6 @@
 //! The chat in a terminal: a real one, as far as the process can tell.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use hearth_scripted::script::{Reply, Step};
 use hearth_scripted::server::Scripted;
@@ -16,7 +16,8 @@ struct Person {
 }
 
 impl Person {
-    fn sits_down(command: Command) -> Self {
+    fn sits_down(mut command: Command) -> Self {
+        command.stdin(Stdio::inherit());
         let timeout = u64::try_from(DEADLINE.as_millis()).unwrap();
         let options = Options::new().timeout_ms(Some(timeout)).strip_ansi_escape_codes(true);
         let mut session = spawn_with_options(command, options).unwrap();
@@ -26,7 +27,9 @@ impl Person {
 
     /// Reads until this is on the screen; what came before it.
     fn sees(&mut self, text: &str) -> String {
-        self.session.exp_string(text).unwrap_or_else(|error| panic!("`{text}` is not to be seen: {error}"))
+        // The crate takes every byte for a letter.
+        let bytes: String = text.bytes().map(char::from).collect();
+        self.session.exp_string(&bytes).unwrap_or_else(|error| panic!("`{text}` is not to be seen: {error}"))
     }
 
     fn types(&mut self, line: &str) {

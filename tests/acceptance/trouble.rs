@@ -4,15 +4,20 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use hearth::wire::HouseFrame;
+use anyhow::Context as _;
+use hearth::client::Client;
+use hearth::wire::{ClientFrame, HouseFrame};
+use hearth_domain::ids::AnswerId;
 use hearth_domain::message::Purpose;
 use hearth_scripted::script::{Reply, Step};
 use hearth_scripted::server::Scripted;
-use surrealdb::engine::any::connect;
+use surrealdb_core::dbs::Session;
+use surrealdb_core::kvs::Datastore;
 
-use crate::support::{DEADLINE, Home, House, Talk, in_own_mounts, messages, run};
+use crate::support::{BECOME, DEADLINE, Home, House, KEEP_UP, in_own_mounts, messages, run};
 
 #[test]
 fn a_second_house_on_the_same_folder_is_refused_and_the_first_goes_on() {
@@ -58,7 +63,7 @@ fn a_read_only_folder_is_refused_with_its_sentence_used_or_not() {
         // A copy of the folder on a file system that is then read-only: what a mode forbids, root may do all the same.
         let mount = "mkdir -p \"$HOME/ro\" && mount -t tmpfs tmpfs \"$HOME/ro\" && cp -a \"$HEARTH_DATA/.\" \"$HOME/ro\" \
                      && mount -o remount,ro \"$HOME/ro\" && export HEARTH_DATA=\"$HOME/ro\"";
-        match in_own_mounts(&home, mount) {
+        match in_own_mounts(&home, mount, BECOME) {
             Err(why) => println!("not shown: this machine gives no mount namespace ({why})"),
             Ok(command) => {
                 let ran = run(command);
@@ -70,9 +75,10 @@ fn a_read_only_folder_is_refused_with_its_sentence_used_or_not() {
 }
 
 #[test]
-fn a_full_disk_refuses_what_is_new_and_what_was_accepted_is_answered_when_there_is_room() {
+fn a_full_disk_is_named_and_what_was_accepted_is_answered_when_there_is_room() {
+    const SENTENCE: &str = "the disk is full; free some space and try again";
     let home = Home::new();
-    let mut house = match in_own_mounts(&home, "mount -t tmpfs -o size=64m tmpfs \"$HEARTH_DATA\"") {
+    let mut house = match in_own_mounts(&home, "mount -t tmpfs -o size=64m tmpfs \"$HEARTH_DATA\"", KEEP_UP) {
         Err(why) => return println!("not shown: this machine gives no mount namespace ({why})"),
         Ok(command) => home.start_as(command),
     };
@@ -85,25 +91,55 @@ fn a_full_disk_refuses_what_is_new_and_what_was_accepted_is_answered_when_there_
     let ballast = inside.join("ballast");
     fill(&ballast);
     let long = format!("what time is it? {}", "x".repeat(30_000));
-    let refusal = (0..200).find_map(|_| {
-        let nonce = talk.say(&long);
-        talk.verdict(&nonce).err()
-    });
-    let refusal = refusal.expect("everything is accepted on a full disk");
-    assert!(refusal.contains("the disk is full; free some space and try again"), "{refusal}");
+    let mut accepted = Vec::new();
+    // Whoever says something is told: accepted, refused, or the connection ends.
+    let refusal = loop {
+        match say(&house, &long) {
+            Ok(Ok(answer)) => accepted.push(answer),
+            Ok(Err(refusal)) => break refusal,
+            Err(_) => {}
+        }
+    };
+    assert!(refusal.contains(SENTENCE) || refusal.contains("busy or restarting"), "{refusal}");
 
     std::fs::remove_file(&ballast).unwrap();
-    until_accepted(&mut talk, &house);
-    let accepted: Vec<_> = talk.frames.iter().filter_map(crate::support::verdict).filter_map(|(_, verdict)| verdict.ok()).collect();
-    for taken in &accepted {
-        talk.answer_of(taken.answer);
+    let began = Instant::now();
+    while !matches!(say(&house, "what time is it?").map(|said| said.map(|answer| accepted.push(answer))), Ok(Ok(()))) {
+        assert!(began.elapsed() < DEADLINE, "it does not come back\n{}", house.tail());
     }
-    let mut again = house.talk();
-    let all = again.open(None, Some(0));
-    for taken in &accepted {
-        assert_eq!(all.iter().filter(|said| said.answer == Some(taken.answer)).count(), 1);
+    let mut talk = house.talk();
+    talk.open(None, Some(0));
+    for answer in &accepted {
+        talk.answer_of(*answer);
     }
-    assert!(again.answer("what do I know about the bins?").text.contains("Tuesday"));
+    let all = house.talk().open(None, Some(0));
+    assert!(accepted.iter().all(|answer| all.iter().filter(|said| said.answer == Some(*answer)).count() == 1));
+    assert!(talk.answer("what do I know about the bins?").text.contains("Tuesday"));
+    let log = home.log();
+    assert!(refusal.contains(SENTENCE) || log.contains(SENTENCE), "nobody is told that the disk is full");
+    assert!(!log.contains("the data is damaged"), "a full disk is not damage");
+}
+
+/// Says something on a connection of its own: its answer's id, or why it was refused; or that the connection ended.
+fn say(house: &House, text: &str) -> anyhow::Result<Result<AnswerId, String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut client = Client::connect(house.socket()).await?.context("no house")?;
+        client.send(&ClientFrame::Open { member: None, thread: String::new(), cursor: None }).await?;
+        client.send(&ClientFrame::Say { nonce: nonce(), text: text.to_owned(), images: Vec::new() }).await?;
+        loop {
+            let frame = tokio::time::timeout(DEADLINE, client.next()).await?.map(|frame| frame.context("the house has gone"))??;
+            if let Some((_, verdict)) = crate::support::verdict(&frame) {
+                return Ok(verdict.map(|taken| taken.answer));
+            }
+        }
+    })
+}
+
+/// A word that no other message has.
+fn nonce() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed).to_string()
 }
 
 /// Writes until nothing more fits.
@@ -117,18 +153,6 @@ fn fill(path: &Path) {
                 Err(error) if error.kind() == ErrorKind::StorageFull => break,
                 Err(error) => panic!("{error}"),
             }
-        }
-    }
-}
-
-/// Says something again, as a person would, until it is accepted.
-fn until_accepted(talk: &mut Talk, house: &House) {
-    let began = Instant::now();
-    loop {
-        let nonce = talk.say("what time is it?");
-        match talk.verdict(&nonce) {
-            Ok(_) => return,
-            Err(error) => assert!(began.elapsed() < DEADLINE, "{error}\n{}", house.tail()),
         }
     }
 }
@@ -152,9 +176,12 @@ fn data_of_a_newer_house_is_left_alone() {
 fn set_schema(home: &Home, version: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let db = connect(format!("surrealkv://{}", home.data().join("store").display())).await.unwrap();
-        db.use_ns("hearth").use_db("house").await.unwrap();
-        db.query("UPDATE house:main SET version = $version").bind(("version", version)).await.unwrap().check().unwrap();
+        let store = Datastore::builder().build_with_path(&format!("surrealkv://{}", home.data().join("store").display())).await.unwrap();
+        let update = format!("USE NS hearth DB house; UPDATE house:main SET version = {version}");
+        for answer in store.execute(&update, &Session::owner(), None).await.unwrap() {
+            answer.result.unwrap();
+        }
+        store.shutdown().await.unwrap();
     });
 }
 

@@ -472,7 +472,10 @@ impl Core {
             Ok(()) => self.saved(cx, saving),
             Err(error) => self.not_saved(saving, commit, wait, error),
         };
-        effects.extend(self.release());
+        // What is read again also finds what was held, in its order.
+        if !effects.iter().any(|effect| matches!(effect, Effect::Reload(_))) {
+            effects.extend(self.release());
+        }
         effects
     }
 

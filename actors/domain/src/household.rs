@@ -83,7 +83,6 @@ impl Audience {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
 }
 
 /// A conversation as the household knows it: where a message belongs and who sees the answer.

@@ -45,6 +45,7 @@ mod lock;
 mod read;
 mod schema;
 mod search;
+mod segment;
 #[cfg(test)]
 mod tests;
 
@@ -145,6 +146,21 @@ impl SurrealStore {
     }
 }
 
+impl Drop for Shared {
+    /// A store that nobody closed is closed now: its engine has threads of its own, which would hold the folder.
+    fn drop(&mut self) {
+        let house = self.replace(None);
+        let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        self.host.end(async move {
+            if let Some(House { link, _lock, .. }) = house {
+                link.close().await;
+            } else if let Some(link) = memory {
+                link.close().await;
+            }
+        });
+    }
+}
+
 impl Shared {
     fn current(&self) -> Option<House> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -199,6 +215,7 @@ impl Shared {
             Location::Embedded(folder) => {
                 let lock = Arc::new(FolderLock::take(folder)?);
                 let inner = lock::make_lasting(folder, FOLDER)?;
+                segment::make_fresh(&inner)?;
                 Ok((Link::in_folder(&inner).await?, Some(lock)))
             }
             Location::Memory => {
@@ -237,7 +254,8 @@ impl Shared {
     /// the disk, so only a database that was opened anew can tell.
     async fn settle(&self, house: House, group: &Group, cause: &str) -> Result<(), StoreError> {
         let _turn = self.turnstile.lock().await;
-        let unknown = StoreError::Unavailable(shorten(cause));
+        let known = known_cause(cause);
+        let unknown = StoreError::Unavailable(known.as_ref().map_or_else(|| shorten(cause), ToString::to_string));
         tracing::warn!(target: "hearth::store", cause, "a commit failed; the database is opened again to see what became of it");
         drop(house);
         self.close_now().await;
@@ -247,7 +265,7 @@ impl Shared {
         let Some(house) = self.current() else { return Err(unknown) };
         match apply::written(&house.link, group).await {
             Ok(true) => Ok(()),
-            Ok(false) if !group.entries.is_empty() => Err(known_cause(cause).unwrap_or(unknown)),
+            Ok(false) if !group.entries.is_empty() => Err(known.unwrap_or(unknown)),
             Ok(false) | Err(_) => Err(unknown),
         }
     }

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use hearth_adapters::store::{Location, StoreConfig, SurrealStore};
 use hearth_conformance::sample;
-use hearth_domain::household::Role;
 use hearth_domain::journal::{Head, verify};
 use hearth_domain::store::{Store, StoreError, Write};
 
@@ -53,7 +52,8 @@ fn the_other_process() {
             for seq in 1..=4_000 {
                 let text = "hearth ".repeat(400);
                 if let Err(error) = wait(store.apply(sample::group(&mut head, [Write::Message(sample::message("kitchen", seq, &text))]))) {
-                    println!("stopped: {error:?}");
+                    println!("stopped: {error}");
+                    println!("opened: {:?}", wait(store.open()).map(|opened| opened.head.seq));
                     break;
                 }
                 println!("applied: {seq}");
@@ -109,7 +109,7 @@ fn what_was_answered_before_the_disk_was_full_is_there_afterwards() {
     let said = other_process("trap '' XFSZ; ulimit -f 3000;", "fill", folder.path());
     let applied = said.lines().filter_map(|line| line.strip_prefix("applied: ")).filter_map(|seq| seq.parse::<u64>().ok()).next_back();
     let stopped = said.lines().find(|line| line.starts_with("stopped: ")).unwrap_or_default();
-    assert!(stopped.contains("DiskFull"), "{stopped}");
+    assert!(stopped.contains("the disk is full"), "{stopped}");
     let again = store(folder.path());
     let head = wait(again.open()).unwrap().head;
     let entries = wait(again.journal(0, 10_000)).unwrap();
@@ -138,33 +138,41 @@ fn spoilt(bytes: &[u8], how: usize) -> Vec<u8> {
     }
 }
 
+/// Copies a folder, with one file spoilt.
+fn copy(from: &Path, to: &Path, file: &Path, how: usize) {
+    for source in files(from) {
+        let target = to.join(source.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let bytes = std::fs::read(&source).unwrap();
+        std::fs::write(target, if source == file { spoilt(&bytes, how) } else { bytes }).unwrap();
+    }
+}
+
 #[test]
 fn a_spoilt_file_is_damage_or_a_shorter_chain_and_never_a_wrong_one() {
     let folder = tempfile::tempdir().unwrap();
-    let head = filled(folder.path());
+    let mut head = filled(folder.path());
+    // Still open while its files are copied, as a crash leaves them: some of it is in the log only.
+    let open = store(folder.path());
+    wait(open.open()).unwrap();
+    for seq in 21..=40 {
+        wait(open.apply(sample::group(&mut head, [Write::Message(sample::message("kitchen", seq, "hearth"))]))).unwrap();
+    }
     let data = folder.path().join("store");
-    for file in files(&data) {
-        let bytes = std::fs::read(&file).unwrap();
-        for how in 0..4 {
-            let copy = tempfile::tempdir().unwrap();
-            for from in files(&data) {
-                let to = copy.path().join("store").join(from.strip_prefix(&data).unwrap());
-                std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-                let bytes = if from == file { spoilt(&bytes, how) } else { std::fs::read(&from).unwrap() };
-                std::fs::write(to, bytes).unwrap();
+    let (mut whole, mut damaged) = (0, 0);
+    for (file, how) in files(&data).iter().flat_map(|file| (0..4).map(move |how| (file, how))) {
+        let spoilt = tempfile::tempdir().unwrap();
+        copy(&data, &spoilt.path().join("store"), file, how);
+        let again = store(spoilt.path());
+        let outcome = wait(again.open()).and_then(|opened| wait(again.journal(0, 1_000)).map(|entries| (opened.head, entries)));
+        match outcome {
+            Ok((found, entries)) => {
+                assert_eq!(verify(Head::EMPTY, &entries), Ok(found), "{} {how}", file.display());
+                whole += usize::from(found == head);
             }
-            let store = store(copy.path());
-            let outcome = wait(store.open()).and_then(|opened| wait(store.journal(0, 1_000)).map(|entries| (opened.head, entries)));
-            match outcome {
-                Ok((found, entries)) => {
-                    assert_eq!(verify(Head::EMPTY, &entries), Ok(found), "{} {how}", file.display());
-                    println!("{} {how}: {} of {}", file.display(), found.seq, head.seq);
-                }
-                Err(error) => println!("{} {how}: {error:?}", file.display()),
-            }
-            wait(store.close()).unwrap();
+            Err(StoreError::Damaged(_)) => damaged += 1,
+            Err(other) => panic!("{} {how}: {other:?}", file.display()),
         }
     }
-    assert_eq!(wait(store(folder.path()).open()).unwrap().head, head);
-    let _ = sample::member("ada", Role::Owner);
+    assert!(whole > 0 && damaged > 0, "{whole} whole, {damaged} damaged");
 }

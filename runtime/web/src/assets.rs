@@ -46,8 +46,5 @@ pub(crate) async fn serve(name: Path<String>, face: Data<Face>) -> HttpResponse 
             return HttpResponse::NotFound().content_type(mime()).body(page.into_string());
         }
     };
-    HttpResponse::Ok()
-        .content_type(media_type)
-        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
-        .body(content)
+    HttpResponse::Ok().content_type(media_type).insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable")).body(content)
 }

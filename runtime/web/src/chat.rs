@@ -61,7 +61,12 @@ pub(crate) fn conversation(who: &Principal) -> ConversationId {
 }
 
 /// `GET /`
-pub(crate) async fn page(who: Principal, which: Result<Query<Which>, actix_web::Error>, request: HttpRequest, face: Data<Face>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn page(
+    who: Principal,
+    which: Result<Query<Which>, actix_web::Error>,
+    request: HttpRequest,
+    face: Data<Face>,
+) -> Result<HttpResponse, Problem> {
     let before = which.map(|Query(which)| which.before).unwrap_or_default();
     let page = render(&face, &who, before, &Draft::default()).await;
     let page = page.map_err(|refusal| Problem::new(&request, refusal))?;

@@ -39,17 +39,22 @@ const GAP: usize = 200;
 
 /// Where a stream begins, when the browser has not had one before.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct From {
+pub(crate) struct Since {
     after: Option<u64>,
 }
 
 /// `GET /events`
-pub(crate) async fn stream(who: Principal, request: HttpRequest, from: Result<Query<From>, actix_web::Error>, face: Data<Face>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn stream(
+    who: Principal,
+    request: HttpRequest,
+    since: Result<Query<Since>, actix_web::Error>,
+    face: Data<Face>,
+) -> Result<HttpResponse, Problem> {
     let refuse = |refusal| Problem::new(&request, refusal);
     if !face.live.has_room(who.member().id) {
         return Err(refuse(Refusal::TooMany));
     }
-    let cursor = last_id(&request).or(from.map(|Query(from)| from.after).unwrap_or_default()).unwrap_or(0);
+    let cursor = last_id(&request).or(since.map(|Query(since)| since.after).unwrap_or_default()).unwrap_or(0);
     let (sender, events) = mpsc::channel(QUEUE);
     let asked = chat::subscribe(&face, &who, Some(cursor), sender).await;
     let subscribed = asked.map_err(|_| refuse(Refusal::Busy))?.map_err(|_| refuse(Refusal::Busy))?;

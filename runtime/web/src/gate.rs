@@ -41,6 +41,7 @@ pub(crate) async fn login(form: Result<Anybody<Login>, Problem>, request: HttpRe
     face.attempt(&request).map_err(|refusal| Problem::new(&request, refusal))?;
     let Anybody(form) = form?;
     let Ok(link) = face.login.redeem(&form.token) else {
+        tracing::warn!(peer = ?request.peer_addr(), "a login attempt failed");
         let page = view::outside::login(&face.household, &face.assets, Some(&crate::login::NotValid.to_string()));
         return Ok(HttpResponse::Unauthorized().content_type(mime()).body(page.into_string()));
     };
@@ -65,7 +66,9 @@ async fn begin(face: &Face, link: &OneTime) -> Result<String, Refusal> {
     let until = at.checked_add(SESSION).map_err(|_| Refusal::Busy)?;
     let session = Session { id: SessionId::fresh(&*face.ids), member: member.id, token: Digest::of(token.as_bytes()), at, until };
     let fact = fact(FactKind::LoggedIn, &session, at);
+    let id = session.id;
     face.save(Commit { writes: vec![Write::Session(session)], fact }).await?;
+    tracing::info!(member = %member.id, session = %id, "logged in at the page");
     Ok(token)
 }
 

@@ -28,7 +28,10 @@ const HEADERS: [(&str, &str); 8] = [
 ];
 
 /// Refuses a foreign `Host`, a foreign or missing `Origin` of anything but a read, and dresses every answer.
-pub(crate) async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+pub(crate) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let face = request.app_data::<Data<Face>>().cloned();
     let refusal = match &face {
         Some(face) => refusal(face, &request),
@@ -36,6 +39,7 @@ pub(crate) async fn guard(request: ServiceRequest, next: Next<impl MessageBody +
     };
     let mut response = match refusal {
         Some((status, sentence)) => {
+            tracing::warn!(%status, peer = ?request.peer_addr(), path = request.path(), "refused a request of another page or name");
             let refused = HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(sentence);
             request.into_response(refused).map_into_right_body()
         }

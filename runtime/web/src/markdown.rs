@@ -49,7 +49,14 @@ impl Tame {
             Event::Start(Tag::Link { dest_url, .. }) => self.begin(&dest_url, false),
             Event::Start(Tag::Image { dest_url, .. }) => self.begin(&dest_url, true),
             Event::End(TagEnd::Link | TagEnd::Image) => self.end(),
-            other => vec![other],
+            kept @ (Event::Start(_)
+            | Event::End(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::FootnoteReference(_)
+            | Event::HardBreak
+            | Event::Rule
+            | Event::TaskListMarker(_)) => vec![kept],
         }
     }
 
@@ -157,9 +164,15 @@ mod tests {
 
     #[test]
     fn links_of_other_schemes_are_text() {
-        for attack in
-            ["[a](javascript:alert(1))", "[a](JAVASCRIPT:alert(1))", "[a](data:text/html,x)", "<javascript:alert(1)>", "[a](vbscript:x)", "[a](//b)", "[a](/logout)"]
-        {
+        for attack in [
+            "[a](javascript:alert(1))",
+            "[a](JAVASCRIPT:alert(1))",
+            "[a](data:text/html,x)",
+            "<javascript:alert(1)>",
+            "[a](vbscript:x)",
+            "[a](//b)",
+            "[a](/logout)",
+        ] {
             assert!(!rendered(attack).contains("<a "), "{attack}: {}", rendered(attack));
         }
     }
@@ -186,7 +199,16 @@ mod tests {
 
     #[test]
     fn any_text_renders() {
-        for text in ["", "[", "![](", "[a](b", "> ".repeat(2_000).as_str(), "*".repeat(10_000).as_str(), "[".repeat(10_000).as_str(), "\u{0}\u{feff}"] {
+        for text in [
+            "",
+            "[",
+            "![](",
+            "[a](b",
+            "> ".repeat(2_000).as_str(),
+            "*".repeat(10_000).as_str(),
+            "[".repeat(10_000).as_str(),
+            "\u{0}\u{feff}",
+        ] {
             let _ = rendered(text);
         }
     }

@@ -1,7 +1,7 @@
 //! Figures for a collector, as OpenMetrics text. Labels are few and closed: all conversations are one room.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hearth_domain::model::Usage;
 use hearth_domain::store::{Counts, TurnState};

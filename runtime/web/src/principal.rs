@@ -163,11 +163,8 @@ async fn form<T: DeserializeOwned + 'static>(request: &HttpRequest, payload: &mu
 /// How forms are read: at most this many bytes.
 pub(crate) fn form_config(limit: usize) -> FormConfig {
     FormConfig::default().limit(limit).error_handler(|error, _| {
-        let refusal = match error {
-            UrlencodedError::Overflow { .. } => Refusal::TooLarge,
-            _ => Refusal::Garbled,
-        };
-        Refused(refusal).into()
+        let too_large = matches!(error, UrlencodedError::Overflow { .. });
+        Refused(if too_large { Refusal::TooLarge } else { Refusal::Garbled }).into()
     })
 }
 

@@ -81,9 +81,10 @@ impl ResponseError for Problem {
         if self.json {
             return response.json(serde_json::json!({ "error": sentence }));
         }
-        let page = match self.refusal {
-            Refusal::NotLoggedIn => view::outside::not_logged_in(),
-            _ => view::outside::problem(self.status_code(), &sentence),
+        let page = if self.refusal == Refusal::NotLoggedIn {
+            view::outside::not_logged_in()
+        } else {
+            view::outside::problem(self.status_code(), &sentence)
         };
         response.content_type(mime()).body(page.into_string())
     }

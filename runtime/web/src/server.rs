@@ -1,6 +1,6 @@
 //! The server: starts on a listener that the node has bound, and stops.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,8 +58,10 @@ pub struct WebOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     /// It would be reachable from elsewhere.
-    #[error("the page is served without TLS, so on loopback only, not on {0}; put a proxy that speaks TLS in front and name it in the allowed hosts")]
-    NotLoopback(std::net::SocketAddr),
+    #[error(
+        "the page is served without TLS, so on loopback only, not on {0}; put a proxy that speaks TLS in front and name it in the allowed hosts"
+    )]
+    NotLoopback(SocketAddr),
     /// The listener is of no use.
     #[error("the page's listener cannot be used")]
     Listener(#[source] std::io::Error),
@@ -97,9 +99,36 @@ pub fn start(
     if !address.ip().is_loopback() {
         return Err(WebError::NotLoopback(address));
     }
-    let live = Arc::new(Live::default());
     let forms = options.limits.message_bytes.saturating_mul(ENCODED).saturating_add(FORM);
-    let face = Data::new(Face {
+    let (listener, face) = face(options, address, doors, ports, tree, login, metrics);
+    let live = Arc::clone(&face.live);
+    let face = Data::new(face);
+    let app = move || App::new().app_data(face.clone()).app_data(form_config(forms)).wrap(from_fn(guard)).configure(routes::mount);
+    let server = HttpServer::new(app)
+        .workers(1)
+        .max_connections(CONNECTIONS)
+        .client_request_timeout(HEAD)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(STOP)
+        .disable_signals()
+        .listen(listener)
+        .map_err(WebError::Listener)?
+        .run();
+    let handle = server.handle();
+    drop(actix_web::rt::spawn(server));
+    Ok(WebServer { handle, live })
+}
+
+fn face(
+    options: WebOptions,
+    address: SocketAddr,
+    doors: Doors,
+    ports: Ports,
+    tree: Tree,
+    login: LoginLinks,
+    metrics: Arc<Metrics>,
+) -> (TcpListener, Face) {
+    let face = Face {
         doors,
         store: ports.store,
         clock: ports.clock,
@@ -110,23 +139,10 @@ pub fn start(
         hosts: Hosts::new(address, &options.allowed_hosts),
         limits: options.limits,
         household: options.household,
-        live: Arc::clone(&live),
+        live: Arc::default(),
         assets: Assets::new(),
         metrics_token: options.metrics_token.filter(|token| !token.is_empty()).map(|token| Digest::of(token.as_bytes())),
         attempts: Mutex::new(Attempts::default()),
-    });
-    let app = move || App::new().app_data(face.clone()).app_data(form_config(forms)).wrap(from_fn(guard)).configure(routes::mount);
-    let server = HttpServer::new(app)
-        .workers(1)
-        .max_connections(CONNECTIONS)
-        .client_request_timeout(HEAD)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(STOP)
-        .disable_signals()
-        .listen(options.listener)
-        .map_err(WebError::Listener)?
-        .run();
-    let handle = server.handle();
-    drop(actix_web::rt::spawn(server));
-    Ok(WebServer { handle, live })
+    };
+    (options.listener, face)
 }

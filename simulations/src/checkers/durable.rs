@@ -92,8 +92,13 @@ fn is_in(group: &Group, actual: &Rows) -> bool {
 
 fn difference(shadow: &Rows, actual: &Rows) -> String {
     fn table<K: Ord + std::fmt::Debug, V: PartialEq>(name: &str, shadow: &BTreeMap<K, V>, actual: &BTreeMap<K, V>) -> Option<String> {
-        let lost = shadow.iter().find(|(key, row)| actual.get(key) != Some(row)).map(|(key, _)| format!("{name} {key:?} was acknowledged and is lost or different"));
-        lost.or_else(|| actual.keys().find(|key| !shadow.contains_key(key)).map(|key| format!("{name} {key:?} is there and nobody wrote it")))
+        let lost = shadow
+            .iter()
+            .find(|(key, row)| actual.get(key) != Some(row))
+            .map(|(key, _)| format!("{name} {key:?} was acknowledged and is lost or different"));
+        lost.or_else(|| {
+            actual.keys().find(|key| !shadow.contains_key(key)).map(|key| format!("{name} {key:?} is there and nobody wrote it"))
+        })
     }
     table("journal entry", &shadow.journal, &actual.journal)
         .or_else(|| table("message", &shadow.messages, &actual.messages))

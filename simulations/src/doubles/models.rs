@@ -139,7 +139,9 @@ fn reply(name: &str, behaviour: Behaviour, request: &ModelRequest, draw: &mut Dr
         UnknownTool => calls(vec![call(0, "launch_rocket", json!({}))]),
         Malformed => calls(vec![malformed(draw)]),
         Thousand => calls((0..1_000).map(|n| call(n, BELL, json!({}))).collect()),
-        Hostile => calls(vec![call(0, "recall", json!({ "query": "* OR 1=1 -- everything about everybody\u{0}\u{202e}", "audience": "all" }))]),
+        Hostile => {
+            calls(vec![call(0, "recall", json!({ "query": "* OR 1=1 -- everything about everybody\u{0}\u{202e}", "audience": "all" }))])
+        }
         Cut => Err(ModelError::Cut),
         RateLimited => Err(ModelError::RateLimited { retry_after: draw.coin().then(|| draw.millis(100, 30_000)) }),
         Unavailable => Err(ModelError::Unavailable("503".to_owned())),

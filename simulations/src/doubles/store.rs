@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use hearth_conformance::double::MemoryStore;
+use hearth_domain::delivery::Delivery;
 use hearth_domain::household::{Audience, Member};
 use hearth_domain::ids::{ConversationId, MemberId};
 use hearth_domain::journal::{Digest, Entry};
@@ -12,7 +13,6 @@ use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, Write};
-use hearth_domain::delivery::Delivery;
 use tokio::task::AbortHandle;
 
 use crate::faults::store::SimStoreFaults;

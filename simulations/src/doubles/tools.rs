@@ -111,7 +111,9 @@ fn act(world: &World, call: &Invocation) -> Result<ToolOutput, ToolError> {
     match call.name.as_str() {
         "clock" => {
             let zone = call.arguments.get("zone").and_then(Value::as_str);
-            let zone = zone.map_or(Ok(call.now.time_zone().clone()), TimeZone::get).map_err(|_| ToolError::BadArguments("no such zone".to_owned()))?;
+            let zone = zone
+                .map_or(Ok(call.now.time_zone().clone()), TimeZone::get)
+                .map_err(|_| ToolError::BadArguments("no such zone".to_owned()))?;
             Ok(ToolOutput { value: json!({ "now": call.now.timestamp().to_zoned(zone).to_string() }), label: call.label.clone() })
         }
         BELL | LAMP => {

@@ -50,7 +50,9 @@ impl Interceptor for SimWires {
         let verdict = self.draw(passage.manner);
         match verdict {
             Verdict::Pass => self.world.note(format!("{message} to {}", passage.to)),
-            Verdict::Refuse | Verdict::Delay(_) | Verdict::LoseReply => self.world.note(format!("{message} to {}: {verdict:?}", passage.to)),
+            Verdict::Refuse | Verdict::Delay(_) | Verdict::LoseReply => {
+                self.world.note(format!("{message} to {}: {verdict:?}", passage.to))
+            }
         }
         verdict
     }

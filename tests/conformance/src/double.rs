@@ -126,7 +126,11 @@ impl MemoryStore {
     }
 
     /// Runs an operation under the faults.
-    fn act<T: Send + 'static>(&self, operation: Operation, act: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static) -> StoreFuture<T> {
+    fn act<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        act: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<T> {
         let this = self.clone();
         async move {
             let Some((faults, sleep)) = this.faults.clone() else { return act(&this) };

@@ -164,7 +164,14 @@ pub fn session(name: &str) -> Session {
 /// A fact for the journal.
 #[must_use]
 pub fn happened(kind: FactKind, subject: &str) -> Fact {
-    Fact { kind, who: Some(who("ada")), subject: subject.to_owned(), detail: "word".to_owned(), content: Some(Digest::of(b"text")), at: at(0) }
+    Fact {
+        kind,
+        who: Some(who("ada")),
+        subject: subject.to_owned(),
+        detail: "word".to_owned(),
+        content: Some(Digest::of(b"text")),
+        at: at(0),
+    }
 }
 
 /// These rows and one entry, at the end of the chain.

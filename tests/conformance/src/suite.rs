@@ -66,7 +66,8 @@ impl Check {
 /// All checks.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    [chain::CHECKS, conversations::CHECKS, lifecycle::CHECKS, memories::CHECKS, pending::CHECKS, round_trips::CHECKS, search::CHECKS].concat()
+    [chain::CHECKS, conversations::CHECKS, lifecycle::CHECKS, memories::CHECKS, pending::CHECKS, round_trips::CHECKS, search::CHECKS]
+        .concat()
 }
 
 /// Runs all checks, each on a store that `make` gives, and names those that failed.

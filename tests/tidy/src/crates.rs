@@ -83,7 +83,7 @@ pub const FOREIGN: [(&str, &[&str]); 13] = [
 /// What only the tests of a crate may name.
 pub const FOREIGN_IN_TESTS: [(&str, &str, &str); 2] = [
     ("hearth-web", "actix", "its tests raise a house"),
-    ("hearth", "surrealdb", "acceptance writes what a newer house would have written"),
+    ("hearth", "surrealdb-core", "acceptance writes what a newer house would have written"),
 ];
 
 /// Edges that the one-way rule does not know.
@@ -164,8 +164,8 @@ mod tests {
         assert_eq!(foreign(&package("hearth-actors", "surrealdb-core", None, &[])), ["hearth-actors may not name surrealdb-core"]);
         assert!(foreign(&package("hearth-adapters", "surrealdb-core", None, &[])).is_empty());
         assert_eq!(foreign(&package("hearth-domain", "actix", None, &[])).len(), 1);
-        assert_eq!(foreign(&package("hearth", "surrealdb", None, &[])).len(), 1);
-        assert!(foreign(&package("hearth", "surrealdb", Some("dev"), &[])).is_empty());
+        assert_eq!(foreign(&package("hearth", "surrealdb-core", None, &[])).len(), 1);
+        assert!(foreign(&package("hearth", "surrealdb-core", Some("dev"), &[])).is_empty());
         assert_eq!(foreign(&package("hearth-web", "tokio", None, &["test-util"])).len(), 1);
         assert!(foreign(&package("hearth-web", "tokio", Some("dev"), &["test-util"])).is_empty());
     }

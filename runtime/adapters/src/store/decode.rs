@@ -353,5 +353,10 @@ pub(super) fn entry(mut row: Row) -> Decoded<Entry> {
         content,
         at: row.time("at")?,
     };
-    Ok(Entry { seq: u64::try_from(seq).map_err(|_| row.damage("id"))?, fact, previous: row.digest("previous")?, digest: row.digest("digest")? })
+    Ok(Entry {
+        seq: u64::try_from(seq).map_err(|_| row.damage("id"))?,
+        fact,
+        previous: row.digest("previous")?,
+        digest: row.digest("digest")?,
+    })
 }

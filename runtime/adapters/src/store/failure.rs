@@ -59,15 +59,32 @@ pub(super) fn failure(error: &Error) -> Failure {
     if error.is_connection() {
         return Failure::Other(StoreError::Unavailable(text.to_owned()));
     }
-    Failure::Other(known_cause(text).unwrap_or_else(|| StoreError::Refused(text.to_owned())))
+    // Only what the engine says about itself is looked through for causes: a refused value is quoted as well.
+    let engine = text.starts_with("There was a problem") || text.starts_with("IO error");
+    let cause = if engine { known_cause(text) } else { None };
+    Failure::Other(cause.unwrap_or_else(|| StoreError::Refused(unquoted(text))))
+}
+
+/// A refusal without the value that was refused: it may be private.
+fn unquoted(text: &str) -> String {
+    shorten(text.split(" but found").next().unwrap_or_default())
 }
 
 /// The error that a text of the engine or of the operating system names, if it names one.
 pub(super) fn known_cause(text: &str) -> Option<StoreError> {
     const FULL: &[&str] = &["os error 28", "os error 122", "os error 27", "No space left", "Disk quota"];
     const READ_ONLY: &[&str] = &["os error 30", "os error 13", "os error 1)", "Read-only file system", "Permission denied"];
-    const DAMAGED: &[&str] =
-        &["orrupt", "hecksum", "anifest", "WAL error", "Invalid table", "invalid table", "SSTable error", "Failed to deserialize", "revision"];
+    const DAMAGED: &[&str] = &[
+        "orrupt",
+        "hecksum",
+        "anifest",
+        "WAL error",
+        "Invalid table",
+        "invalid table",
+        "SSTable error",
+        "Failed to deserialize",
+        "revision",
+    ];
     let lists = [(FULL, StoreError::DiskFull), (READ_ONLY, StoreError::ReadOnly), (DAMAGED, StoreError::Damaged(shorten(text)))];
     lists.into_iter().find(|(words, _)| words.iter().any(|word| text.contains(word))).map(|(_, error)| error)
 }
@@ -76,7 +93,9 @@ pub(super) fn known_cause(text: &str) -> Option<StoreError> {
 pub(super) fn io_failure(error: &std::io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull,
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory | ErrorKind::AlreadyExists => StoreError::ReadOnly,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            StoreError::ReadOnly
+        }
         _ => known_cause(&error.to_string()).unwrap_or_else(|| StoreError::Unavailable(error.to_string())),
     }
 }
@@ -98,8 +117,14 @@ mod tests {
     fn causes_of_the_system_are_recognised_in_the_engines_words() {
         assert_eq!(of("IO error: No space left on device (os error 28)"), StoreError::DiskFull.into());
         assert_eq!(of("IO error: Read-only file system (os error 30)"), StoreError::ReadOnly.into());
-        assert!(matches!(of("WAL corruption in segment 1 at offset 7: x"), Failure::Other(StoreError::Damaged(_))));
-        assert!(matches!(of("Couldn't coerce value for field `at`"), Failure::Other(StoreError::Refused(_))));
+        let damage = of("There was a problem with a transaction: WAL corruption in segment 1 at offset 7: x");
+        assert!(matches!(damage, Failure::Other(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_refused_value_is_neither_quoted_nor_looked_through() {
+        let refused = StoreError::Refused("Couldn't coerce value for field `at`: Expected `datetime`".to_owned());
+        assert_eq!(of("Couldn't coerce value for field `at`: Expected `datetime` but found 'a corrupt secret'"), refused.into());
     }
 
     #[test]

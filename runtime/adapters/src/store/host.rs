@@ -27,7 +27,12 @@ impl Host {
         if let Some(runtime) = runtime.as_ref() {
             return Ok(runtime.handle().clone());
         }
-        let started = Builder::new_multi_thread().worker_threads(WORKERS).thread_stack_size(STACK_BYTES).thread_name("hearth-store").enable_all().build();
+        let started = Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_stack_size(STACK_BYTES)
+            .thread_name("hearth-store")
+            .enable_all()
+            .build();
         let started = started.map_err(|error| StoreError::Unavailable(format!("its threads could not be started: {error}")))?;
         let handle = started.handle().clone();
         *runtime = Some(started);
@@ -54,11 +59,16 @@ impl Host {
     }
 }
 
-impl Drop for Host {
-    fn drop(&mut self) {
-        // The last owner may be one of the runtime's own tasks, where waiting for its end would never end.
-        if let Some(runtime) = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+impl Host {
+    /// Ends the threads after one last thing, and waits for neither: the last owner may be one of their own tasks.
+    pub(super) fn end(&self, last: impl Future<Output = ()> + Send + 'static) {
+        let Some(runtime) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let ending = move || {
+            runtime.block_on(last);
             runtime.shutdown_background();
+        };
+        if std::thread::Builder::new().name("hearth-store-end".to_owned()).stack_size(STACK_BYTES).spawn(ending).is_err() {
+            tracing::warn!(target: "hearth::store", "the database could not be closed: no thread for it");
         }
     }
 }

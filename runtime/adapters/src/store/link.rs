@@ -91,6 +91,12 @@ impl Link {
 
     /// Connects to a server.
     pub(super) async fn to_server(server: &Server) -> Result<Self, StoreError> {
+        if [&server.namespace, &server.database]
+            .iter()
+            .any(|name| name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+        {
+            return Err(StoreError::Refused("namespace and database may have letters, digits, `-` and `_` only".to_owned()));
+        }
         let connect = async {
             let db = surrealdb::engine::any::connect(server.url.as_str()).await?;
             db.signin(Root { username: server.user.clone(), password: server.password.expose_secret().to_owned() }).await?;

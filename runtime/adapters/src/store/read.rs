@@ -32,7 +32,6 @@ pub(super) fn limit(number: usize) -> Value {
     Value::Number(Number::Int(i64::try_from(number).unwrap_or(i64::MAX)))
 }
 
-
 /// All members.
 pub(super) async fn members(link: &Link) -> Read<Vec<Member>> {
     all("member", link.ask("SELECT * FROM member", Object::new()).await?, decode::member)

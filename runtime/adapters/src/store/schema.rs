@@ -51,7 +51,9 @@ async fn version(link: &Link, server: Option<&Server>) -> Result<u32, StoreError
     let found = match link.ask(READ, Object::new()).await {
         Err(Failure::Other(StoreError::Refused(_))) => {
             let (namespace, database) = link.names(server);
-            let names = format!("DEFINE NAMESPACE IF NOT EXISTS `{namespace}`; USE NS `{namespace}`; DEFINE DATABASE IF NOT EXISTS `{database}`; USE DB `{database}`;");
+            let names = format!(
+                "DEFINE NAMESPACE IF NOT EXISTS `{namespace}`; USE NS `{namespace}`; DEFINE DATABASE IF NOT EXISTS `{database}`; USE DB `{database}`;"
+            );
             link.ask(format!("{names}\n{HOUSE}"), Object::new()).await?;
             link.ask(READ, Object::new()).await?
         }

@@ -46,7 +46,7 @@ fn a_migration_brings_an_older_store_forward_and_an_older_house_refuses_it() {
     let one = in_memory(&TWO[..1]);
     let opened = wait(one.open()).unwrap();
     assert_eq!((opened.schema, opened.migrated_from), (1, None));
-    wait(one.apply(sample::group(&mut Head::EMPTY, [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
+    wait(one.apply(sample::group(&mut Head::EMPTY.clone(), [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
     let two = beside(&one, TWO);
     let opened = wait(two.open()).unwrap();
     assert_eq!((opened.schema, opened.migrated_from, opened.head.seq), (2, Some(1), 1));
@@ -60,7 +60,7 @@ fn a_migration_brings_an_older_store_forward_and_an_older_house_refuses_it() {
 fn a_migration_that_fails_leaves_the_store_as_it_was() {
     let one = in_memory(&TWO[..1]);
     wait(one.open()).unwrap();
-    wait(one.apply(sample::group(&mut Head::EMPTY, [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
+    wait(one.apply(sample::group(&mut Head::EMPTY.clone(), [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
     assert!(matches!(wait(beside(&one, BROKEN).open()), Err(StoreError::Refused(_))));
     assert_eq!(wait(one.open()).unwrap().schema, 1);
     assert_eq!(wait(one.members()).unwrap(), [sample::member("ada", Role::Owner)]);
@@ -144,14 +144,15 @@ fn any_result_of_a_tool_is_read_back() {
     let store = in_memory(schema::MIGRATIONS);
     let mut head = wait(store.open()).unwrap().head;
     wait(store.apply(sample::group(&mut head, [Write::Turn(sample::turn("kitchen", 1))]))).unwrap();
-    let mut index = 0;
+    let place = std::cell::RefCell::new((0, head));
     let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(value in json(), text in any::<String>())| {
         let call = hearth_domain::ids::CallId::derived(&[&text]);
         let body = StepBody::Outcome { call, provider_call: text.clone(), name: text, result: Ok(value) };
-        let step = Step { turn: sample::turn_id("kitchen", 1), index, body, label: sample::said_to(&["ada"]), at: sample::at(0) };
-        index += 1;
-        wait(store.apply(sample::group(&mut head, [Write::Step(step.clone())]))).unwrap();
+        let (index, head) = &mut *place.borrow_mut();
+        let step = Step { turn: sample::turn_id("kitchen", 1), index: *index, body, label: sample::said_to(&["ada"]), at: sample::at(0) };
+        *index += 1;
+        wait(store.apply(sample::group(head, [Write::Step(step.clone())]))).unwrap();
         let state = wait(store.conversation(sample::place("kitchen"), 0)).unwrap();
         prop_assert_eq!(state.steps[&step.turn].last(), Some(&step));
     });

@@ -20,6 +20,9 @@ const CONCURRENCY: [usize; 4] = [1, 8, 32, 100];
 const TURNS: usize = 1_000;
 /// Turns of each conversation that are not counted.
 const WARM: usize = 3;
+/// Turns after which a talker goes on in a new conversation: what a household's conversation has before a pause. A longer history
+/// costs more at every turn, the model's tokens first of all.
+const LENGTH: usize = 25;
 /// Writes for the comparison with the bare disk.
 const SYNCS: usize = 500;
 /// Bytes of such a write.
@@ -85,6 +88,9 @@ impl Talker {
     async fn talk(&mut self, model: &Model, turns: usize) -> anyhow::Result<Vec<Duration>> {
         let mut samples = Vec::with_capacity(turns);
         for _ in 0..turns {
+            if self.said > 0 && self.said.is_multiple_of(LENGTH) {
+                self.next_conversation().await?;
+            }
             self.said = self.said.saturating_add(1);
             let text = format!("say hello to number {} in {}", self.said, self.thread);
             let began = Instant::now();
@@ -94,6 +100,17 @@ impl Talker {
             self.client.send(&ClientFrame::Seen { upto: seq }).await?;
         }
         Ok(samples)
+    }
+
+    async fn next_conversation(&mut self) -> anyhow::Result<()> {
+        let thread = format!("{}-{}", self.thread, self.said);
+        self.client.send(&ClientFrame::Open { member: None, thread, cursor: Some(0) }).await?;
+        while let Some(frame) = self.client.next().await? {
+            if matches!(frame, HouseFrame::Opened { .. }) {
+                return Ok(());
+            }
+        }
+        bail!("the scratch house has gone")
     }
 
     /// One turn; the answer's place.

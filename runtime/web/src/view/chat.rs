@@ -51,7 +51,11 @@ impl Shown<'_> {
         let mut open = BTreeSet::new();
         for message in self.messages.iter().filter(|_| !self.archive) {
             if let Some(turn) = message.turn {
-                if message.purpose == Purpose::Said { open.insert(turn) } else { open.remove(&turn) };
+                if message.purpose == Purpose::Said {
+                    open.insert(turn)
+                } else {
+                    open.remove(&turn)
+                };
             }
         }
         open

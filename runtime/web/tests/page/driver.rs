@@ -1,6 +1,7 @@
 //! A browser, driven over the WebDriver protocol by chromedriver.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -32,15 +33,19 @@ impl Driver {
             .spawn()
             .unwrap_or_else(|error| panic!("these tests need the packages chromium and chromium-driver: {error}"));
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = lines.map_while(Result::ok).find_map(|line| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok());
+        let port =
+            lines.map_while(Result::ok).find_map(|line| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok());
         let mut driver = Self { process, port: port.unwrap_or_else(|| panic!("chromedriver did not start")), session: String::new() };
         let mut options = json!({ "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1280,860"] });
         match kind {
             Kind::Desktop => (),
-            Kind::Phone => options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0, "touch": true } }),
+            Kind::Phone => {
+                options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0, "touch": true } })
+            }
             Kind::WithoutScript => options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 }),
         }
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } } } });
+        let wanted =
+            json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } } } });
         driver.session = driver.call("POST", "/session", &wanted)["sessionId"].as_str().unwrap().to_owned();
         driver
     }
@@ -124,8 +129,12 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.call("DELETE", &format!("/session/{}", self.session), &Value::Null);
+        // Chromium ends with its session, not with chromedriver; a test that fails must leave none behind.
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            drop(stream.set_read_timeout(Some(PATIENCE)));
+            let (session, port) = (&self.session, self.port);
+            let asked = write!(stream, "DELETE /session/{session} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+            drop(asked.and_then(|()| stream.read(&mut [0; 1])));
         }
         drop(self.process.kill());
         drop(self.process.wait());

@@ -1,5 +1,9 @@
 //! The page as a person sees it: Chromium against a real server. Pictures are kept in the target folder's `tmp`.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a failure is the message")]
+#![expect(clippy::disallowed_methods, reason = "a test has a real clock, and the house a thread of its own")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "the double reads text alone")]
+
 mod driver;
 #[path = "../web/http.rs"]
 #[expect(dead_code, reason = "shared with the tests of the wire")]
@@ -115,7 +119,12 @@ fn markup_never_runs() {
     driver.wait("document.querySelectorAll('.msg.answer').length === 1");
     driver.go(&house.origin());
     driver.wait("document.body.dataset.stream === 'open'");
-    assert_eq!(driver.eval("window.hacked === undefined && document.querySelectorAll('#log img, #log script, #log [href^=javascript]').length === 0"), true);
+    assert_eq!(
+        driver.eval(
+            "window.hacked === undefined && document.querySelectorAll('#log img, #log script, #log [href^=javascript]').length === 0"
+        ),
+        true
+    );
     assert_eq!(driver.eval("performance.getEntriesByType('resource').every((entry) => entry.name.startsWith(location.origin))"), true);
     assert_eq!(driver.complaints(), [] as [String; 0]);
 }

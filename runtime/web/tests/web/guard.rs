@@ -24,7 +24,8 @@ fn a_foreign_host_is_refused_everywhere() {
 fn forwarded_headers_change_nothing() {
     let house = House::new();
     let browser = house.login("Ada");
-    let forwarded = [("Host", "evil.example"), ("X-Forwarded-Host", &*house.host()), ("Forwarded", "host=127.0.0.1"), ("Cookie", &*browser.cookie)];
+    let forwarded =
+        [("Host", "evil.example"), ("X-Forwarded-Host", &*house.host()), ("Forwarded", "host=127.0.0.1"), ("Cookie", &*browser.cookie)];
     assert_eq!(send(house.port, "GET", "/me", &forwarded, b"").status, 421);
 }
 
@@ -93,7 +94,15 @@ fn a_body_that_is_too_large_is_refused_before_it_is_read() {
 fn every_answer_wears_the_headers() {
     let house = House::new();
     let browser = house.login("Ada");
-    let answers = [browser.get("/"), browser.get("/me"), house.get("/"), house.get("/nowhere"), house.get("/login"), browser.say("n", ""), house.get("/healthz")];
+    let answers = [
+        browser.get("/"),
+        browser.get("/me"),
+        house.get("/"),
+        house.get("/nowhere"),
+        house.get("/login"),
+        browser.say("n", ""),
+        house.get("/healthz"),
+    ];
     for answer in answers {
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
@@ -118,12 +127,18 @@ fn the_tree_and_the_figures_are_the_owners() {
     ada.talk("n", "say:hello");
     let figures = ada.get("/metrics");
     assert!(figures.header("content-type").unwrap().starts_with("application/openmetrics-text"));
-    for part in ["hearth_mailbox_high_water{room=\"store\"}", "hearth_actors_running{room=\"conversations/each\"} 1", "hearth_store_rows{kind=\"messages\"} 2", "# EOF"] {
+    for part in [
+        "hearth_mailbox_high_water{room=\"store\"}",
+        "hearth_actors_running{room=\"conversations/each\"} 1",
+        "hearth_store_rows{kind=\"messages\"} 2",
+        "# EOF",
+    ] {
         assert!(figures.body.contains(part), "{part} in {}", figures.body);
     }
     assert!(!figures.body.contains("cnv_") && !figures.body.contains("mem_"));
     let host = house.host();
-    let bearer = |token: &str| send(house.port, "GET", "/metrics", &[("Host", &host), ("Authorization", &format!("Bearer {token}"))], b"").status;
+    let bearer =
+        |token: &str| send(house.port, "GET", "/metrics", &[("Host", &host), ("Authorization", &format!("Bearer {token}"))], b"").status;
     assert_eq!(bearer(METRICS_TOKEN), 200);
     assert_eq!(bearer("guess"), 401);
     assert!((0..20).any(|_| bearer("guess") == 429));

@@ -1,7 +1,7 @@
+use futures_util::FutureExt as _;
 use hearth_domain::household::Member;
 use hearth_domain::journal::FactKind;
 use hearth_domain::store::Store as _;
-use futures_util::FutureExt as _;
 
 use crate::http::send;
 use crate::support::House;
@@ -126,7 +126,8 @@ fn a_session_outlives_a_restart_of_the_house_and_a_link_does_not() {
     let house = House::new();
     let browser = house.login("Ada");
     browser.talk("n", "say:before");
-    let (cookie, port, store, link) = (browser.cookie.clone(), house.port, house.store.successor(), house.links.issue(Member::id_of("Ada")));
+    let (cookie, port, store, link) =
+        (browser.cookie.clone(), house.port, house.store.successor(), house.links.issue(Member::id_of("Ada")));
     drop(house);
     let house = House::again(store, port);
     let page = send(port, "GET", "/", &[("Host", &house.host()), ("Cookie", &cookie)], b"");

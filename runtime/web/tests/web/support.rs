@@ -77,7 +77,9 @@ impl Model for Echo {
         let gate = Arc::clone(&self.0);
         async move {
             let told = request.history.iter().rev().find_map(|utterance| match utterance {
-                Utterance::User { parts } => parts.iter().find_map(|part| if let Part::Text { text } = part { Some(text.clone()) } else { None }),
+                Utterance::User { parts } => {
+                    parts.iter().find_map(|part| if let Part::Text { text } = part { Some(text.clone()) } else { None })
+                }
                 _ => None,
             });
             let told = told.unwrap_or_default();
@@ -219,7 +221,14 @@ impl Drop for House {
     }
 }
 
-async fn serve(listener: TcpListener, ports: Ports, house: Household, login: LoginLinks, up: mpsc::Sender<()>, stopped: oneshot::Receiver<()>) {
+async fn serve(
+    listener: TcpListener,
+    ports: Ports,
+    house: Household,
+    login: LoginLinks,
+    up: mpsc::Sender<()>,
+    stopped: oneshot::Receiver<()>,
+) {
     let (spec, doors) = build(&ports, &house);
     let metrics = Arc::new(Metrics::new());
     let root = Root::start(spec, RootOptions { seed: 1, observer: Some(metrics.clone()), watchdog: None });
@@ -301,6 +310,10 @@ fn post(port: u16, path: &str, headers: &[(&str, String)], body: &str) -> Answer
 
 /// Fields as a form sends them.
 pub(crate) fn form(fields: &[(&str, &str)]) -> String {
-    let encode = |text: &str| text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect::<String>();
+    let encode = |text: &str| {
+        text.bytes()
+            .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect::<String>()
+    };
     fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }

@@ -118,7 +118,8 @@ impl Rows {
         let row = self.conversations.get(&id).cloned();
         let upto = row.as_ref().and_then(|row| row.summary.as_ref()).map_or(0, |summary| summary.upto);
         let messages = self.newest(id, upto, tail);
-        let mut open: Vec<(u64, Turn)> = self.open_turns().filter(|turn| turn.conversation == id).map(|turn| (self.place(turn), turn.clone())).collect();
+        let mut open: Vec<(u64, Turn)> =
+            self.open_turns().filter(|turn| turn.conversation == id).map(|turn| (self.place(turn), turn.clone())).collect();
         open.sort_by_key(|(seq, turn)| (*seq, turn.at, turn.id));
         let open: Vec<Turn> = open.into_iter().map(|(_, turn)| turn).collect();
         let wanted: BTreeSet<MessageId> = open.iter().map(|turn| turn.message).collect();

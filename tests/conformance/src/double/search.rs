@@ -11,7 +11,8 @@ const B: f64 = 0.75;
 
 /// The entries that the audience may read and that have any of the words, best first.
 pub(super) fn search<'a>(memories: impl Iterator<Item = &'a Memory>, search: &MemorySearch) -> Vec<MemoryHit> {
-    let texts: Vec<(&Memory, Vec<String>)> = memories.filter(|row| !matches!(row.kind, MemoryKind::Item { .. })).map(|row| (row, words(&row.text))).collect();
+    let texts: Vec<(&Memory, Vec<String>)> =
+        memories.filter(|row| !matches!(row.kind, MemoryKind::Item { .. })).map(|row| (row, words(&row.text))).collect();
     let terms: Vec<String> = search_terms(&search.words).iter().map(|term| stem(term)).collect();
     let corpus = Corpus::of(&texts);
     let mut hits: Vec<MemoryHit> = texts

@@ -47,7 +47,13 @@ async fn summary(mut house: House) -> Outcome {
 }
 
 fn reply(name: &str, seq: u64, index: u32) -> Step {
-    let body = StepBody::Reply { text: index.to_string(), calls: Vec::new(), provider: "p".to_owned(), usage: Usage::default(), stop: StopReason::End };
+    let body = StepBody::Reply {
+        text: index.to_string(),
+        calls: Vec::new(),
+        provider: "p".to_owned(),
+        usage: Usage::default(),
+        stop: StopReason::End,
+    };
     Step { turn: turn_id(name, seq), index, body, label: Label::neutral(), at: at(0) }
 }
 
@@ -97,7 +103,9 @@ async fn apart(mut house: House) -> Outcome {
 
 async fn cursor(mut house: House) -> Outcome {
     said(&mut house, "kitchen", 7).await?;
-    for (after, limit, expected) in [(0, 3, vec![1, 2, 3]), (3, 3, vec![4, 5, 6]), (6, 3, vec![7]), (7, 3, vec![]), (2, 0, vec![]), (u64::MAX, 3, vec![])] {
+    for (after, limit, expected) in
+        [(0, 3, vec![1, 2, 3]), (3, 3, vec![4, 5, 6]), (6, 3, vec![7]), (7, 3, vec![]), (2, 0, vec![]), (u64::MAX, 3, vec![])]
+    {
         let page = house.store.messages(place("kitchen"), after, limit).await?;
         same("a page", &page.iter().map(|row| row.seq).collect::<Vec<_>>(), &expected)?;
     }

@@ -85,7 +85,10 @@ async fn listed(mut house: House) -> Outcome {
 async fn limit(mut house: House) -> Outcome {
     let secret = Readers::only([who("bob")]);
     let mut rows: Vec<Memory> = (0..20).map(|n| labelled(&format!("secret{n}"), MemoryKind::Fact, &secret)).collect();
-    rows.push(Memory { text: "chocolate is in the cupboard in the hall behind the old coats".to_owned(), ..labelled("ours", MemoryKind::Fact, &Readers::household()) });
+    rows.push(Memory {
+        text: "chocolate is in the cupboard in the hall behind the old coats".to_owned(),
+        ..labelled("ours", MemoryKind::Fact, &Readers::household())
+    });
     house.write(rows.into_iter().map(Write::Memory)).await?;
     let search = MemorySearch { words: "chocolate cake".to_owned(), audience: Audience::of([(who("ada"), Role::Owner)]), limit: 1 };
     let hits = house.store.search(search).await?;
@@ -105,7 +108,10 @@ async fn order(mut house: House) -> Outcome {
 async fn count(mut house: House) -> Outcome {
     let mut foreign = labelled("b", MemoryKind::Fact, &Readers::public());
     foreign.member = who("bob");
-    let own = [labelled("a", MemoryKind::Fact, &Readers::nobody()), labelled("c", MemoryKind::Item { list: "x".to_owned(), done: true }, &Readers::nobody())];
+    let own = [
+        labelled("a", MemoryKind::Fact, &Readers::nobody()),
+        labelled("c", MemoryKind::Item { list: "x".to_owned(), done: true }, &Readers::nobody()),
+    ];
     house.write(own.into_iter().chain([foreign]).map(Write::Memory)).await?;
     same("ada's", &house.store.memory_count(who("ada")).await?, &2)?;
     same("bob's", &house.store.memory_count(who("bob")).await?, &1)?;

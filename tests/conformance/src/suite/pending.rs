@@ -51,7 +51,9 @@ async fn unfinished(mut house: House) -> Outcome {
     house.write(names.map(|name| Write::Conversation(conversation(name)))).await?;
     let mut ended = turn("attic", 1);
     ended.state = TurnState::Answered;
-    house.write([Write::Turn(turn("kitchen", 5)), Write::Turn(turn("garden", 2)), Write::Turn(turn("garden", 9)), Write::Turn(ended)]).await?;
+    house
+        .write([Write::Turn(turn("kitchen", 5)), Write::Turn(turn("garden", 2)), Write::Turn(turn("garden", 9)), Write::Turn(ended)])
+        .await?;
     same("unfinished", &house.store.unfinished().await?, &vec![conversation("garden"), conversation("kitchen")])
 }
 
@@ -74,8 +76,15 @@ async fn counts(mut house: House) -> Outcome {
             Write::Delivery(delivery(4, DeliveryState::Failed)),
         ])
         .await?;
-    let expected =
-        Counts { conversations: 1, messages: 2, open_turns: 1, memories: 1, pending_reminders: 1, pending_deliveries: 2, unknown_deliveries: 1 };
+    let expected = Counts {
+        conversations: 1,
+        messages: 2,
+        open_turns: 1,
+        memories: 1,
+        pending_reminders: 1,
+        pending_deliveries: 2,
+        unknown_deliveries: 1,
+    };
     same("counts", &house.store.counts().await?, &expected)?;
     same("the clock of the samples", &at(1), &turn("kitchen", 1).at)
 }

@@ -14,7 +14,9 @@ use hearth_domain::tool::ToolError;
 use serde_json::json;
 
 use super::{Check, House, Outcome, boxed, check, same};
-use crate::sample::{adults, at, conversation, delivery, fact, member, memory, message, place, reminder, said_to, session, turn, turn_id, who};
+use crate::sample::{
+    adults, at, conversation, delivery, fact, member, memory, message, place, reminder, said_to, session, turn, turn_id, who,
+};
 
 pub(super) const CHECKS: &[Check] = &[
     check("members are read back and replaced", |house| boxed(members(house))),
@@ -119,7 +121,13 @@ async fn turns(mut house: House) -> Outcome {
 fn bodies() -> Vec<StepBody> {
     let odd = json!({"id": "a:b", "n": 1.0, "big": u64::MAX, "deep": [[null, {"": "2026-01-01T00:00:00Z"}], -0.5, true], "Ω": "u'x'"});
     let call = |arguments| ToolCall { id: "call_1".to_owned(), name: "lists.add".to_owned(), arguments };
-    let reply = |stop, calls| StepBody::Reply { text: "Let me see.".to_owned(), calls, provider: "house".to_owned(), usage: Usage::default(), stop };
+    let reply = |stop, calls| StepBody::Reply {
+        text: "Let me see.".to_owned(),
+        calls,
+        provider: "house".to_owned(),
+        usage: Usage::default(),
+        stop,
+    };
     let id = CallId::derived(&["1"]);
     let outcome = |result| StepBody::Outcome { call: id, provider_call: "call_1".to_owned(), name: "lists.add".to_owned(), result };
     let errors = [
@@ -137,7 +145,13 @@ fn bodies() -> Vec<StepBody> {
         reply(StopReason::End, Vec::new()),
         reply(StopReason::Length, Vec::new()),
         reply(StopReason::Refused, Vec::new()),
-        StepBody::Intent { call: id, provider_call: "call_1".to_owned(), name: "lists.add".to_owned(), arguments: odd.clone(), idempotent: true },
+        StepBody::Intent {
+            call: id,
+            provider_call: "call_1".to_owned(),
+            name: "lists.add".to_owned(),
+            arguments: odd.clone(),
+            idempotent: true,
+        },
         outcome(Ok(odd)),
         outcome(Ok(json!(null))),
     ];

@@ -52,7 +52,8 @@ async fn ranking(mut house: House) -> Outcome {
 }
 
 async fn rarity(mut house: House) -> Outcome {
-    remember(&mut house, &["school starts early", "school ends late", "school trip tuesday", "school lunch paid", "dentist visit tuesday"]).await?;
+    remember(&mut house, &["school starts early", "school ends late", "school trip tuesday", "school lunch paid", "dentist visit tuesday"])
+        .await?;
     same("the rare word", &texts(&house, "school dentist").await?.first().map(String::as_str), &Some("dentist visit tuesday"))
 }
 
@@ -99,16 +100,62 @@ async fn limit(mut house: House) -> Outcome {
 
 /// Texts that a person could type, or paste, or attack with.
 const ODD: &[&str] = &[
-    "'", "\"", "''", "` OR 1=1; --", "@@", "@1@", "$words", "{", "}", "[]", "\\", "\\'", "/* */", "--", "#", "\0", "\u{feff}", "\u{202e}abc",
-    "'; REMOVE TABLE memory; --", "日本語の検索", "поиск", "🏠🔥", "e\u{301}", "ß", "İ", "ﬁ", "𝔘𝔫𝔦", "a:b", "u'00000000-0000-0000-0000-000000000000'",
-    "NONE", "null", "true", "AND", "OR", "NOT (", "*", "%", "?", "tea*", "\"tea", "tea -milk", "\n\r\t", "1e999", "٣", "ำ", "ᚠᚢ", "\u{10ffff}",
+    "'",
+    "\"",
+    "''",
+    "` OR 1=1; --",
+    "@@",
+    "@1@",
+    "$words",
+    "{",
+    "}",
+    "[]",
+    "\\",
+    "\\'",
+    "/* */",
+    "--",
+    "#",
+    "\0",
+    "\u{feff}",
+    "\u{202e}abc",
+    "'; REMOVE TABLE memory; --",
+    "日本語の検索",
+    "поиск",
+    "🏠🔥",
+    "e\u{301}",
+    "ß",
+    "İ",
+    "ﬁ",
+    "𝔘𝔫𝔦",
+    "a:b",
+    "u'00000000-0000-0000-0000-000000000000'",
+    "NONE",
+    "null",
+    "true",
+    "AND",
+    "OR",
+    "NOT (",
+    "*",
+    "%",
+    "?",
+    "tea*",
+    "\"tea",
+    "tea -milk",
+    "\n\r\t",
+    "1e999",
+    "٣",
+    "ำ",
+    "ᚠᚢ",
+    "\u{10ffff}",
 ];
 
 async fn odd(mut house: House) -> Outcome {
     remember(&mut house, &["Ada likes green tea"]).await?;
     for text in ODD {
         texts(&house, text).await?;
-        house.write([Write::Memory(fact(text, text)), Write::Memory(memory(text, MemoryKind::Note, &format!("{text} tea {text}")))]).await?;
+        house
+            .write([Write::Memory(fact(text, text)), Write::Memory(memory(text, MemoryKind::Note, &format!("{text} tea {text}")))])
+            .await?;
     }
     let long = ODD.concat().repeat(40);
     texts(&house, &long).await?;

@@ -73,7 +73,8 @@ fn main() -> Result<ExitCode> {
     if options.cuts > 0 {
         let keep = options.keep && options.dir.is_some();
         let Options { cuts, seconds, padding, .. } = options;
-        outcome.cuts = Some(Cuts { program: std::env::current_exe()?, cuts, seconds, talkers, padding, seed, plant, dir: dir.join("p"), keep }.run()?);
+        outcome.cuts =
+            Some(Cuts { program: std::env::current_exe()?, cuts, seconds, talkers, padding, seed, plant, dir: dir.join("p"), keep }.run()?);
     }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&outcome.json())?);

@@ -142,7 +142,8 @@ impl Reader {
         let mut found = Found { history, ..Found::default() };
         if lists {
             let shown = self.ask(Deed::ShowList).await.with_context(|| format!("the list of {}", seat.thread))?;
-            found.items = shown["items"].as_array().into_iter().flatten().filter_map(|item| item["text"].as_str()).map(str::to_owned).collect();
+            found.items =
+                shown["items"].as_array().into_iter().flatten().filter_map(|item| item["text"].as_str()).map(str::to_owned).collect();
         }
         if notes {
             let shown = self.ask(Deed::ShowNotes).await.with_context(|| format!("the notes of {}", seat.thread))?;

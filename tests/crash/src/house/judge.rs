@@ -212,7 +212,9 @@ impl Case<'_> {
                 Some(said) if said.id == line.id => {
                     tally.fault(Fault::Altered, format!("{}: {} is not what the client saw", self.name, line.seq));
                 }
-                _ => tally.fault(Fault::Lost, format!("{}: the client saw {} ({:?}), which is not there", self.name, line.seq, line.purpose)),
+                _ => {
+                    tally.fault(Fault::Lost, format!("{}: the client saw {} ({:?}), which is not there", self.name, line.seq, line.purpose))
+                }
             }
         }
         let seen: BTreeSet<u64> = self.talk.seen.iter().map(|line| line.seq).collect();
@@ -289,7 +291,10 @@ impl Case<'_> {
             let promised = answer.text.contains("remind you");
             tally.reminders += 1;
             if count != usize::from(promised) {
-                tally.fault(Fault::Reminder, format!("{}: {token} was said {count} times; the answer was: {}", self.name, brief(&answer.text)));
+                tally.fault(
+                    Fault::Reminder,
+                    format!("{}: {token} was said {count} times; the answer was: {}", self.name, brief(&answer.text)),
+                );
             }
         }
     }

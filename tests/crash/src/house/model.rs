@@ -36,8 +36,12 @@ fn respond(body: &Value, asked: &mut BTreeMap<String, u32>) -> Step {
     let (Some(deed), Some(token), true) = (Deed::of(text), tokens(text).next(), has_tools) else {
         return Step::text("They talked about this and that.");
     };
-    let results: Vec<String> =
-        messages.iter().skip(last.unwrap_or(0)).filter(|message| message["role"] == "tool").map(|message| self::text(&message["content"])).collect();
+    let results: Vec<String> = messages
+        .iter()
+        .skip(last.unwrap_or(0))
+        .filter(|message| message["role"] == "tool")
+        .map(|message| self::text(&message["content"]))
+        .collect();
     let times = asked.entry(token.to_owned()).or_default();
     *times += 1;
     let luck = luck(token);

@@ -180,7 +180,8 @@ impl Cuts {
         let mut rng = Rng::new(self.seed).split(u64::from(ground.round) + 77).split((number / MODES.len()) as u64);
         let mut at = rng.between(trace.beginning(), trace.records.len());
         if rng.once_in(2) {
-            let promise = |event: &Event| matches!(event, Event::Ack(_) | Event::SyncEnd { .. } | Event::Unlink { .. } | Event::Rename { .. });
+            let promise =
+                |event: &Event| matches!(event, Event::Ack(_) | Event::SyncEnd { .. } | Event::Unlink { .. } | Event::Rename { .. });
             let rest = trace.records.iter().enumerate().skip(at);
             at = rest.filter(|(_, record)| promise(&record.event)).map(|(index, _)| index + 1).next().unwrap_or(at);
         }
@@ -234,4 +235,3 @@ fn remove(data: &Path) -> Result<()> {
 fn facts(trace: &Trace, at: usize) -> Result<Vec<Fact>> {
     trace.acks_before(at).iter().map(|line| serde_json::from_str(line).with_context(|| format!("not a fact: {line}"))).collect()
 }
-

@@ -59,14 +59,16 @@ impl Outcome {
     fn notes(&self) -> Vec<String> {
         let kills = self.kills.iter().flat_map(|killed| killed.tally.notes.iter().cloned());
         let after = self.cuts.iter().flat_map(|cutting| &cutting.after);
-        let cuts = after.flat_map(|after| after.tally.notes.iter().map(|note| format!("{} {:?} {}: {note}", after.name, after.cut.mode, after.cut.at)));
+        let cuts = after
+            .flat_map(|after| after.tally.notes.iter().map(|note| format!("{} {:?} {}: {note}", after.name, after.cut.mode, after.cut.at)));
         kills.chain(cuts).take(40).collect()
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut head = format!("{:<22} {:>7} {:>8} {:>8} {:>8} {:>7} {:>8}", "", "crashes", "accepted", "seen", "answered", "failed", "unknown");
+        let mut head =
+            format!("{:<22} {:>7} {:>8} {:>8} {:>8} {:>7} {:>8}", "", "crashes", "accepted", "seen", "answered", "failed", "unknown");
         for fault in FAULTS {
             let name = format!("{fault:?}").to_lowercase();
             write!(head, " {:>w$}", name, w = name.len().max(5))?;
@@ -93,7 +95,8 @@ impl fmt::Display for Outcome {
 impl Outcome {
     fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(killed) = &self.kills {
-            let moments: Vec<_> = killed.moments.iter().map(|(moment, count)| format!("{} {count}", format!("{moment:?}").to_lowercase())).collect();
+            let moments: Vec<_> =
+                killed.moments.iter().map(|(moment, count)| format!("{} {count}", format!("{moment:?}").to_lowercase())).collect();
             writeln!(f, "kill -9: {}; {} starts in {:.0} s", moments.join(", "), killed.starts, killed.seconds)?;
             writeln!(f, "  start to first client served: {}; to first answer: {}", times(&killed.up_ms), times(&killed.answer_ms))?;
             more(f, &killed.tally)?;
@@ -103,7 +106,13 @@ impl Outcome {
                 writeln!(
                     f,
                     "power, run {}: {} records, {:.1} MB, {} syncs, {} facts, {} renames, {} removed",
-                    trace.name, trace.records, trace.bytes as f64 / 1e6, trace.syncs, trace.acks, trace.renames, trace.unlinks
+                    trace.name,
+                    trace.records,
+                    trace.bytes as f64 / 1e6,
+                    trace.syncs,
+                    trace.acks,
+                    trace.renames,
+                    trace.unlinks
                 )?;
                 trace.gaps.iter().try_for_each(|gap| writeln!(f, "  the trace does not tell all: {gap}"))?;
             }
@@ -125,7 +134,11 @@ fn more(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
 
 fn row(f: &mut fmt::Formatter<'_>, row: &Row<'_>) -> fmt::Result {
     let Row { name, crashes, tally } = row;
-    write!(f, "{name:<22} {crashes:>7} {:>8} {:>8} {:>8} {:>7} {:>8}", tally.accepted, tally.seen, tally.answered, tally.failed, tally.unknown)?;
+    write!(
+        f,
+        "{name:<22} {crashes:>7} {:>8} {:>8} {:>8} {:>7} {:>8}",
+        tally.accepted, tally.seen, tally.answered, tally.failed, tally.unknown
+    )?;
     for fault in FAULTS {
         let width = format!("{fault:?}").len().max(5);
         write!(f, " {:>width$}", tally.count(fault))?;

@@ -100,7 +100,10 @@ impl Talk {
         match sent.promise {
             None => sent.promise = Some(promise),
             Some(before) if before == promise => {}
-            Some(before) => self.wrong.push(format!("{token}: accepted twice, as {} at {} and as {} at {}", before.message, before.seq, promise.message, promise.seq)),
+            Some(before) => self.wrong.push(format!(
+                "{token}: accepted twice, as {} at {} and as {} at {}",
+                before.message, before.seq, promise.message, promise.seq
+            )),
         }
     }
 

@@ -111,7 +111,19 @@ impl Talker {
     pub fn new(number: usize, socket: PathBuf, stage: Rc<Stage>, witness: Witness, seed: u64, padding: usize) -> Self {
         let rng = Rng::new(seed).split(number as u64 + 1);
         let talk = Talk::new(seat(number, 0));
-        Self { number, socket, stage, witness, rng, padding, count: 0, talk, before: Vec::new(), speak_at: Instant::now(), again: Vec::new() }
+        Self {
+            number,
+            socket,
+            stage,
+            witness,
+            rng,
+            padding,
+            count: 0,
+            talk,
+            before: Vec::new(),
+            speak_at: Instant::now(),
+            again: Vec::new(),
+        }
     }
 
     /// Talks until the stage says that it is over; everything that was said and seen.

@@ -1,8 +1,8 @@
 //! Repetitions.
 
 use super::super::words::Said;
-use super::day::{self, Day};
 use super::Piece;
+use super::day::{self, Day};
 use super::part::Part;
 
 /// How often a reminder comes back.
