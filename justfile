@@ -19,7 +19,7 @@ docs:
 
 # One seed, or `just sim 1000`.
 sim seeds="50":
-    cargo run --release -p hearth-simulations -- --seeds {{seeds}}
+    cargo run --release -p hearth-simulations --bin simulate -- --seeds {{seeds}}
 
 # Process kills and power cuts; prints a table.
 crash kills="500" cuts="200":

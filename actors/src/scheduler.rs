@@ -16,7 +16,7 @@
 //! transaction that says it. The wall clock is read at every wake, at least once a minute, so that a clock that jumps is noticed.
 //! Limits: `reminders`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ use crate::store::{Save, Settle};
 
 /// Longest time between two looks at the wall clock.
 const LOOK: Duration = Duration::from_secs(60);
+/// Reminders that are remembered when they are done.
+const DONE_MAX: usize = 256;
 /// Time until a notice that could not be saved is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -90,6 +92,8 @@ struct Core {
     pending: BTreeMap<ReminderId, Reminder>,
     /// Being said, or waiting to be tried again.
     busy: BTreeMap<ReminderId, Option<Timestamp>>,
+    /// Said for the last time by this value, by which a call that is repeated after a crash is recognised.
+    done: VecDeque<ReminderId>,
 }
 
 impl Core {
@@ -122,7 +126,16 @@ impl Core {
             self.pending.insert(after.id, after);
         } else {
             self.pending.remove(&after.id);
+            self.done.push_back(after.id);
+            if self.done.len() > DONE_MAX {
+                self.done.pop_front();
+            }
         }
+    }
+
+    /// Whether this reminder has been set before.
+    fn knows(&self, id: ReminderId) -> bool {
+        self.pending.contains_key(&id) || self.done.contains(&id)
     }
 
     /// Time until the next look.
@@ -154,7 +167,7 @@ impl SchedulerActor {
     ) -> Result<Self, StartError> {
         let read = read(&store, &settle, &limits).await;
         let pending = read.map_err(|error| StartError::caused_by("the reminders could not be read", error))?;
-        let core = Core { pending: pending.into_iter().map(|reminder| (reminder.id, reminder)).collect(), busy: BTreeMap::new() };
+        let core = Core { pending: pending.into_iter().map(|reminder| (reminder.id, reminder)).collect(), ..Core::default() };
         Ok(Self { store, clock, save, settle, announce, limits, core, wake: None })
     }
 
@@ -196,11 +209,30 @@ impl SchedulerActor {
             if !matches!(noticed, Ok(Noticed::Said(_) | Noticed::Before)) {
                 tracing::warn!(reminder = %reminder.id, outcome = ?noticed, "a reminder could not be said; trying again");
             }
-            let now = this.clock.wall();
             if noticed == Ok(Noticed::Before) {
-                this.put_right(reminder.after_firing(now), ctx);
+                return this.said_before(reminder, ctx);
             }
-            this.core.noticed(now, &reminder, noticed.ok());
+            this.core.noticed(this.clock.wall(), &reminder, noticed.ok());
+            this.look(ctx);
+        }));
+    }
+
+    /// The row in the store has moved on without us, because the word of it was lost: what it says now is what will come due.
+    fn said_before(&self, reminder: Reminder, ctx: &mut Context<Self>) {
+        let (store, settle, limits) = (Arc::clone(&self.store), self.settle.clone(), self.limits.clone());
+        let read = async move { read(&store, &settle, &limits).await };
+        ctx.spawn(read.into_actor(self).map(move |found, this, ctx| {
+            let now = this.clock.wall();
+            match found.map(|rows| rows.into_iter().find(|row| row.id == reminder.id)) {
+                Ok(Some(row)) if row.due == reminder.due => {
+                    let after = row.after_firing(now);
+                    this.put_right(after.clone(), ctx);
+                    this.core.settle(after);
+                }
+                Ok(Some(row)) => this.core.settle(row),
+                Ok(None) => this.core.settle(Reminder { state: ReminderState::Done, ..reminder }),
+                Err(_) => this.core.noticed(now, &reminder, None),
+            }
             this.look(ctx);
         }));
     }
@@ -250,6 +282,10 @@ impl Handler<Remind> for SchedulerActor {
 
     fn handle(&mut self, Remind(reminder): Remind, _: &mut Context<Self>) -> Self::Result {
         let most = self.limits.reminders;
+        if self.core.knows(reminder.id) {
+            // The call that set it was interrupted by a crash and is repeated; the row may have moved on since.
+            return Box::pin(actix::fut::ready(Ok(())));
+        }
         if self.core.of(reminder.member).len() >= most {
             return Box::pin(actix::fut::ready(Err(ScheduleError::Full(most))));
         }
@@ -305,7 +341,7 @@ mod tests {
     }
 
     fn core(reminders: &[Reminder]) -> Core {
-        Core { pending: reminders.iter().map(|r| (r.id, r.clone())).collect(), busy: BTreeMap::new() }
+        Core { pending: reminders.iter().map(|r| (r.id, r.clone())).collect(), ..Core::default() }
     }
 
     #[test]
@@ -327,6 +363,17 @@ mod tests {
         core.noticed(at(131), &one, Some(Noticed::Before));
         assert!(core.due(at(1_000)).is_empty());
         assert!(core.pending.is_empty());
+    }
+
+    #[test]
+    fn one_that_was_set_before_is_known_also_when_it_is_done() {
+        let one = reminder(100, None);
+        let mut core = core(std::slice::from_ref(&one));
+        assert!(core.knows(one.id));
+        core.due(at(100));
+        core.noticed(at(100), &one, Some(Noticed::Said(Box::new(one.after_firing(at(100))))));
+        assert!(core.knows(one.id) && core.pending.is_empty());
+        assert!(!core.knows(ReminderId::derived(&["another"])));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //!
 //! Nothing sleeps in order to wait: a test reads frames, lines and exits, each with a deadline.
 
+// The futures of the database's engine are nested deeply.
+#![recursion_limit = "256"]
 #![expect(clippy::disallowed_methods, reason = "processes and sockets are read from threads, against real clocks")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test reads past the frames that it is not about")]
 

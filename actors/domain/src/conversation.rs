@@ -536,7 +536,10 @@ impl Core {
                 effects
             }
             Saving::Accept { .. } => vec![Effect::Reload("whether a message was saved is not known")],
-            Saving::Notice { ask, .. } if error == StoreError::Claimed => vec![Effect::AnswerNotice(ask, Noticed::Before)],
+            Saving::Notice { ask, message, .. } if error == StoreError::Claimed => {
+                self.give_back(message.seq);
+                vec![Effect::AnswerNotice(ask, Noticed::Before)]
+            }
             Saving::Notice { ask, .. } if error.nothing_written() => vec![Effect::AnswerNotice(ask, Noticed::Failed(error))],
             Saving::Notice { ask, .. } => {
                 // If it is there, its channel has not heard of it, and the next attempt will find it claimed.
@@ -638,6 +641,13 @@ impl Core {
         let seq = self.next_seq;
         self.next_seq = seq.saturating_add(1);
         seq
+    }
+
+    /// A place in which nothing was written is free again, unless a later one is taken.
+    fn give_back(&mut self, seq: u64) {
+        if self.next_seq == seq.saturating_add(1) {
+            self.next_seq = seq;
+        }
     }
 
     fn save(&mut self, saving: Saving, commit: Commit) -> Effect {

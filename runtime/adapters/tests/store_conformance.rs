@@ -1,5 +1,7 @@
 //! The store in a folder and the store in memory pass the suite that the double passes.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failure is the message")]
+
 use std::sync::Arc;
 
 use hearth_adapters::store::{Location, StoreConfig, SurrealStore};

@@ -1,6 +1,8 @@
 //! The store in a folder when something is wrong with the folder. Some of it needs a second process, which is this
 //! test again: started with `HEARTH_TEST_FOLDER`, [`the_other_process`] plays its part.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failure is the message")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -132,7 +134,7 @@ fn spoilt(bytes: &[u8], how: usize) -> Vec<u8> {
     let half = bytes.len() / 2;
     match how {
         0 => Vec::new(),
-        1 => bytes[..half].to_vec(),
+        1 => bytes.iter().take(half).copied().collect(),
         2 => bytes.iter().enumerate().map(|(at, byte)| if at % 97 == 13 { byte ^ 0x55 } else { *byte }).collect(),
         _ => vec![0xff; bytes.len()],
     }

@@ -1,5 +1,7 @@
 //! The double passes the suite, keeps what was applied over a crash, and fails as it is told to.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failure is the message")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -6,12 +6,13 @@ use crate::source::Source;
 pub const UNSAFE: [(&str, &str); 1] = [("tests/crash/shim/src/", "stands between a program and its libc")];
 
 /// Test files that may sleep, and why. A test waits by reading, never by guessing how long something takes.
-pub const SLEEPS: [(&str, &str); 7] = [
+pub const SLEEPS: [(&str, &str); 8] = [
     ("supervisor/tests/supervision/", "paused clock: a sleep is an instant of the test's own time"),
     ("tests/conformance/src/double.rs", "the double is slow where its plan says so; paused clock"),
     ("tests/crash/src/", "a harness of real processes and disks: looks again until a deadline, and gives a store its background time"),
     ("tests/crash/shim/src/sync.rs", "a disk that is slow to sync"),
     ("tests/scripted/src/http.rs", "a provider that is slow; looks whether its client has gone"),
+    ("runtime/adapters/tests/store_folder.rs", "looks again, a bounded number of times, whether a dropped store has given its folder back"),
     ("runtime/adapters/tests/models_failures.rs", "looks again until a deadline whether a connection was closed"),
     ("tests/acceptance/support.rs", "waits until the wall clock shows an instant at which something is due"),
 ];
@@ -89,7 +90,9 @@ pub fn sleeping_tests(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     let from = source.tests_at();
-    let sleeps = source.code_lines().filter(|(n, line)| *n >= from && (line.contains("sleep(") || line.contains("sleep_until(")));
+    let sleeps = source
+        .code_lines()
+        .filter(|(n, line)| *n >= from && ["::sleep(", " sleep(", "sleep_until("].iter().any(|call| format!(" {line}").contains(call)));
     sleeps.map(|(n, _)| source.at(n, "a test that sleeps; wait by reading, with a deadline")).collect()
 }
 

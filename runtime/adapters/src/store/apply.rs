@@ -158,11 +158,14 @@ pub(super) async fn apply(link: &Link, fence: Option<i64>, group: &Group) -> Res
 
 /// The bytes of text in a value; a fixed small number for anything else.
 fn bytes(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(values) => values.iter().map(bytes).fold(0, usize::saturating_add),
-        Value::Object(fields) => fields.iter().map(|(name, value)| bytes(value).saturating_add(name.len())).fold(0, usize::saturating_add),
-        _ => 16,
+    if let Value::String(text) = value {
+        text.len()
+    } else if let Value::Array(values) = value {
+        values.iter().map(bytes).fold(0, usize::saturating_add)
+    } else if let Value::Object(fields) = value {
+        fields.iter().map(|(name, value)| bytes(value).saturating_add(name.len())).fold(0, usize::saturating_add)
+    } else {
+        16
     }
 }
 

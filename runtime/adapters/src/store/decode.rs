@@ -29,10 +29,8 @@ pub(super) struct Row {
 impl Row {
     /// The row in a value.
     pub(super) fn of(table: &'static str, value: Value) -> Decoded<Self> {
-        match value {
-            Value::Object(fields) => Ok(Self { table, fields }),
-            _ => Err(StoreError::Damaged(format!("{table} is not a row"))),
-        }
+        let Value::Object(fields) = value else { return Err(StoreError::Damaged(format!("{table} is not a row"))) };
+        Ok(Self { table, fields })
     }
 
     fn damage(&self, field: &str) -> StoreError {
@@ -44,11 +42,13 @@ impl Row {
         self.fields.remove(field).unwrap_or_default()
     }
 
+    /// A field's value, if it has one.
+    fn given(&mut self, field: &str) -> Option<Value> {
+        self.fields.remove(field).filter(|value| !matches!(value, Value::None | Value::Null))
+    }
+
     fn inner(&mut self, field: &str) -> Decoded<Option<Self>> {
-        match self.take(field) {
-            Value::None | Value::Null => Ok(None),
-            value => Self::of(self.table, value).map(Some),
-        }
+        self.given(field).map(|value| Self::of(self.table, value)).transpose()
     }
 
     fn uuid(&mut self, field: &str) -> Decoded<Uuid> {
@@ -56,25 +56,23 @@ impl Row {
     }
 
     fn optional_uuid(&mut self, field: &str) -> Decoded<Option<Uuid>> {
-        match self.take(field) {
-            Value::Uuid(id) => Ok(Some(id.into_inner())),
-            Value::None | Value::Null => Ok(None),
-            _ => Err(self.damage(field)),
-        }
+        let Some(value) = self.given(field) else { return Ok(None) };
+        uuid_in(value).ok_or_else(|| self.damage(field)).map(Some)
     }
 
     fn text(&mut self, field: &str) -> Decoded<String> {
-        match self.take(field) {
-            Value::String(text) => Ok(text),
-            _ => Err(self.damage(field)),
-        }
+        self.optional_text(field)?.ok_or_else(|| self.damage(field))
+    }
+
+    fn optional_text(&mut self, field: &str) -> Decoded<Option<String>> {
+        let Some(value) = self.given(field) else { return Ok(None) };
+        let Value::String(text) = value else { return Err(self.damage(field)) };
+        Ok(Some(text))
     }
 
     fn flag(&mut self, field: &str) -> Decoded<bool> {
-        match self.take(field) {
-            Value::Bool(flag) => Ok(flag),
-            _ => Err(self.damage(field)),
-        }
+        let Value::Bool(flag) = self.take(field) else { return Err(self.damage(field)) };
+        Ok(flag)
     }
 
     /// A whole number.
@@ -85,10 +83,8 @@ impl Row {
 
     /// A score.
     pub(super) fn float(&mut self, field: &str) -> Decoded<f64> {
-        match self.take(field) {
-            Value::Number(Number::Float(number)) => Ok(number),
-            _ => Err(self.damage(field)),
-        }
+        let Value::Number(Number::Float(number)) = self.take(field) else { return Err(self.damage(field)) };
+        Ok(number)
     }
 
     fn time(&mut self, field: &str) -> Decoded<Timestamp> {
@@ -102,24 +98,24 @@ impl Row {
     }
 
     fn optional_word<T: DeserializeOwned>(&mut self, field: &str) -> Decoded<Option<T>> {
-        match self.take(field) {
-            Value::None => Ok(None),
-            Value::String(word) => serde_json::from_value(serde_json::Value::String(word)).map(Some).map_err(|_| self.damage(field)),
-            _ => Err(self.damage(field)),
-        }
+        let word = self.optional_text(field)?.map(serde_json::Value::String);
+        word.map(serde_json::from_value).transpose().map_err(|_| self.damage(field))
     }
 
     fn digest(&mut self, field: &str) -> Decoded<Digest> {
-        self.text(field).and_then(|text| Digest::from_str(&text).map_err(|_| self.damage(field)))
+        self.optional_digest(field)?.ok_or_else(|| self.damage(field))
+    }
+
+    fn optional_digest(&mut self, field: &str) -> Decoded<Option<Digest>> {
+        let text = self.optional_text(field)?;
+        text.map(|text| Digest::from_str(&text)).transpose().map_err(|_| self.damage(field))
     }
 
     fn uuids(&mut self, field: &str) -> Decoded<Option<Vec<Uuid>>> {
-        let Value::Array(values) = self.take(field) else { return Ok(None) };
-        let id = |value| match value {
-            Value::Uuid(id) => Ok(id.into_inner()),
-            _ => Err(self.damage(field)),
-        };
-        values.into_iter().map(id).collect::<Result<_, _>>().map(Some)
+        let Some(value) = self.given(field) else { return Ok(None) };
+        let Value::Array(values) = value else { return Err(self.damage(field)) };
+        let ids: Option<Vec<Uuid>> = values.into_iter().map(uuid_in).collect();
+        ids.ok_or_else(|| self.damage(field)).map(Some)
     }
 
     /// The rows in a field.
@@ -128,29 +124,22 @@ impl Row {
     }
 
     fn key(&mut self) -> Decoded<RecordIdKey> {
-        match self.take("id") {
-            Value::RecordId(id) => Ok(id.key),
-            _ => Err(self.damage("id")),
-        }
+        let Value::RecordId(id) = self.take("id") else { return Err(self.damage("id")) };
+        Ok(id.key)
     }
 
     fn id(&mut self) -> Decoded<Uuid> {
-        match self.key()? {
-            RecordIdKey::Uuid(id) => Ok(id.into_inner()),
-            _ => Err(self.damage("id")),
-        }
+        let RecordIdKey::Uuid(id) = self.key()? else { return Err(self.damage("id")) };
+        Ok(id.into_inner())
     }
 
     /// The parent and the place of a row that has its place as its id.
     fn place<T: TryFrom<i64>>(&mut self) -> Decoded<(Uuid, T)> {
         let RecordIdKey::Array(parts) = self.key()? else { return Err(self.damage("id")) };
-        match parts.into_vec().as_slice() {
-            [Value::Uuid(parent), Value::Number(Number::Int(place))] => {
-                let place = T::try_from(*place).map_err(|_| self.damage("id"))?;
-                Ok((parent.into_inner(), place))
-            }
-            _ => Err(self.damage("id")),
-        }
+        let parts = parts.into_vec();
+        let [Value::Uuid(parent), Value::Number(Number::Int(place))] = parts.as_slice() else { return Err(self.damage("id")) };
+        let place = T::try_from(*place).map_err(|_| self.damage("id"))?;
+        Ok((parent.into_inner(), place))
     }
 
     fn label(&mut self) -> Decoded<Label> {
@@ -163,13 +152,17 @@ impl Row {
     }
 }
 
+fn uuid_in(value: Value) -> Option<Uuid> {
+    if let Value::Uuid(id) = value { Some(id.into_inner()) } else { None }
+}
+
 /// The rows in a value; none when it is NONE.
 pub(super) fn rows(table: &'static str, value: Value) -> Decoded<Vec<Row>> {
-    match value {
-        Value::Array(values) => values.into_iter().map(|value| Row::of(table, value)).collect(),
-        Value::None | Value::Null => Ok(Vec::new()),
-        value => Row::of(table, value).map(|row| vec![row]),
+    if matches!(value, Value::None | Value::Null) {
+        return Ok(Vec::new());
     }
+    let values = if let Value::Array(values) = value { values.into_vec() } else { vec![value] };
+    values.into_iter().map(|value| Row::of(table, value)).collect()
 }
 
 /// All rows in a value, read by `read`.
@@ -341,16 +334,12 @@ pub(super) fn session(mut row: Row) -> Decoded<Session> {
 /// An entry of the journal.
 pub(super) fn entry(mut row: Row) -> Decoded<Entry> {
     let RecordIdKey::Number(seq) = row.key()? else { return Err(row.damage("id")) };
-    let content = match row.take("content") {
-        Value::String(text) => Some(Digest::from_str(&text).map_err(|_| row.damage("content"))?),
-        _ => None,
-    };
     let fact = Fact {
         kind: row.word("kind")?,
         who: row.optional_uuid("who")?.map(MemberId::from_uuid),
         subject: row.text("subject")?,
         detail: row.text("detail")?,
-        content,
+        content: row.optional_digest("content")?,
         at: row.time("at")?,
     };
     Ok(Entry {

@@ -100,10 +100,7 @@ pub(super) fn time(at: Timestamp) -> Encoded<Value> {
 
 /// A closed word of the domain, as serde writes it.
 pub(super) fn word<T: Serialize>(value: &T) -> Value {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => Value::String(word),
-        _ => Value::None,
-    }
+    if let Ok(serde_json::Value::String(word)) = serde_json::to_value(value) { Value::String(word) } else { Value::None }
 }
 
 fn text(text: &str) -> Value {

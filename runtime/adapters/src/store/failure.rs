@@ -91,12 +91,16 @@ pub(super) fn known_cause(text: &str) -> Option<StoreError> {
 
 /// The error of the port for one of the file system.
 pub(super) fn io_failure(error: &std::io::Error) -> StoreError {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull,
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            StoreError::ReadOnly
-        }
-        _ => known_cause(&error.to_string()).unwrap_or_else(|| StoreError::Unavailable(error.to_string())),
+    const FULL: &[ErrorKind] = &[ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+    const NOT_OURS: &[ErrorKind] =
+        &[ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem, ErrorKind::NotADirectory, ErrorKind::AlreadyExists];
+    let kind = error.kind();
+    if FULL.contains(&kind) {
+        StoreError::DiskFull
+    } else if NOT_OURS.contains(&kind) {
+        StoreError::ReadOnly
+    } else {
+        known_cause(&error.to_string()).unwrap_or_else(|| StoreError::Unavailable(error.to_string()))
     }
 }
 

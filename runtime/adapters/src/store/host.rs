@@ -61,6 +61,7 @@ impl Host {
 
 impl Host {
     /// Ends the threads after one last thing, and waits for neither: the last owner may be one of their own tasks.
+    #[expect(clippy::disallowed_methods, reason = "nobody is left who could wait for it")]
     pub(super) fn end(&self, last: impl Future<Output = ()> + Send + 'static) {
         let Some(runtime) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let ending = move || {

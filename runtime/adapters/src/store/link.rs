@@ -140,6 +140,7 @@ async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, StoreError> {
 }
 
 /// Opens an embedded database.
+#[expect(clippy::disallowed_methods, reason = "on the database's own threads; a panic of the engine must end here")]
 async fn embedded(path: String) -> Result<Link, StoreError> {
     let opened = tokio::spawn(async move {
         let limits = LIMITS.iter().fold(ConfigMap::empty(), |map, (key, value)| map.with_key_value(*key, *value));

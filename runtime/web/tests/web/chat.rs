@@ -1,3 +1,5 @@
+//! Talking on the page: streams, resends, cursors, markup, paging.
+
 use std::collections::BTreeSet;
 
 use crate::support::House;

@@ -1,3 +1,5 @@
+//! What the guard refuses: hosts, origins, methods, tokens, sizes.
+
 use hearth_domain::household::Member;
 
 use crate::http::send;

@@ -1,3 +1,5 @@
+//! Logging in and out: links, cookies, sessions, attempts.
+
 use futures_util::FutureExt as _;
 use hearth_domain::household::Member;
 use hearth_domain::journal::FactKind;
