@@ -234,8 +234,11 @@ impl LocalActor {
                 this.read_page(id, ctx);
             } else {
                 client.feed = Feed::Live;
-                // A client with a full queue learns it from the next message.
-                drop(client.events.try_send(Event::CaughtUp));
+                if let Err(mpsc::error::TrySendError::Full(word)) = client.events.try_send(Event::CaughtUp) {
+                    // It waits for this word: at its own speed, then, though what is said meanwhile may come before it.
+                    let events = client.events.clone();
+                    ctx.spawn(async move { drop(events.send(word).await) }.into_actor(this));
+                }
             }
         }))
     }

@@ -34,6 +34,11 @@ use crate::store::Save;
 
 /// Time until a channel whose mailbox was full is handed the same thing again.
 const HAND_AGAIN: Duration = Duration::from_millis(50);
+/// How long confirmations are gathered before the store is told. A crash before that makes the channel be handed again what it
+/// recognises.
+const SETTLE_AFTER: Duration = Duration::from_millis(200);
+/// Deliveries that are confirmed in one commit, unless one conversation alone has more.
+const SETTLE_AT_ONCE: usize = 256;
 
 /// Say this; it is durable.
 #[derive(Debug, Message)]
@@ -84,6 +89,8 @@ pub struct OutboxActor {
     limits: Limits,
     /// Not confirmed, by place.
     unsettled: BTreeMap<(ConversationId, u64), Delivery>,
+    /// Up to where conversations have arrived, which the store has not been told.
+    confirmed: BTreeMap<ConversationId, u64>,
 }
 
 impl std::fmt::Debug for OutboxActor {
@@ -105,7 +112,7 @@ impl OutboxActor {
         let rows = read.map_err(|error| StartError::caused_by("the outbox could not be read", error))?;
         let unsettled = rows.into_iter().map(|row| ((row.conversation, row.seq), row)).collect();
         let ways = outlets.into_iter().map(|outlet| Way { outlet, waiting: VecDeque::new() }).collect();
-        Ok(Self { clock, save, ways, limits, unsettled })
+        Ok(Self { clock, save, ways, limits, unsettled, confirmed: BTreeMap::new() })
     }
 
     /// Hands something to its channel, after what waits there; a full mailbox is tried again, since the channel's clients wait for it.
@@ -146,21 +153,41 @@ impl OutboxActor {
         }
     }
 
-    /// Everything of that conversation up to there has arrived.
+    /// Everything of that conversation up to there has arrived. Nobody waits for the store to know, so it is told of many at once.
     fn confirm(&mut self, confirm: Confirm, ctx: &mut Context<Self>) {
-        let range = (confirm.conversation, 0)..=(confirm.conversation, confirm.upto);
+        if self.confirmed.is_empty() {
+            ctx.run_later(SETTLE_AFTER, Self::settle);
+        }
+        let upto = self.confirmed.entry(confirm.conversation).or_default();
+        *upto = confirm.upto.max(*upto);
+    }
+
+    /// Takes what was confirmed out of what is not, at most one commit of it, and leaves the rest for the next.
+    fn take_confirmed(&mut self) -> Vec<Delivery> {
+        let mut settled = Vec::new();
+        while let Some((conversation, upto)) = self.confirmed.pop_first() {
+            let places: Vec<_> = self.unsettled.range((conversation, 0)..=(conversation, upto)).map(|(place, _)| *place).collect();
+            if !settled.is_empty() && settled.len().saturating_add(places.len()) > SETTLE_AT_ONCE {
+                self.confirmed.insert(conversation, upto);
+                break;
+            }
+            settled.extend(places.iter().filter_map(|place| self.unsettled.remove(place)));
+        }
+        settled
+    }
+
+    fn settle(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.wall();
-        let settled: Vec<Delivery> = self
-            .unsettled
-            .range(range)
-            .map(|(_, row)| Delivery { state: DeliveryState::Delivered, attempts: row.attempts.saturating_add(1), at: now, ..row.clone() })
+        let settled = self.take_confirmed().into_iter();
+        let settled: Vec<_> = settled
+            .map(|row| Delivery { state: DeliveryState::Delivered, attempts: row.attempts.saturating_add(1), at: now, ..row })
             .collect();
+        if !self.confirmed.is_empty() {
+            ctx.run_later(SETTLE_AFTER, Self::settle);
+        }
         let Some(last) = settled.last() else {
             return;
         };
-        for row in &settled {
-            self.unsettled.remove(&(row.conversation, row.seq));
-        }
         let fact = Fact {
             kind: FactKind::Delivered,
             who: None,

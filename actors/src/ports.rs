@@ -6,6 +6,7 @@ use hearth_domain::chance::Seed;
 use hearth_domain::household::Member;
 use hearth_domain::ids::Ids;
 use hearth_domain::limits::Limits;
+use hearth_domain::meter::Meter;
 use hearth_domain::model::Model;
 use hearth_domain::store::Store;
 use hearth_domain::time::Clock;
@@ -25,6 +26,8 @@ pub struct Ports {
     pub models: Vec<Arc<dyn Model>>,
     /// Tools that live outside the tree.
     pub tools: Arc<dyn Tools>,
+    /// Counts what the house does.
+    pub meter: Arc<dyn Meter>,
     /// The root of all chance.
     pub seed: Seed,
     /// Where simulation reaches the links.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use actix::{Actor, Handler, Message, ResponseFuture};
 use hearth_domain::breaker::{Breaker, wait_before_next};
-use hearth_domain::chance::Seed;
 use hearth_domain::limits::Limits;
+use hearth_domain::meter::Meter;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest};
 use hearth_domain::time::Clock;
 use hearth_supervisor::context::Context;
@@ -23,6 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use tracing::{Instrument as _, Span};
 
 use crate::leash::Leash;
+use crate::ports::Ports;
 
 /// Shows a piece of text, or with `None` voids the pieces so far.
 pub type PreviewSink = Arc<dyn Fn(Option<&str>) + Send + Sync>;
@@ -51,6 +52,7 @@ impl std::fmt::Debug for Attempt {
 pub struct ProviderActor {
     model: Arc<dyn Model>,
     clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
     limits: Limits,
     // Shared with the attempts under way; all on this thread.
     breaker: Rc<RefCell<Breaker>>,
@@ -66,10 +68,11 @@ impl std::fmt::Debug for ProviderActor {
 impl ProviderActor {
     /// A provider with a closed breaker.
     #[must_use]
-    pub fn new(model: Arc<dyn Model>, clock: Arc<dyn Clock>, limits: Limits, seed: &Seed) -> Self {
+    pub fn new(model: Arc<dyn Model>, ports: &Ports, limits: Limits) -> Self {
         let breaker = Breaker::new(limits.breaker_failures, limits.breaker_rest);
-        let chance = seed.child(model.name()).rng();
-        Self { model, clock, limits, breaker: Rc::new(RefCell::new(breaker)), chance: Rc::new(RefCell::new(chance)) }
+        let chance = ports.seed.child("provider").child(model.name()).rng();
+        let (clock, meter) = (Arc::clone(&ports.clock), Arc::clone(&ports.meter));
+        Self { model, clock, meter, limits, breaker: Rc::new(RefCell::new(breaker)), chance: Rc::new(RefCell::new(chance)) }
     }
 }
 
@@ -123,6 +126,7 @@ impl Handler<Attempt> for ProviderActor {
         }
         let attempts = Attempts { model: Arc::clone(&self.model), limits: self.limits.clone(), chance: Rc::clone(&self.chance), preview };
         let (breaker, clock, deadline) = (Rc::clone(&self.breaker), Arc::clone(&self.clock), self.limits.model_deadline);
+        let (meter, name) = (Arc::clone(&self.meter), self.model.name().to_owned());
         let span = tracing::info_span!(parent: &span, "provider", name = self.model.name());
         let attempt = async move {
             let timed = tokio::time::timeout(deadline, attempts.run(request));
@@ -134,6 +138,9 @@ impl Handler<Attempt> for ProviderActor {
                 Some(result) => {
                     let result = result.unwrap_or(Err(ModelError::Timeout(deadline)));
                     breaker.borrow_mut().ended(clock.mono(), result.as_ref().err());
+                    if let Ok(reply) = &result {
+                        meter.used(&name, &reply.usage);
+                    }
                     result
                 }
             }

@@ -21,8 +21,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
-use hearth_domain::journal::Head;
+use hearth_domain::journal::{FactKind, Head};
 use hearth_domain::limits::Limits;
+use hearth_domain::meter::Meter;
 use hearth_domain::store::{Commit, Group, Store, StoreError};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
@@ -47,6 +48,7 @@ pub struct Settle;
 /// The store actor.
 pub struct StoreActor {
     store: Arc<dyn Store>,
+    meter: Arc<dyn Meter>,
     core: Core<oneshot::Sender<Result<(), StoreError>>>,
     /// Who waits until that many commits have ended.
     settling: Vec<(u64, oneshot::Sender<()>)>,
@@ -60,10 +62,11 @@ impl std::fmt::Debug for StoreActor {
 
 impl StoreActor {
     /// Opens the store. Fails with what a person can do about it.
-    pub async fn open(store: Arc<dyn Store>, limits: Limits) -> Result<Self, StartError> {
+    pub async fn open(store: Arc<dyn Store>, meter: Arc<dyn Meter>, limits: Limits) -> Result<Self, StartError> {
         let opened = store.open().await.map_err(|error| StartError::caused_by("the store could not be opened", error))?;
         tracing::info!(schema = opened.schema, migrated_from = opened.migrated_from, entries = opened.head.seq, "store open");
-        Ok(Self { store, core: Core::new(opened.head, limits.waiting_commits, limits.group_commits), settling: Vec::new() })
+        let core = Core::new(opened.head, limits.waiting_commits, limits.group_commits);
+        Ok(Self { store, meter, core, settling: Vec::new() })
     }
 
     fn apply_next(&mut self, ctx: &mut Context<Self>) {
@@ -72,6 +75,7 @@ impl StoreActor {
         };
         let applied = self.store.apply(group).into_actor(self).map(|result, this, ctx| {
             let verdict = this.core.end(result);
+            verdict.durable.into_iter().for_each(|kind| this.meter.committed(kind));
             for (asker, result) in verdict.answers {
                 // Nobody listens when the asker is gone; the commit stands all the same.
                 let _ = asker.send(result);
@@ -112,6 +116,8 @@ struct Applying<A> {
 
 struct Verdict<A> {
     answers: Vec<(A, Result<(), StoreError>)>,
+    /// The facts that are in the store now.
+    durable: Vec<FactKind>,
     lost: bool,
 }
 
@@ -151,26 +157,28 @@ impl<A> Core<A> {
     /// The group was applied, or not.
     fn end(&mut self, result: Result<(), StoreError>) -> Verdict<A> {
         let Some(Applying { commits, head_after }) = self.applying.take() else {
-            return Verdict { answers: Vec::new(), lost: false };
+            return Verdict { answers: Vec::new(), durable: Vec::new(), lost: false };
         };
         let count = u64::try_from(commits.len()).unwrap_or(u64::MAX);
         match result {
             Ok(()) => {
                 self.ended = self.ended.saturating_add(count);
                 self.head = head_after;
-                Verdict { answers: commits.into_iter().map(|(_, asker)| (asker, Ok(()))).collect(), lost: false }
+                let durable = commits.iter().map(|(commit, _)| commit.fact.kind).collect();
+                Verdict { answers: commits.into_iter().map(|(_, asker)| (asker, Ok(()))).collect(), durable, lost: false }
             }
             Err(StoreError::Claimed | StoreError::Refused(_)) if commits.len() > 1 => {
                 self.alone = self.alone.saturating_add(commits.len());
                 for one in commits.into_iter().rev() {
                     self.waiting.push_front(one);
                 }
-                Verdict { answers: Vec::new(), lost: false }
+                Verdict { answers: Vec::new(), durable: Vec::new(), lost: false }
             }
             Err(error) => {
                 self.ended = self.ended.saturating_add(count);
                 let lost = matches!(error, StoreError::Unavailable(_) | StoreError::Fenced | StoreError::Closed | StoreError::Damaged(_));
-                Verdict { answers: commits.into_iter().map(|(_, asker)| (asker, Err(error.clone()))).collect(), lost }
+                let answers = commits.into_iter().map(|(_, asker)| (asker, Err(error.clone()))).collect();
+                Verdict { answers, durable: Vec::new(), lost }
             }
         }
     }

@@ -149,8 +149,8 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
 }
 
 fn store(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
-    let (store, limits) = (Arc::clone(&ports.store), house.limits.clone());
-    ChildSpec::worker(&slots.store, move || StoreActor::open(Arc::clone(&store), limits.clone())).probe(PROBE)
+    let (store, meter, limits) = (Arc::clone(&ports.store), Arc::clone(&ports.meter), house.limits.clone());
+    ChildSpec::worker(&slots.store, move || StoreActor::open(Arc::clone(&store), Arc::clone(&meter), limits.clone())).probe(PROBE)
 }
 
 fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
@@ -184,11 +184,10 @@ fn models(ports: &Ports, house: &House, slots: &Slots) -> (Vec<Rung>, ChildSpec)
         let name = model.name().to_owned();
         let slot: Slot<ProviderActor> = Slot::new(format!("{}-{name}", n.saturating_add(1)), house.limits.mailbox, &ports.wires);
         rungs.push(Rung { house: name == HOUSE_PROVIDER, name, attempt: slot.link() });
-        let (model, clock, limits, seed) =
-            (Arc::clone(model), Arc::clone(&ports.clock), house.limits.clone(), ports.seed.child("provider"));
+        let (model, ports, limits) = (Arc::clone(model), ports.clone(), house.limits.clone());
         supervisor = supervisor.child(
             ChildSpec::worker(&slot, move || {
-                let actor = ProviderActor::new(Arc::clone(&model), Arc::clone(&clock), limits.clone(), &seed);
+                let actor = ProviderActor::new(Arc::clone(&model), &ports, limits.clone());
                 async { Ok(actor) }
             })
             .probe(PROBE),

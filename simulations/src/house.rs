@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hearth_actors::ports::{House, Ports};
 use hearth_domain::house::provider::{NoModel, Place};
+use hearth_domain::meter::NoMeter;
 use hearth_domain::model::Model;
 use hearth_domain::store::Store;
 use hearth_supervisor::tree::{Event, Observer};
@@ -30,6 +31,7 @@ pub fn ports(world: &Arc<World>, store: &Arc<SimStore>, life: usize) -> Ports {
         ids: Arc::new(SimIds::new(draw, repeats)),
         models: models(world, life),
         tools: Arc::new(SimTools::new(world, life)),
+        meter: Arc::new(NoMeter),
         seed: world.seed.child("house").child(&life.to_string()),
         wires: Wires::intercepted(Arc::new(SimWires::new(world, life))),
     }

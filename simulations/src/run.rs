@@ -279,7 +279,9 @@ async fn settle(world: &World, front: &Front) -> Result<(), Violation> {
 
 /// A conversation in which nothing happens goes to sleep.
 async fn parked(world: &World, root: &RootHandle) {
-    let patience = world.plan.limits.park_after.saturating_mul(3).saturating_add(Duration::from_secs(60));
+    // A summary whose reply was lost is waited for as long as eight model calls may take.
+    let limits = &world.plan.limits;
+    let patience = limits.park_after * 3 + limits.model_deadline * 8 + Duration::from_secs(60);
     let (mut since, mut said) = (world.now(), 0);
     loop {
         let tree = root.tree().snapshot();

@@ -12,10 +12,10 @@ use hearth::client::Client;
 use hearth::wire::{ClientFrame, HouseFrame};
 use hearth_domain::ids::AnswerId;
 use hearth_domain::message::Purpose;
+use hearth_engine::{Engine, Place, Sizes};
 use hearth_scripted::script::{Reply, Step};
 use hearth_scripted::server::Scripted;
-use surrealdb_core::dbs::Session;
-use surrealdb_core::kvs::Datastore;
+use surrealdb_types::Object;
 
 use crate::support::{BECOME, DEADLINE, Home, House, KEEP_UP, in_own_mounts, messages, run};
 
@@ -176,12 +176,12 @@ fn data_of_a_newer_house_is_left_alone() {
 fn set_schema(home: &Home, version: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let store = Datastore::builder().build_with_path(&format!("surrealkv://{}", home.data().join("store").display())).await.unwrap();
-        let update = format!("USE NS hearth DB house; UPDATE house:main SET version = {version}");
-        for answer in store.execute(&update, &Session::owner(), None).await.unwrap() {
-            answer.result.unwrap();
+        let store = Engine::open(&Place::Folder(home.data().join("store")), Sizes::default()).await.unwrap();
+        let update = format!("UPDATE house:main SET version = {version}");
+        for answer in store.ask(&update, Object::new()).await.unwrap() {
+            answer.unwrap();
         }
-        store.shutdown().await.unwrap();
+        store.close().await;
     });
 }
 

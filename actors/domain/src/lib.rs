@@ -17,6 +17,7 @@ pub mod label;
 pub mod limits;
 pub mod memory;
 pub mod message;
+pub mod meter;
 pub mod model;
 pub mod policy;
 pub mod schedule;

@@ -45,7 +45,6 @@ mod lock;
 mod read;
 mod schema;
 mod search;
-mod segment;
 #[cfg(test)]
 mod tests;
 
@@ -215,7 +214,6 @@ impl Shared {
             Location::Embedded(folder) => {
                 let lock = Arc::new(FolderLock::take(folder)?);
                 let inner = lock::make_lasting(folder, FOLDER)?;
-                segment::make_fresh(&inner)?;
                 Ok((Link::in_folder(&inner).await?, Some(lock)))
             }
             Location::Memory => {

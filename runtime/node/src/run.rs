@@ -195,7 +195,7 @@ struct OwnHouse {
 impl OwnHouse {
     fn stop(self) -> anyhow::Result<()> {
         // Gone already when the house has ended by itself.
-        drop(self.stop.send(()));
+        let _ = self.stop.send(());
         self.thread.join().map_err(|_| anyhow::anyhow!("the house did not stop well; nothing accepted is lost"))
     }
 }

@@ -17,6 +17,7 @@ use hearth_adapters::store::{Location, StoreConfig, SurrealStore};
 use hearth_adapters::system::{self, SystemClock, SystemIds};
 use hearth_domain::house::provider::NoModel;
 use hearth_domain::journal::{Fact, FactKind};
+use hearth_domain::meter::Meter;
 use hearth_domain::model::Model;
 use hearth_domain::store::Store;
 use hearth_supervisor::root::{Root, RootHandle, RootOptions};
@@ -44,13 +45,19 @@ pub enum Page {
 }
 
 /// A house that runs.
-#[derive(Debug)]
 pub struct Running {
     root: RootHandle,
+    store: Arc<dyn Store>,
     served: Arc<Served>,
     socket: PathBuf,
     serving: tokio::task::JoinHandle<()>,
     web: Option<WebServer>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("socket", &self.socket).finish_non_exhaustive()
+    }
 }
 
 impl Running {
@@ -58,10 +65,13 @@ impl Running {
     pub async fn raise(config: &Config, page: Page) -> anyhow::Result<Self> {
         let data = config.data()?;
         make_folder(&data)?;
-        let (ports, house) =
-            (ports(config, &data)?, House { name: config.house.name.clone(), members: config.everybody(), limits: config.limits.clone() });
-        let (spec, doors) = build(&ports, &house);
         let metrics = Arc::new(Metrics::new());
+        let (ports, house) = (
+            ports(config, &data, &metrics)?,
+            House { name: config.house.name.clone(), members: config.everybody(), limits: config.limits.clone() },
+        );
+        let (spec, doors) = build(&ports, &house);
+        let store = Arc::clone(&ports.store);
         let watchdog = WatchdogOptions { deadline: HANG, action: Arc::new(|_| std::process::abort()) };
         let options =
             RootOptions { seed: ports.seed.child("supervisor").number(), observer: Some(metrics.clone()), watchdog: Some(watchdog) };
@@ -70,7 +80,7 @@ impl Running {
             bail!("the house could not start: {reason}");
         }
         match Self::open_doors(config, page, &data, ports, doors, &root, metrics).await {
-            Ok((served, serving, web)) => Ok(Self { root, served, socket: socket::path_for(&data), serving, web }),
+            Ok((served, serving, web)) => Ok(Self { root, store, served, socket: socket::path_for(&data), serving, web }),
             Err(error) => {
                 root.stop().await;
                 Err(error)
@@ -122,13 +132,15 @@ impl Running {
         &self.root
     }
 
-    /// Takes the house down: doors first, then the tree in reverse order.
+    /// Takes the house down: doors first, then the tree in reverse order, and the store last, so that the next start finds it tidy.
     pub async fn stop(self) {
         self.serving.abort();
         if let Some(web) = self.web {
             web.stop().await;
         }
         self.root.stop().await;
+        // What was answered is on the disk in any case.
+        self.store.close().await.ok();
         // Gone with the house; a next one replaces it anyway.
         drop(std::fs::remove_file(&self.socket));
     }
@@ -172,13 +184,14 @@ fn make_folder(data: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("the data folder {} cannot be made; set HEARTH_DATA to one that can be written", data.display()))
 }
 
-fn ports(config: &Config, data: &Path) -> anyhow::Result<Ports> {
+fn ports(config: &Config, data: &Path, metrics: &Arc<Metrics>) -> anyhow::Result<Ports> {
     Ok(Ports {
         store: store(config, data)?,
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
         models: models(config)?,
         tools: Arc::new(ClockTool),
+        meter: Arc::clone(metrics) as Arc<dyn Meter>,
         seed: system::seed(),
         wires: Wires::plain(),
     })

@@ -23,7 +23,8 @@ fn node(text: &mut String, node: &Value, first: &str, rest: &str) {
     let name = format!("{first}{}", field("name"));
     let uptime = duration(number("uptime_ms"));
     // Writing to a string cannot fail.
-    drop(writeln!(text, "{name:<44} {:<11} {:>8} {mailbox:>12} {uptime:>10}  {}", field("state"), number("restarts"), field("last_exit")));
+    let _ =
+        writeln!(text, "{name:<44} {:<11} {:>8} {mailbox:>12} {uptime:>10}  {}", field("state"), number("restarts"), field("last_exit"));
     let children = node.get("children").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (n, child) in children.iter().enumerate() {
         let last = n.saturating_add(1) == children.len();

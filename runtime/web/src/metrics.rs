@@ -3,8 +3,10 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hearth_domain::journal::FactKind;
+use hearth_domain::meter::Meter;
 use hearth_domain::model::Usage;
-use hearth_domain::store::{Counts, TurnState};
+use hearth_domain::store::Counts;
 use hearth_supervisor::tree::{Event, EventKind, NodeState, Observer, TreeNode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -17,6 +19,15 @@ use prometheus_client::registry::Registry;
 const LABELS: usize = 64;
 /// Rooms with one child for each of something unbounded, and the child that is not such.
 const CROWDS: [(&str, &str); 1] = [("conversations", "directory")];
+
+/// The facts that begin or end a turn, and what it is counted as.
+const TURNS: [(FactKind, &str); 5] = [
+    (FactKind::MessageAccepted, "accepted"),
+    (FactKind::TurnAnswered, "answered"),
+    (FactKind::TurnFailed, "failed"),
+    (FactKind::TurnStopped, "stopped"),
+    (FactKind::OutcomeUnknown, "unknown"),
+];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Room {
@@ -44,7 +55,7 @@ struct Kind {
     kind: &'static str,
 }
 
-/// The figures. Filled by the tree's events ([`Observer`]), by whoever ends turns or calls models, and at each look at them.
+/// The figures. Filled by the tree's events ([`Observer`]), by what the house does ([`Meter`]), and at each look at them.
 #[derive(Default)]
 pub struct Metrics {
     exits: Family<Exit, Counter>,
@@ -76,26 +87,6 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// A turn has ended, or was accepted (`Open`).
-    pub fn turn(&self, state: TurnState) {
-        let outcome = match state {
-            TurnState::Open => "accepted",
-            TurnState::Answered => "answered",
-            TurnState::Failed => "failed",
-            TurnState::Stopped => "stopped",
-        };
-        self.turns.get_or_create(&Outcome { outcome }).inc();
-    }
-
-    /// A provider was used.
-    pub fn used(&self, provider: &str, usage: &Usage) {
-        let provider = Provider { provider: self.bounded(provider.to_owned()) };
-        self.tokens_in.get_or_create(&provider).inc_by(usage.input_tokens);
-        self.tokens_out.get_or_create(&provider).inc_by(usage.output_tokens);
-        let micro = u32::try_from(usage.micro_usd).unwrap_or(u32::MAX);
-        self.cost.get_or_create(&provider).inc_by(f64::from(micro) / 1_000_000.0);
     }
 
     /// A request was answered with this status.
@@ -189,6 +180,22 @@ impl Metrics {
         }
         known.push(label.clone());
         label
+    }
+}
+
+impl Meter for Metrics {
+    fn committed(&self, kind: FactKind) {
+        if let Some((_, outcome)) = TURNS.iter().find(|(fact, _)| *fact == kind) {
+            self.turns.get_or_create(&Outcome { outcome }).inc();
+        }
+    }
+
+    fn used(&self, provider: &str, usage: &Usage) {
+        let provider = Provider { provider: self.bounded(provider.to_owned()) };
+        self.tokens_in.get_or_create(&provider).inc_by(usage.input_tokens);
+        self.tokens_out.get_or_create(&provider).inc_by(usage.output_tokens);
+        let micro = u32::try_from(usage.micro_usd).unwrap_or(u32::MAX);
+        self.cost.get_or_create(&provider).inc_by(f64::from(micro) / 1_000_000.0);
     }
 }
 

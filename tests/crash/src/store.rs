@@ -4,20 +4,18 @@
 //! come back. A transaction puts a row into `left` and one into `right` under the same id, and moves the writer's row in
 //! `head` to its number. All contents follow from the id, so a reader knows what must be there.
 
-pub mod kv;
-pub mod surreal;
+mod surreal;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::campaign::Verdict;
 use crate::rng::Rng;
 use crate::shim::Ack;
+use surreal::Surreal;
 
 /// How large the workload and the store's own limits are.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -34,12 +32,12 @@ pub struct Load {
     /// Bytes of a large row.
     #[arg(long, default_value_t = 9000)]
     pub large: usize,
-    /// Bytes of a memtable (engine `kv` only; `surreal` decides by the machine's memory).
+    /// Bytes of a memtable. Small, so that it is flushed, its log dropped and the files compacted many times in one trace.
     #[arg(long, default_value_t = 256 * 1024)]
-    pub memtable: usize,
-    /// Bytes of a value log file (engine `kv` only).
+    pub memtable: u64,
+    /// Bytes of a file of large values.
     #[arg(long, default_value_t = 128 * 1024)]
-    pub vlog_file: u64,
+    pub blob_file: u64,
     /// Open and close the store once before working on it.
     #[arg(long)]
     pub settle: bool,
@@ -111,37 +109,24 @@ pub struct Dump {
     pub head: BTreeMap<String, u32>,
 }
 
-/// A transactional store.
-pub trait Engine: Sized + Send + Sync + 'static {
-    /// Opens the store in `dir`, durable on every commit.
-    fn open(dir: &Path, load: &Load) -> impl Future<Output = Result<Self>> + Send;
-    /// Commits a transaction; once this is back it must never be lost.
-    fn commit(&self, txn: &Txn) -> impl Future<Output = Result<()>> + Send;
-    /// Reads everything; `acks` may help to find rows where a table cannot be scanned.
-    fn dump(&self, acks: &[&str]) -> impl Future<Output = Result<Dump>> + Send;
-    /// Stops in order.
-    fn close(&self) -> impl Future<Output = Result<()>> + Send;
-}
-
 /// Runs the workload.
-pub async fn work<E: Engine>(dir: &Path, load: Load, round: u32) -> Result<()> {
+pub async fn work(dir: &Path, load: Load, round: u32) -> Result<()> {
     if load.settle {
-        E::open(dir, &load).await.context("opening to settle")?.close().await?;
+        Surreal::open(dir, &load).await.context("opening to settle")?.close().await?;
     }
-    let engine = Arc::new(E::open(dir, &load).await.context("opening to work")?);
+    let engine = Arc::new(Surreal::open(dir, &load).await.context("opening to work")?);
     let ack = Arc::new(Ack::open()?);
     let writers = (0..load.writers).map(|writer| {
         let (engine, ack) = (Arc::clone(&engine), Arc::clone(&ack));
-        tokio::spawn(async move { write(&*engine, &ack, load, round, writer).await })
+        tokio::spawn(async move { write(&engine, &ack, load, round, writer).await })
     });
     for writer in writers.collect::<Vec<_>>() {
         writer.await??;
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
     engine.close().await
 }
 
-async fn write<E: Engine>(engine: &E, ack: &Ack, load: Load, round: u32, writer: u32) -> Result<()> {
+async fn write(engine: &Surreal, ack: &Ack, load: Load, round: u32, writer: u32) -> Result<()> {
     let mut rng = Rng::new(u64::from(round)).split(u64::from(writer) + 1);
     for n in 1..=load.commits {
         let size = if rng.once_in(load.large_every) { load.large } else { rng.between(60, 1500) };
@@ -153,9 +138,9 @@ async fn write<E: Engine>(engine: &E, ack: &Ack, load: Load, round: u32, writer:
 }
 
 /// Opens the store and compares it with what was acknowledged.
-pub async fn verify<E: Engine>(dir: &Path, load: Load, acks: &[&str]) -> Verdict {
+pub async fn verify(dir: &Path, load: Load, acks: &[&str]) -> Verdict {
     let found = async {
-        let engine = E::open(dir, &load).await?;
+        let engine = Surreal::open(dir, &load).await?;
         let dump = engine.dump(acks).await?;
         Ok::<_, anyhow::Error>((engine, dump))
     };

@@ -1,5 +1,7 @@
 //! A small campaign of each kind, and the same with something planted, which must be found.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::path::PathBuf;
 
 use hearth_crash::house::judge::Fault;

@@ -129,7 +129,7 @@ impl Inner {
         if !self.config.streaming && !reply.text.is_empty() {
             deltas(&reply.text);
         }
-        transport.finish().await;
+        transport.finish();
         Ok(reply)
     }
 

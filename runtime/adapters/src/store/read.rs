@@ -37,14 +37,13 @@ pub(super) async fn members(link: &Link) -> Read<Vec<Member>> {
     all("member", link.ask("SELECT * FROM member", Object::new()).await?, decode::member)
 }
 
-/// A conversation as it stands. A range is scanned from a parameter, where the engine stops at the limit; written out
-/// in the statement it would read all of it. The messages that began open turns are looked for only if the tail does not hold
+/// A conversation as it stands. A range is scanned through a function, for there the engine stops at the limit; as a
+/// literal or a parameter it reads the whole range first (3.3.5, `plan_source`). The messages that began open turns are looked for only if the tail does not hold
 /// them, which is after a crash behind a long queue.
 const STATE: &str = "RETURN {
     LET $row = (SELECT * FROM ONLY $id);
     LET $upto = $row.summary.upto ?? 0;
-    LET $after = message:[$c]..[$c, 0 - $upto];
-    LET $tail = (SELECT * FROM $after LIMIT $limit);
+    LET $tail = (SELECT * FROM array::first([message:[$c]..[$c, 0 - $upto]]) LIMIT $limit);
     LET $open = (SELECT * FROM turn WHERE state = 'open' AND conversation = $c);
     LET $missing = array::complement($open.message, $tail.name);
     LET $asked = IF array::len($missing) = 0 { [] } ELSE { (SELECT * FROM message:[$c]..[$c, 0] WHERE name IN $missing) };
@@ -104,14 +103,6 @@ pub(super) async fn messages(link: &Link, conversation: ConversationId, after: u
     Ok(messages)
 }
 
-/// Before the first key of a conversation's messages, and behind the last.
-fn prefix(conversation: ConversationId) -> Array {
-    Array::from(vec![uuid(conversation.uuid())])
-}
-fn end(conversation: ConversationId) -> Array {
-    Array::from(vec![uuid(conversation.uuid()), Value::Number(Number::Int(0))])
-}
-
 /// The largest place that the database can count to.
 const PLACES: u64 = i64::MAX.unsigned_abs();
 
@@ -120,9 +111,8 @@ const PAGE: u64 = 10_000;
 
 /// The newest messages of a conversation, oldest first.
 pub(super) async fn recent(link: &Link, conversation: ConversationId, count: usize) -> Read<Vec<Message>> {
-    const NEWEST: &str = "SELECT * FROM $all LIMIT $limit";
-    let all_of_it = RecordId::new("message", RecordIdKeyRange::from(prefix(conversation)..end(conversation)));
-    let variables = with([("all", Value::RecordId(all_of_it)), ("limit", limit(count))]);
+    const NEWEST: &str = "SELECT * FROM array::first([message:[$c]..[$c, 0]]) LIMIT $limit";
+    let variables = with([("c", uuid(conversation.uuid())), ("limit", limit(count))]);
     let mut messages = all("message", link.ask(NEWEST, variables).await?, decode::message)?;
     messages.reverse();
     Ok(messages)

@@ -17,6 +17,7 @@ use hearth_domain::ids::Ids;
 use hearth_domain::journal::{Digest, FactKind};
 use hearth_domain::limits::Limits;
 use hearth_domain::message::Part;
+use hearth_domain::meter::NoMeter;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest, StopReason, Usage, Utterance};
 use hearth_domain::store::Store;
 use hearth_domain::time::{Clock, Mono, Timestamp};
@@ -157,6 +158,7 @@ impl House {
             ids: Arc::new(Counter(AtomicU64::new(first_id))),
             models: vec![Arc::new(Echo(gate.clone()))],
             tools: Arc::new(NoTools),
+            meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
             wires: Wires::plain(),
         };

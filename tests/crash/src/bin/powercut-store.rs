@@ -10,9 +10,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand, ValueEnum};
-use hearth_crash::store::kv::Kv;
-use hearth_crash::store::surreal::Surreal;
+use clap::{Parser, Subcommand};
 use hearth_crash::store::{self, Load};
 use hearth_crash::{Campaign, Mode, Shim, Subject};
 
@@ -21,9 +19,6 @@ use hearth_crash::{Campaign, Mode, Shim, Subject};
 struct Options {
     #[command(subcommand)]
     step: Option<Step>,
-    /// The store.
-    #[arg(long, value_enum, default_value_t = Kind::Surreal, global = true)]
-    engine: Kind,
     /// Cuts per trace.
     #[arg(long, default_value_t = 200)]
     cuts: usize,
@@ -61,14 +56,6 @@ struct Options {
     load: Load,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
-    /// SurrealDB on SurrealKV, `sync=every`.
-    Surreal,
-    /// SurrealKV alone, with small limits.
-    Kv,
-}
-
 #[derive(Debug, Clone, Subcommand)]
 enum Step {
     /// The workload.
@@ -85,23 +72,13 @@ fn main() -> Result<ExitCode> {
     match &options.step {
         Some(Step::Work { dir, round }) => {
             let (load, round) = (options.load, *round);
-            runtime()?.block_on(async {
-                match options.engine {
-                    Kind::Kv => store::work::<Kv>(dir, load, round).await,
-                    Kind::Surreal => store::work::<Surreal>(dir, load, round).await,
-                }
-            })?;
+            runtime()?.block_on(store::work(dir, load, round))?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Step::Verify { dir, acks }) => {
             let text = std::fs::read_to_string(acks)?;
             let acks: Vec<&str> = text.lines().collect();
-            let verdict = runtime()?.block_on(async {
-                match options.engine {
-                    Kind::Kv => store::verify::<Kv>(dir, options.load, &acks).await,
-                    Kind::Surreal => store::verify::<Surreal>(dir, options.load, &acks).await,
-                }
-            });
+            let verdict = runtime()?.block_on(store::verify(dir, options.load, &acks));
             println!("{}", serde_json::to_string(&verdict)?);
             // Nothing more is to be written to a disk that was only to be looked at.
             std::process::exit(0)
@@ -125,7 +102,7 @@ fn campaign(options: &Options) -> Result<ExitCode> {
         keep: options.keep && options.dir.is_some(),
         patience: Duration::from_secs(600),
     };
-    let report = campaign.run(&Shim::locate()?, &Store { kind: options.engine, load: options.load })?;
+    let report = campaign.run(&Shim::locate()?, &Store { load: options.load })?;
     print!("{report}");
     if options.json {
         println!("{}", serde_json::to_string(&report.json())?);
@@ -135,26 +112,20 @@ fn campaign(options: &Options) -> Result<ExitCode> {
 
 /// This program as the subject of a campaign.
 struct Store {
-    kind: Kind,
     load: Load,
 }
 
 impl Store {
     fn again(&self) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "powercut-store".into()));
-        let kind = match self.kind {
-            Kind::Surreal => "surreal",
-            Kind::Kv => "kv",
-        };
         let load = self.load;
-        command.args(["--engine", kind]);
         for (name, value) in [
             ("--writers", u64::from(load.writers)),
             ("--commits", u64::from(load.commits)),
             ("--large-every", load.large_every as u64),
             ("--large", load.large as u64),
-            ("--memtable", load.memtable as u64),
-            ("--vlog-file", load.vlog_file),
+            ("--memtable", load.memtable),
+            ("--blob-file", load.blob_file),
         ] {
             command.arg(name).arg(value.to_string());
         }

@@ -258,27 +258,28 @@ impl Case<'_> {
 
     /// What a tool did is there once when it was told of, at most once when not, and nothing else is there.
     fn effects(&self, tally: &mut Tally) {
-        let kinds: [(&str, fn(Deed) -> bool, &[String]); 2] =
-            [("list", Deed::lists, &self.found.items), ("notes", Deed::notes, &self.found.notes)];
-        for (name, wanted, entries) in kinds {
-            let mut there: BTreeMap<&str, u64> = BTreeMap::new();
-            for token in entries.iter().flat_map(|entry| tokens(entry)) {
-                *there.entry(token).or_default() += 1;
+        self.effects_on("list", Deed::lists, &self.found.items, tally);
+        self.effects_on("notes", Deed::notes, &self.found.notes, tally);
+    }
+
+    fn effects_on(&self, name: &str, wanted: fn(Deed) -> bool, entries: &[String], tally: &mut Tally) {
+        let mut there: BTreeMap<&str, u64> = BTreeMap::new();
+        for token in entries.iter().flat_map(|entry| tokens(entry)) {
+            *there.entry(token).or_default() += 1;
+        }
+        for asked in self.found.history.iter().filter(|said| !said.house && Deed::of(&said.text).is_some_and(wanted)) {
+            let Some(token) = tokens(&asked.text).next() else { continue };
+            let count = there.remove(token).unwrap_or(0);
+            let told = self
+                .answer_to(asked)
+                .is_some_and(|answer| answer.text.starts_with(DONE) || answer.text.contains(" put ") || answer.text.contains("already"));
+            tally.effects += 1;
+            if count > 1 || (told && count == 0) {
+                tally.fault(Fault::Effect, format!("{}: {token} is {count} times in the {name}", self.name));
             }
-            for asked in self.found.history.iter().filter(|said| !said.house && Deed::of(&said.text).is_some_and(wanted)) {
-                let Some(token) = tokens(&asked.text).next() else { continue };
-                let count = there.remove(token).unwrap_or(0);
-                let told = self.answer_to(asked).is_some_and(|answer| {
-                    answer.text.starts_with(DONE) || answer.text.contains(" put ") || answer.text.contains("already")
-                });
-                tally.effects += 1;
-                if count > 1 || (told && count == 0) {
-                    tally.fault(Fault::Effect, format!("{}: {token} is {count} times in the {name}", self.name));
-                }
-            }
-            for (token, count) in there {
-                tally.fault(Fault::Effect, format!("{}: {token} is {count} times in the {name} and nobody asked for it", self.name));
-            }
+        }
+        for (token, count) in there {
+            tally.fault(Fault::Effect, format!("{}: {token} is {count} times in the {name} and nobody asked for it", self.name));
         }
     }
 

@@ -14,8 +14,8 @@ use super::judge::{Fault, Tally};
 use super::model;
 use super::plant::{self, Plant};
 use super::process::{House, Kit};
-use super::talk::{Fact, Talk};
-use super::talker::{MEMBERS, Phase, Stage, Talker};
+use super::talk::Talk;
+use super::talker::{MEMBERS, Phase, Stage, Talker, Witness};
 use crate::rng::Rng;
 
 /// How long a moment of its kind is waited for.
@@ -117,7 +117,7 @@ impl Kills {
         let data = self.dir.join("data");
         let stage = Stage::new(self.talkers);
         let mut house = start(kit, &data, &stage, killed)?;
-        let nobody: Rc<dyn Fn(&Fact) -> Result<()>> = Rc::new(|_| Ok(()));
+        let nobody: Witness = Rc::new(|_| Ok(()));
         let talkers: Vec<_> = (0..self.talkers)
             .map(|number| {
                 let talker = Talker::new(number, house.socket.clone(), Rc::clone(&stage), Rc::clone(&nobody), self.seed, 0);

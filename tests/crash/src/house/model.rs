@@ -49,7 +49,7 @@ fn respond(body: &Value, asked: &mut BTreeMap<String, u32>) -> Step {
     match () {
         () if deed.shows() => Step::Reply(reply),
         () if luck.is_multiple_of(CUT_EVERY) && *times == 1 => Step::CutAfter { reply, pieces: 2 },
-        () if luck % 3 == 0 => Step::Slow { reply, every_ms: 10 * (luck % 2 + 1) },
+        () if luck.is_multiple_of(3) => Step::Slow { reply, every_ms: 10 * (luck % 2 + 1) },
         () => Step::Reply(reply),
     }
 }

@@ -1,19 +1,19 @@
-//! SurrealDB on SurrealKV, `sync=every`, through its SDK as Hearth uses it.
+//! The house's own engine, with smaller files.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use surrealdb::Surreal as Client;
-use surrealdb::engine::any::{Any, connect};
+use hearth_engine::{Engine, Place, Sizes};
+use surrealdb_types::{Object, SurrealValue, Value};
 use tokio::sync::RwLock;
 
-use super::{Dump, Engine, Load, Rows, Txn};
-
-/// How long the engine is given to stop in order; it does so on its own once the last handle is gone.
-const FAREWELL: Duration = Duration::from_secs(2);
+use super::{Dump, Load, Rows, Txn};
 
 const SCHEMA: &str = "
+    DEFINE NAMESPACE IF NOT EXISTS hearth;
+    USE NS hearth;
+    DEFINE DATABASE IF NOT EXISTS house;
+    USE DB house;
     DEFINE TABLE IF NOT EXISTS left;
     DEFINE TABLE IF NOT EXISTS right;
     DEFINE TABLE IF NOT EXISTS head;
@@ -27,28 +27,40 @@ const COMMIT: &str = "
     COMMIT;
 ";
 
-/// A SurrealDB datastore in this process.
+/// An engine in this process.
 #[derive(Debug)]
-pub struct Surreal(RwLock<Option<Client<Any>>>);
+pub(super) struct Surreal(RwLock<Option<Engine>>);
 
-impl Engine for Surreal {
-    async fn open(dir: &Path, _: &Load) -> Result<Self> {
-        let address = format!("surrealkv://{}?sync=every", dir.display());
-        let client = connect(address).await?;
-        client.use_ns("crash").use_db("crash").await?;
-        client.query(SCHEMA).await?.check()?;
-        Ok(Surreal(RwLock::new(Some(client))))
+/// The values of all statements; fails if one of them failed.
+async fn ask(engine: &Engine, text: &str, variables: impl IntoIterator<Item = (&str, Value)>) -> Result<Vec<Value>> {
+    let mut object = Object::new();
+    for (name, value) in variables {
+        object.insert(name, value);
+    }
+    engine.ask(text, object).await?.into_iter().map(|answer| Ok(answer?)).collect()
+}
+
+impl Surreal {
+    /// Opens the store in `dir`, durable on every commit.
+    pub(super) async fn open(dir: &Path, load: &Load) -> Result<Self> {
+        let sizes = Sizes { memtable: load.memtable, blob_file: load.blob_file };
+        let engine = Engine::open(&Place::Folder(dir.to_owned()), sizes).await?;
+        ask(&engine, SCHEMA, []).await?;
+        Ok(Surreal(RwLock::new(Some(engine))))
     }
 
-    async fn commit(&self, txn: &Txn) -> Result<()> {
-        let client = self.0.read().await;
-        let client = client.as_ref().context("closed")?;
-        let query = client.query(COMMIT).bind(("id", txn.id())).bind(("left", txn.left())).bind(("right", txn.right()));
-        query.bind(("head", txn.head())).bind(("n", i64::from(txn.n))).await?.check()?;
+    /// Commits a transaction; once this is back it must never be lost.
+    pub(super) async fn commit(&self, txn: &Txn) -> Result<()> {
+        let open = self.0.read().await;
+        let open = open.as_ref().context("closed")?;
+        let texts = [("id", txn.id()), ("left", txn.left()), ("right", txn.right()), ("head", txn.head())];
+        let texts = texts.into_iter().map(|(name, text)| (name, Value::String(text)));
+        ask(open, COMMIT, texts.chain([("n", i64::from(txn.n).into_value())])).await?;
         Ok(())
     }
 
-    async fn dump(&self, acks: &[&str]) -> Result<Dump> {
+    /// Reads everything; `acks` may help to find rows where a table cannot be scanned.
+    pub(super) async fn dump(&self, acks: &[&str]) -> Result<Dump> {
         let right = self.rows("right", acks).await?;
         let known: Vec<&str> = right.keys().map(String::as_str).chain(acks.iter().copied()).collect();
         let mut dump = Dump { left: self.rows("left", &known).await?, right, ..Dump::default() };
@@ -59,19 +71,18 @@ impl Engine for Surreal {
         Ok(dump)
     }
 
-    async fn close(&self) -> Result<()> {
-        self.0.write().await.take();
-        tokio::time::sleep(FAREWELL).await;
+    /// Stops in order.
+    pub(super) async fn close(&self) -> Result<()> {
+        self.0.write().await.take().context("closed")?.close().await;
         Ok(())
     }
-}
 
-impl Surreal {
     async fn strings(&self, text: &str, id: Option<&str>) -> Result<Vec<String>> {
-        let client = self.0.read().await;
-        let client = client.as_ref().context("closed")?;
-        let mut answer = client.query(text).bind(("id", id.unwrap_or_default().to_owned())).await?.check()?;
-        Ok(answer.take(0)?)
+        let open = self.0.read().await;
+        let open = open.as_ref().context("closed")?;
+        let id = Value::String(id.unwrap_or_default().to_owned());
+        let rows = ask(open, text, [("id", id)]).await?.pop().context("no answer")?;
+        Ok(Vec::<String>::from_value(rows)?)
     }
 
     /// A table; if it cannot be read as a whole, what can be read of the rows known to be due.
