@@ -243,9 +243,13 @@ impl HouseTools {
         let Tick { list, item } = arguments(call)?;
         let list = list.as_deref().map(list_name).transpose()?;
         let (items, label) = self.items(call, list.as_deref()).await?;
-        let open: Vec<_> = items.into_iter().filter(|memory| !done(memory)).collect();
+        let (ticked, open): (Vec<_>, Vec<_>) = items.into_iter().partition(done);
         let exact: Vec<_> = open.iter().filter(|memory| same(&memory.text, &item)).cloned().collect();
         let near = || open.iter().filter(|memory| memory.text.to_lowercase().contains(&item.to_lowercase())).cloned().collect();
+        // The same call again, after a crash, must not take something that is only alike.
+        if let Some(already) = ticked.iter().find(|memory| exact.is_empty() && same(&memory.text, &item)) {
+            return Ok(ToolOutput { value: json!({ "ticked": already.text, "candidates": [] }), label });
+        }
         let matching: Vec<Memory> = if exact.is_empty() { near() } else { exact };
         let value = match matching.as_slice() {
             [one] => {
@@ -276,6 +280,7 @@ impl HouseTools {
 
     async fn house(&self, call: &Invocation) -> Result<ToolOutput, ToolError> {
         let About { about } = arguments(call)?;
+        let mut label = call.label.clone();
         let value = match about {
             Topic::Who => {
                 let members = self.who.ask(Who, self.limits.ask_deadline).await.map_err(lost)?;
@@ -294,11 +299,12 @@ impl HouseTools {
                     line
                 };
                 // Only what everybody here may read.
-                let visible = own.iter().filter(|reminder| reminder.label.readers.cover(&call.audience));
-                json!({ "reminders": visible.map(line).collect::<Vec<_>>() })
+                let visible: Vec<_> = own.iter().filter(|reminder| reminder.label.readers.cover(&call.audience)).collect();
+                label = Label::join_all(visible.iter().map(|reminder| &reminder.label)).join(&label);
+                json!({ "reminders": visible.into_iter().map(line).collect::<Vec<_>>() })
             }
         };
-        Ok(own(call, value))
+        Ok(ToolOutput { value, label })
     }
 
     // === helpers ===

@@ -37,6 +37,8 @@ const HAND_AGAIN: Duration = Duration::from_millis(50);
 /// How long confirmations are gathered before the store is told. A crash before that makes the channel be handed again what it
 /// recognises.
 const SETTLE_AFTER: Duration = Duration::from_millis(200);
+/// The same after a commit that failed.
+const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// Deliveries that are confirmed in one commit, unless one conversation alone has more.
 const SETTLE_AT_ONCE: usize = 256;
 
@@ -154,9 +156,9 @@ impl OutboxActor {
     }
 
     /// Everything of that conversation up to there has arrived. Nobody waits for the store to know, so it is told of many at once.
-    fn confirm(&mut self, confirm: Confirm, ctx: &mut Context<Self>) {
+    fn confirm_after(&mut self, wait: Duration, confirm: Confirm, ctx: &mut Context<Self>) {
         if self.confirmed.is_empty() {
-            ctx.run_later(SETTLE_AFTER, Self::settle);
+            ctx.run_later(wait, Self::settle);
         }
         let upto = self.confirmed.entry(confirm.conversation).or_default();
         *upto = confirm.upto.max(*upto);
@@ -198,10 +200,11 @@ impl OutboxActor {
         };
         let commit = Commit { writes: settled.iter().cloned().map(Write::Delivery).collect(), fact };
         let saved = self.save.ask(Save(commit), self.limits.commit_deadline);
-        ctx.spawn(saved.into_actor(self).map(move |saved, this, _| {
+        ctx.spawn(saved.into_actor(self).map(move |saved, this, ctx| {
             if !matches!(saved, Ok(Ok(()))) {
-                // Not confirmed in the store, then: the next confirmation, or the next start, settles it.
+                // Not confirmed in the store, then: once more, later.
                 for row in settled {
+                    this.confirm_after(SETTLE_AGAIN, Confirm { conversation: row.conversation, upto: row.seq }, ctx);
                     let pending = Delivery { state: DeliveryState::Pending, ..row };
                     this.unsettled.insert((pending.conversation, pending.seq), pending);
                 }
@@ -243,6 +246,6 @@ impl Handler<Confirm> for OutboxActor {
     type Result = ();
 
     fn handle(&mut self, confirm: Confirm, ctx: &mut Context<Self>) {
-        self.confirm(confirm, ctx);
+        self.confirm_after(SETTLE_AFTER, confirm, ctx);
     }
 }

@@ -111,6 +111,27 @@ impl Attempts {
     }
 }
 
+/// A call that the breaker has admitted. Whatever becomes of it, a panic too, the breaker hears of it.
+struct Trial {
+    breaker: Rc<RefCell<Breaker>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Trial {
+    fn ended(self, error: Option<&ModelError>) {
+        self.breaker.borrow_mut().ended(self.clock.mono(), error);
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        // Says nothing new when the call has ended.
+        if let Ok(mut breaker) = self.breaker.try_borrow_mut() {
+            breaker.abandoned(self.clock.mono());
+        }
+    }
+}
+
 // === impl Actor ===
 
 impl Actor for ProviderActor {
@@ -130,14 +151,12 @@ impl Handler<Attempt> for ProviderActor {
         let span = tracing::info_span!(parent: &span, "provider", name = self.model.name());
         let attempt = async move {
             let timed = tokio::time::timeout(deadline, attempts.run(request));
+            let trial = Trial { breaker, clock };
             match leash.hold(timed).await {
-                None => {
-                    breaker.borrow_mut().abandoned(clock.mono());
-                    Err(ModelError::NobodyLeft)
-                }
+                None => Err(ModelError::NobodyLeft),
                 Some(result) => {
                     let result = result.unwrap_or(Err(ModelError::Timeout(deadline)));
-                    breaker.borrow_mut().ended(clock.mono(), result.as_ref().err());
+                    trial.ended(result.as_ref().err());
                     if let Ok(reply) = &result {
                         meter.used(&name, &reply.usage);
                     }

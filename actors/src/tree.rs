@@ -49,6 +49,9 @@ const CONVERSATIONS_SLACK: usize = 64;
 /// The heartbeat of every room.
 const PROBE: Probe = Probe { every: Duration::from_secs(10), deadline: Duration::from_secs(60) };
 
+/// How long opening the store may take: a migration rewrites what is there.
+const STORE_START: Duration = Duration::from_secs(600);
+
 /// What the faces of the house may ask of it.
 #[derive(Debug, Clone)]
 pub struct Doors {
@@ -150,7 +153,9 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
 
 fn store(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     let (store, meter, limits) = (Arc::clone(&ports.store), Arc::clone(&ports.meter), house.limits.clone());
-    ChildSpec::worker(&slots.store, move || StoreActor::open(Arc::clone(&store), Arc::clone(&meter), limits.clone())).probe(PROBE)
+    ChildSpec::worker(&slots.store, move || StoreActor::open(Arc::clone(&store), Arc::clone(&meter), limits.clone()))
+        .start_deadline(STORE_START)
+        .probe(PROBE)
 }
 
 fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {

@@ -301,16 +301,13 @@ impl Core {
         if let Some(known) = self.origins.iter().find(|(origin, _)| *origin == say.origin).map(|(_, accepted)| *accepted) {
             return self.say_again(ask, known);
         }
+        // The turn that runs ends now, even where the word itself does not fit any more; that is answered in its order.
+        let mut effects = if say.text.trim() == STOP_WORD { self.stop_active(cx).1 } else { Vec::new() };
         match self.admit(&say) {
-            Ok(()) if say.text.trim() == STOP_WORD => {
-                // The turn that runs ends now; the word itself is answered in its order.
-                let (_, mut effects) = self.stop_active(cx);
-                effects.extend(self.accept(cx, ask, say));
-                effects
-            }
-            Ok(()) => self.accept(cx, ask, say),
-            Err(error) => vec![Effect::AnswerSay(ask, Err(error))],
+            Ok(()) => effects.extend(self.accept(cx, ask, say)),
+            Err(error) => effects.push(Effect::AnswerSay(ask, Err(error))),
         }
+        effects
     }
 
     /// The same message again: answered with what it was answered with, once that is durable.

@@ -85,6 +85,37 @@ pub struct Limits {
     pub subscribers: usize,
 }
 
+/// Messages of one page of a replay, at most: what the store reads at once.
+const REPLAY_MAX: usize = 10_000;
+
+impl Limits {
+    /// Whether the house can live within these bounds; if not, which one is wrong, and how.
+    ///
+    /// # Errors
+    ///
+    /// With the bound's name and what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let counts = [
+            ("message_bytes", self.message_bytes),
+            ("waiting_messages", self.waiting_messages),
+            ("live_conversations", self.live_conversations),
+            ("mailbox", self.mailbox),
+            ("waiting_commits", self.waiting_commits),
+            ("group_commits", self.group_commits),
+            ("model_calls", self.model_calls),
+            ("replay", self.replay),
+            ("subscribers", self.subscribers),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(format!("{name} is 0; the house cannot live without any; leave it out for the usual bound"));
+        }
+        if self.replay > REPLAY_MAX {
+            return Err(format!("replay is {}; at most {REPLAY_MAX} messages are read at once", self.replay));
+        }
+        Ok(())
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -121,6 +152,23 @@ impl Default for Limits {
             delivery_attempts: 5,
             replay: 200,
             subscribers: 1_024,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_with_which_no_house_can_live_are_named() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        for (limits, name) in [
+            (Limits { replay: 0, ..Limits::default() }, "replay is 0"),
+            (Limits { group_commits: 0, ..Limits::default() }, "group_commits is 0"),
+            (Limits { replay: 10_001, ..Limits::default() }, "replay is 10001"),
+        ] {
+            assert!(limits.check().unwrap_err().starts_with(name));
         }
     }
 }

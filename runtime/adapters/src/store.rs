@@ -51,6 +51,9 @@ mod tests;
 /// The folder of the database inside the data folder.
 const FOLDER: &str = "store";
 
+/// What the engine before this one had in its folder (DECISIONS.md 11). This one would begin an empty database beside it.
+const OTHER_ENGINE: &str = "wal";
+
 /// Where the data is.
 #[derive(Debug, Clone)]
 pub enum Location {
@@ -214,6 +217,9 @@ impl Shared {
             Location::Embedded(folder) => {
                 let lock = Arc::new(FolderLock::take(folder)?);
                 let inner = lock::make_lasting(folder, FOLDER)?;
+                if inner.join(OTHER_ENGINE).is_dir() {
+                    return Err(StoreError::Damaged("it was written by an engine that is not used any more".to_owned()));
+                }
                 Ok((Link::in_folder(&inner).await?, Some(lock)))
             }
             Location::Memory => {

@@ -43,6 +43,13 @@ fn other_process(shell: &str, part: &str, folder: &Path) -> String {
 }
 
 #[test]
+fn what_another_engine_wrote_is_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("store/wal")).unwrap();
+    assert!(matches!(wait(store(folder.path()).open()), Err(StoreError::Damaged(_))));
+}
+
+#[test]
 fn the_other_process() {
     let Ok(folder) = std::env::var("HEARTH_TEST_FOLDER") else { return };
     let store = store(Path::new(&folder));

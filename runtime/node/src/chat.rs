@@ -24,6 +24,9 @@ use crate::wire::{ClientFrame, HouseFrame, Said};
 
 /// Messages of before that are shown at the beginning.
 const SHOWN_BEFORE: usize = 6;
+/// How long a house whose rooms restart is asked again, and the pause in between.
+const PATIENCE: Duration = Duration::from_secs(30);
+const COME_AGAIN: Duration = Duration::from_millis(100);
 /// How long one answer is waited for with `--once`.
 const ONCE: Duration = Duration::from_secs(600);
 
@@ -39,7 +42,7 @@ pub struct Seat {
 /// Says one thing and waits for its answer.
 pub async fn once(socket: &Path, seat: Seat, text: String, images: Vec<Part>) -> anyhow::Result<Said> {
     let mut client = Client::connect(socket).await?.context("the house does not run")?;
-    open(&mut client, &seat, None).await?;
+    open(&mut client, &seat, None).await?.map_err(anyhow::Error::msg)?;
     let nonce = hearth_adapters::system::SystemIds.fresh().to_string();
     client.send(&ClientFrame::Say { nonce: nonce.clone(), text, images }).await?;
     let answer = tokio::time::timeout(ONCE, wait_for_answer(&mut client, &nonce));
@@ -52,11 +55,18 @@ pub async fn once(socket: &Path, seat: Seat, text: String, images: Vec<Part>) ->
     Ok(said)
 }
 
-async fn open(client: &mut Client, seat: &Seat, cursor: Option<u64>) -> anyhow::Result<String> {
-    match client.ask(&ClientFrame::Open { member: seat.member.clone(), thread: seat.thread.clone(), cursor }).await? {
-        HouseFrame::Opened { member } => Ok(member),
-        _ => bail!("the house gave an unexpected answer"),
+/// Opens a conversation: the member's name, or why the house does not open it now. Fails when the house has gone.
+async fn open(client: &mut Client, seat: &Seat, cursor: Option<u64>) -> anyhow::Result<Result<String, String>> {
+    client.send(&ClientFrame::Open { member: seat.member.clone(), thread: seat.thread.clone(), cursor }).await?;
+    while let Some(frame) = client.next().await? {
+        match frame {
+            HouseFrame::Opened { member } => return Ok(Ok(member)),
+            HouseFrame::Error { error } => return Ok(Err(error)),
+            // What was still on its way for what was asked before.
+            _ => {}
+        }
     }
+    bail!("the house closed the connection")
 }
 
 async fn wait_for_answer(client: &mut Client, nonce: &str) -> anyhow::Result<Said> {
@@ -88,7 +98,7 @@ enum Line {
 /// The chat until the person leaves.
 pub async fn interactive(socket: &Path, seat: Seat) -> anyhow::Result<()> {
     let mut client = Client::connect(socket).await?.context("the house does not run")?;
-    let member = open(&mut client, &seat, None).await?;
+    let member = open(&mut client, &seat, None).await?.map_err(anyhow::Error::msg)?;
     let terminal = Terminal::new();
     let before = read_before(&mut client).await?;
     show_before(terminal, &before);
@@ -326,7 +336,14 @@ impl Chat {
     /// Opens the conversation again where it was; what was said and not accepted is said again with the same nonce.
     async fn come_again(&mut self) -> anyhow::Result<()> {
         self.quiet();
-        open(&mut self.client, &self.seat, Some(self.cursor)).await.context("the house has stopped")?;
+        let began = tokio::time::Instant::now();
+        // A room that is started again is back within moments; a house that has gone is not.
+        while let Err(error) = open(&mut self.client, &self.seat, Some(self.cursor)).await.context("the house has stopped")? {
+            if began.elapsed() > PATIENCE {
+                bail!(error);
+            }
+            tokio::time::sleep(COME_AGAIN).await;
+        }
         self.shown.clear();
         if let Some(waiting) = self.waiting.as_mut() {
             waiting.early.clear();

@@ -217,6 +217,9 @@ impl Config {
         if let Some(twice) = names.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.first())).flatten() {
             bail!("two members are called `{twice}`; give them different names");
         }
+        if let Err(wrong) = self.limits.check() {
+            bail!("limits.{wrong}");
+        }
         if self.models.iter().any(|model| model.name == hearth_actors::tree::HOUSE_PROVIDER) {
             bail!("a model cannot be called `house`; that is the house's own name");
         }

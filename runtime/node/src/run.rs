@@ -19,7 +19,7 @@ use crate::wire::{ClientFrame, HouseFrame};
 use crate::{bench, show, socket, telemetry};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat.
-const SERVING: &str = "info,rig=warn";
+const SERVING: &str = "info,rig=warn,surrealdb=warn";
 const CHATTING: &str = "error,rig=off";
 
 /// Runs a command.

@@ -176,12 +176,18 @@ fn serve_page(
 }
 
 fn make_folder(data: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(data)
-        .with_context(|| format!("the data folder {} cannot be made; set HEARTH_DATA to one that can be written", data.display()))
+        .with_context(|| format!("the data folder {} cannot be made; set HEARTH_DATA to one that can be written", data.display()))?;
+    // One that was there before may be open to others. Where it is not ours to close, the log says so.
+    let mode = std::fs::metadata(data)?.permissions().mode();
+    if mode & 0o077 != 0 && std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).is_err() {
+        tracing::warn!(folder = %data.display(), "other users of this machine may read the data folder; close it with chmod 700");
+    }
+    Ok(())
 }
 
 fn ports(config: &Config, data: &Path, metrics: &Arc<Metrics>) -> anyhow::Result<Ports> {

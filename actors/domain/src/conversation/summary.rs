@@ -8,6 +8,13 @@ use super::*;
 use crate::model::Utterance;
 use crate::store::Summary;
 
+/// Messages from which on a history is long, whatever their size. Fewer than a conversation has in mind when it wakes, or what lies
+/// before those would be in no summary.
+const MESSAGES: usize = 160;
+/// Messages that stay out of a summary, at most.
+const MESSAGES_KEPT: usize = 80;
+/// About what a picture costs.
+const IMAGE_TOKENS: usize = 1_000;
 /// Bytes of a summary.
 const SUMMARY_BYTES: usize = 4_000;
 /// Bytes of one message in the summary that needs no model.
@@ -27,7 +34,8 @@ impl Core {
     /// Begins a summary when the history has grown past its budget.
     pub(super) fn summarise_if_long(&mut self, cx: Cx<'_>) -> Vec<Effect> {
         let limits = &self.setting.limits;
-        if self.active.is_some() || self.summarising.is_some() || tokens(&self.history) <= limits.history_tokens {
+        let long = tokens(&self.history) > limits.history_tokens || self.history.len() > MESSAGES;
+        if self.active.is_some() || self.summarising.is_some() || !long {
             return Vec::new();
         }
         let older = self.older_part(limits.history_keep_tokens);
@@ -49,10 +57,10 @@ impl Core {
 
     /// The messages, oldest first, that go when the newest ones of `keep` tokens stay.
     fn older_part(&self, keep: usize) -> Vec<Message> {
-        let mut kept = 0_usize;
+        let (mut kept, mut count) = (0_usize, 0_usize);
         let staying = self.history.iter().rev().take_while(|message| {
-            kept = kept.saturating_add(estimate_tokens(&message.text));
-            kept <= keep
+            (kept, count) = (kept.saturating_add(weight(message)), count.saturating_add(1));
+            kept <= keep && count <= MESSAGES_KEPT
         });
         let going = self.history.len().saturating_sub(staying.count());
         self.history.iter().take(going).cloned().collect()
@@ -90,7 +98,11 @@ impl Core {
 }
 
 fn tokens(history: &[Message]) -> usize {
-    history.iter().map(|message| estimate_tokens(&message.text)).sum()
+    history.iter().map(weight).sum()
+}
+
+fn weight(message: &Message) -> usize {
+    estimate_tokens(&message.text).saturating_add(message.images.len().saturating_mul(IMAGE_TOKENS))
 }
 
 const fn speaker(message: &Message) -> &'static str {

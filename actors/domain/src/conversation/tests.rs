@@ -340,6 +340,35 @@ fn the_stop_word_ends_the_turn_that_runs_and_is_answered_itself() {
 }
 
 #[test]
+fn the_stop_word_ends_the_turn_that_runs_even_where_nothing_more_fits() {
+    let mut world = World::with(Limits { waiting_messages: 1, ..Limits::default() });
+    world.say("1", "tell me a long story");
+    world.model();
+    world.say("2", "and another one");
+    world.say("3", "/stop");
+    assert!(matches!(world.until_outside(), Some(Effect::CancelModel(_))));
+    world.model();
+    assert!(world.delivered.len() == 1 && world.delivered[0].text.starts_with("Stopped"), "{:?}", world.delivered);
+    assert!(matches!(world.answers.last(), Some(Err(SayError::Busy { waiting: 1 }))), "{:?}", world.answers);
+}
+
+#[test]
+fn many_short_messages_are_summarised_before_a_waking_conversation_would_miss_some() {
+    let mut world = World::new();
+    for n in 0..100 {
+        world.say(&n.to_string(), "hi");
+        let (call, _) = world.model();
+        world.reply(call, text("hello"));
+        while let Some(effect) = world.until_outside() {
+            let Effect::Summarise(call, _) = effect else { panic!("{effect:?}") };
+            world.event(|core, cx| core.on_summarised(cx, call, Err(ModelError::NobodyLeft)));
+        }
+    }
+    let summary = world.rows.row.as_ref().and_then(|row| row.summary.as_ref()).expect("it was summarised");
+    assert!(summary.upto >= 80, "{}", summary.upto);
+}
+
+#[test]
 fn unknown_tools_and_malformed_arguments_are_told_to_the_model_and_never_run() {
     let mut world = World::new();
     world.say("1", "x");

@@ -129,7 +129,7 @@ impl Inner {
         if !self.config.streaming && !reply.text.is_empty() {
             deltas(&reply.text);
         }
-        transport.finish();
+        transport.finish().await;
         Ok(reply)
     }
 

@@ -17,8 +17,8 @@ use crate::models::failure::Failure;
 const REFUSAL_BYTES: usize = 16 * 1024;
 /// Headers that only this file fills.
 const KEY_HEADERS: [&str; 3] = ["authorization", "x-api-key", "x-goog-api-key"];
-/// How long the end of a body is waited for, beside the turn, when the reply in it has already ended.
-const REST: Duration = Duration::from_secs(5);
+/// How long the end of a body is waited for when the reply in it has already ended.
+const REST: Duration = Duration::from_millis(10);
 
 /// How a provider wants its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,13 +96,13 @@ impl Transport {
         Self { inner: Arc::clone(&self.inner), rest: Arc::default() }
     }
 
-    /// After a reply that ended well: reads what stands behind it, so that the connection can be used again. Nobody waits for that.
-    #[expect(clippy::disallowed_methods, reason = "it ends by itself, and nothing depends on how")]
-    pub(super) fn finish(&self) {
+    /// After a reply that ended well: reads what stands behind it, so that the connection can be used again.
+    pub(super) async fn finish(&self) {
         let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut pieces) = rest {
+            let end = async { while let Some(Ok(_)) = pieces.next().await {} };
             // Whoever does not end the body in time gets a new connection next time.
-            tokio::spawn(tokio::time::timeout(REST, async move { while let Some(Ok(_)) = pieces.next().await {} }));
+            drop(tokio::time::timeout(REST, end).await);
         }
     }
 }

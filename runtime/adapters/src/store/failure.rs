@@ -72,7 +72,7 @@ fn unquoted(text: &str) -> String {
 
 /// The error that a text of the engine or of the operating system names, if it names one.
 pub(super) fn known_cause(text: &str) -> Option<StoreError> {
-    const FULL: &[&str] = &["os error 28", "os error 122", "os error 27", "No space left", "Disk quota"];
+    const FULL: &[&str] = &["os error 28", "os error 122", "os error 27", "No space left", "Disk quota", "File too large"];
     const READ_ONLY: &[&str] = &["os error 30", "os error 13", "os error 1)", "Read-only file system", "Permission denied"];
     const DAMAGED: &[&str] = &[
         "orrupt",

@@ -97,7 +97,7 @@ async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, StoreError> {
 async fn embedded(place: &Place) -> Result<Link, StoreError> {
     Engine::open(place, Sizes::default()).await.map(Link::Embedded).map_err(|error| match error {
         OpenError::Name => StoreError::Refused(error.to_string()),
-        OpenError::Engine(text) => known_cause(&text).unwrap_or_else(|| StoreError::Damaged(shorten(&text))),
+        OpenError::Engine(text) => known_cause(&text).unwrap_or_else(|| StoreError::Unavailable(shorten(&text))),
         OpenError::Panicked => StoreError::Damaged(error.to_string()),
     })
 }
