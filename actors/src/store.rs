@@ -74,6 +74,7 @@ impl StoreActor {
             return;
         };
         let applied = self.store.apply(group).into_actor(self).map(|result, this, ctx| {
+            let failed = result.as_ref().err().map(ToString::to_string);
             let verdict = this.core.end(result);
             verdict.durable.into_iter().for_each(|kind| this.meter.committed(kind));
             for (asker, result) in verdict.answers {
@@ -85,7 +86,7 @@ impl StoreActor {
                 let _ = asker.send(());
             }
             if verdict.lost {
-                tracing::error!("the outcome of a transaction is not known; opening the store again");
+                tracing::error!(error = failed, "the outcome of a transaction is not known; opening the store again");
                 ctx.stop();
             } else {
                 this.apply_next(ctx);

@@ -96,6 +96,8 @@ fn a_full_disk_is_named_and_what_was_accepted_is_answered_when_there_is_room() {
     let refusal = loop {
         match say(&house, &long) {
             Ok(Ok(answer)) => accepted.push(answer),
+            // Said faster than answered, for now.
+            Ok(Err(refusal)) if refusal.contains("messages are waiting for an answer") => {}
             Ok(Err(refusal)) => break refusal,
             Err(_) => {}
         }
@@ -116,7 +118,7 @@ fn a_full_disk_is_named_and_what_was_accepted_is_answered_when_there_is_room() {
     assert!(accepted.iter().all(|answer| all.iter().filter(|said| said.answer == Some(*answer)).count() == 1));
     assert!(talk.answer("what do I know about the bins?").text.contains("Tuesday"));
     let log = home.log();
-    assert!(refusal.contains(SENTENCE) || log.contains(SENTENCE), "nobody is told that the disk is full");
+    assert!(refusal.contains(SENTENCE) || log.contains(SENTENCE), "nobody is told that the disk is full: {refusal}\n{log}");
     assert!(!log.contains("the data is damaged"), "a full disk is not damage");
 }
 
