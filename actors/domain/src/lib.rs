@@ -21,6 +21,7 @@ pub mod meter;
 pub mod model;
 pub mod policy;
 pub mod schedule;
+pub mod secret;
 pub mod store;
 pub mod time;
 pub mod tool;

@@ -1,0 +1,15 @@
+//! The vault and the egress broker: the process that holds credentials, and the only way out of the house.
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`seal`] | records at rest: envelope, keys and where they come from, the manifest that refuses an older state, the owner's proof |
+//! | [`guard`] | the leak guard: finds stored secrets and their encodings in what passes |
+//! | [`policy`] | what a request is aimed at, and whether a secret's own policy allows it |
+//! | [`egress`] | the broker: requests come in over a Unix socket, credentials go in, checked connections go out |
+//! | [`sign`] | signatures that are made here because the key must not leave even as a header |
+
+pub mod egress;
+pub mod guard;
+pub mod policy;
+pub mod seal;
+pub mod sign;
