@@ -25,4 +25,5 @@ pub mod secret;
 pub mod store;
 pub mod time;
 pub mod tool;
+pub mod vault;
 pub mod words;
