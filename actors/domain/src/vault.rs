@@ -11,8 +11,8 @@
 //!
 //! Requests that carry credentials do not come this way: clients speak HTTP over its socket.
 
-use futures_util::channel::mpsc;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Class, Classified};
@@ -201,7 +201,7 @@ pub trait VaultLine: Send {
 }
 
 /// What a start gives: the line, and what comes from the other side until the process is gone.
-pub type Started = (Box<dyn VaultLine>, mpsc::UnboundedReceiver<Tell>);
+pub type Started = (Box<dyn VaultLine>, BoxStream<'static, Tell>);
 
 /// Starts the processes. The listening socket is made once and handed to each new process, so that clients wait in its queue
 /// while one is being replaced.
