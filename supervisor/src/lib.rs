@@ -64,6 +64,7 @@ pub mod handle;
 mod inbox;
 mod life;
 pub mod link;
+pub mod process;
 pub mod root;
 mod rules;
 mod shell;
