@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Called at the very start of `main`: Landlock, seccomp and capabilities belong to a thread, and threads inherit them. Nothing
-//! here can be undone. The proof reads back from the kernel, or tries what must fail; what it contradicts is not `Done`.
+//! here can be undone. The proof reads back from the kernel, or tries what must fail; what it contradicts is not `Done`. A report
+//! that comes from another process is that process's word.
 //!
 //! Not covered, on any kernel: Unix sockets that were inherited or received; a TCP `listen` without a `bind` (it takes a port of
 //! the kernel's choice); reading one's own memory. A file that was opened before stays usable.
@@ -344,7 +345,8 @@ pub fn apply(wanted: &Confinement) -> Result<Report, ConfineError> {
     let open = || File::open("/proc/self/status");
     let (before, after) = (open().map_err(ConfineError::Proc)?, open().map_err(ConfineError::Proc)?);
     let expected = wanted.other_threads.saturating_add(1);
-    let found = Status::read(&before).map_err(ConfineError::Proc)?.threads.unwrap_or(0);
+    let before = Status::read(&before).map_err(ConfineError::Proc)?;
+    let found = before.threads.unwrap_or(0);
     if found != expected {
         return Err(ConfineError::Threads { found, expected });
     }
@@ -357,7 +359,7 @@ pub fn apply(wanted: &Confinement) -> Result<Report, ConfineError> {
     let landlock = paths::apply(wanted, &mut report);
     calls::apply(wanted, landlock, &mut report);
     report.status = Status::read(&after).map_err(ConfineError::Proc)?;
-    proof::check(wanted, &mut report);
+    proof::check(wanted, &before, &mut report);
     for (part, need) in &wanted.required {
         let outcome = report.outcome(*part);
         if !outcome.meets(*need) {
@@ -365,4 +367,33 @@ pub fn apply(wanted: &Confinement) -> Result<Report, ConfineError> {
         }
     }
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_other_threads_than_it_says_is_not_confined() {
+        let wanted = Confinement { other_threads: 1_000_000, ..Confinement::strict(Profile::Vault) };
+        assert!(matches!(apply(&wanted), Err(ConfineError::Threads { expected: 1_000_001, .. })));
+        assert_eq!(Status::own().unwrap().seccomp, Some(0), "nothing was done");
+    }
+
+    #[test]
+    fn what_is_partly_there_meets_only_a_smaller_need() {
+        let outcomes = [Outcome::Done, Outcome::partly("x"), Outcome::missing("x"), Outcome::NotWanted];
+        assert_eq!(outcomes.each_ref().map(|outcome| outcome.meets(Need::Partly)), [true, true, false, false]);
+        assert_eq!(outcomes.each_ref().map(|outcome| outcome.meets(Need::Wholly)), [true, false, false, false]);
+    }
+
+    #[test]
+    fn a_confinement_asks_for_what_it_names() {
+        let strict = Confinement::strict(Profile::Vault);
+        let with_parameters = [Part::Descriptors, Part::Memory, Part::Files, Part::Sockets, Part::Network];
+        for part in Part::ALL {
+            assert_eq!(strict.wants(part), !with_parameters.contains(&part), "{part}");
+            assert!(!Confinement::default().wants(part));
+        }
+    }
 }

@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_path_that_does_not_exist_is_noted", a_path_that_does_not_exist_is_noted),
     ("a_confined_child_starts_no_program_but_threads", a_confined_child_starts_no_program_but_threads),
     ("a_house_starts_programs", a_house_starts_programs),
+    ("a_child_of_a_confined_house_confines_itself_further", a_child_of_a_confined_house_confines_itself_further),
     ("a_confined_child_that_traces_another_is_killed", a_confined_child_that_traces_another_is_killed),
     ("a_confined_child_stays_hidden_and_tied_to_its_parent", a_confined_child_stays_hidden_and_tied_to_its_parent),
     ("a_closed_network_has_no_way_out", a_closed_network_has_no_way_out),
@@ -166,6 +167,7 @@ fn a_confined_child_starts_no_program_but_threads() {
     let mut child = Confined::start(&Confinement { calls: Some(Profile::Vault), ..Confinement::default() });
     assert!(child.has(Part::Calls));
     assert_eq!(child.refused(Attempt::Exec), Some(EPERM));
+    assert_eq!(child.refused(Attempt::Become), Some(EPERM));
     assert_eq!(child.refused(Attempt::Unshare), Some(EPERM));
     assert_eq!(child.attempt(Attempt::Thread), Some(Ok("from a thread".to_owned())));
     assert!(child.allowed(Attempt::Bind), "the network was not asked for");
@@ -175,6 +177,23 @@ fn a_house_starts_programs() {
     let mut child = Confined::start(&Confinement { calls: Some(Profile::House), ..Confinement::default() });
     assert!(child.allowed(Attempt::Exec));
     assert_eq!(child.refused(Attempt::Unshare), Some(EPERM));
+}
+
+/// The parts that a child of this process could not have.
+pub(crate) fn gaps_of(wanted: &Confinement) -> String {
+    let child = Confined::start(wanted);
+    let gaps: Vec<_> = child.report.gaps().map(|(part, outcome)| format!("{part}: {outcome}")).collect();
+    gaps.join("\n")
+}
+
+fn a_child_of_a_confined_house_confines_itself_further() {
+    let files =
+        |path: &str| Files { read: vec![path.into()], execute: vec!["/proc".into(), "/usr".into(), "/lib".into()], ..Files::default() };
+    let vault = Confinement { files: Some(files("/etc")), network: Some(Network::Closed), ..Confinement::strict(Profile::Vault) };
+    let mut house = Confined::start(&Confinement { network: Some(Network::Client { ports: None }), ..Confinement::strict(Profile::House) });
+    let expected: Vec<_> = gaps_of(&vault).lines().map(str::to_owned).collect();
+    let Some(Ok(gaps)) = house.attempt(Attempt::Child(vault)) else { panic!("no child") };
+    assert_eq!(gaps.lines().collect::<Vec<_>>(), expected, "as if nobody had been confined before");
 }
 
 fn a_confined_child_that_traces_another_is_killed() {

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, exit};
 
@@ -35,6 +36,10 @@ pub(crate) enum Attempt {
     Write(PathBuf),
     List(PathBuf),
     Exec,
+    /// Becomes another program, without a process of its own.
+    Become,
+    /// Starts a child that confines itself further; gives what of that failed.
+    Child(Confinement),
     Connect(u16),
     Bind,
     Udp,
@@ -93,12 +98,9 @@ pub(crate) fn hear<T: for<'a> Deserialize<'a>>(socket: &mut UnixStream) -> Optio
 }
 
 fn descriptors(socket: UnixStream, closed: usize) {
-    let mut open = Vec::new();
-    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
-        let path = entry.unwrap().path();
-        // The listing's own is gone by the time it is looked up.
-        open.extend(std::fs::read_link(&path).ok().map(|to| (path, to)));
-    }
+    let listed: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
+    // The listing's own is gone by now.
+    let open: Vec<_> = listed.into_iter().filter_map(|path| std::fs::read_link(&path).ok().map(|to| (path, to))).collect();
     say(socket, &(closed, open));
 }
 
@@ -177,6 +179,8 @@ impl Attempt {
             }
             Self::List(path) => std::fs::read_dir(path).map(|entries| entries.count().to_string()),
             Self::Exec => Command::new("/proc/self/exe").arg("--list").output().map(|_| String::new()),
+            Self::Become => Err(Command::new("/proc/self/exe").arg("--list").exec()),
+            Self::Child(wanted) => Ok(crate::confined::gaps_of(&wanted)),
             Self::Connect(port) => TcpStream::connect(here(port)).map(|_| String::new()),
             Self::Bind => TcpListener::bind(here(0)).map(|_| String::new()),
             Self::Udp => UdpSocket::bind(here(0)).map(|_| String::new()),
