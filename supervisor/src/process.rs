@@ -16,8 +16,10 @@
 //!
 //! # What does not
 //! - Landlock and seccomp are inherited: a child is never less confined than the *thread* that started it. A house that is
-//!   confined and has children that need more must have its [`spawn::Spawner`] before, and then has a thread that is not.
-//! - A child that was started before its parent's confinement is not confined by it.
+//!   confined and has children that need what it must not have (a key file, a namespace) has its [`spawn::Spawner`] before and
+//!   says so ([`confine::Confinement::other_threads`]). It then has a thread that is not confined, in the same memory.
+//! - Landlock, before Linux 7.1, does not keep a process from Unix sockets in the file system; their owner looks at who
+//!   connects.
 
 pub mod channel;
 pub mod child;

@@ -109,7 +109,8 @@ pub enum Profile {
     House,
 }
 
-/// The files that a process reaches. A folder stands for all beneath it. What does not exist by then stays out of reach.
+/// The files that a process reaches. A folder stands for all beneath it. What does not exist by then stays out of reach, and so
+/// does a file that replaces a named one later (as `resolv.conf` is replaced): name the folder of such.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {
     /// Read.

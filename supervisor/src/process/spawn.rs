@@ -35,14 +35,23 @@ const SELF: &str = "/proc/self/exe";
 /// How often the spawner's thread looks after children that were dropped and have not ended yet.
 const REAP_EVERY: Duration = Duration::from_millis(20);
 
-/// Where a stream of the child goes.
+/// Where a child's standard output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub enum Output {
     /// Nowhere.
     Null,
     /// Where ours goes.
     Inherit,
-    /// Into a pipe, whose other end is in [`Spawned::log`]. For standard error only; as standard output it is `Null`.
+}
+
+/// Where a child's standard error goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// Nowhere.
+    Null,
+    /// Where ours goes.
+    Inherit,
+    /// Into a pipe, whose other end is in [`Spawned::log`]. Whoever does not read it stops the child.
     Pipe,
 }
 
@@ -56,9 +65,9 @@ pub struct Program {
     /// The whole environment, but for [`PARENT_VARIABLE`].
     pub environment: BTreeMap<OsString, OsString>,
     /// Standard output.
-    pub output: Stream,
+    pub output: Output,
     /// Standard error, the child's log.
-    pub log: Stream,
+    pub log: Log,
 }
 
 impl Program {
@@ -68,8 +77,8 @@ impl Program {
             name: name.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             environment: BTreeMap::new(),
-            output: Stream::Null,
-            log: Stream::Inherit,
+            output: Output::Null,
+            log: Log::Inherit,
         }
     }
 }
@@ -132,7 +141,8 @@ pub struct Spawned {
     pub process: Process,
     /// Our end of its descriptor 0.
     pub socket: UnixStream,
-    /// The reading end of its standard error, if it was to be a pipe; blocking.
+    /// The reading end of its standard error, if it was to be a pipe; blocking until
+    /// `tokio::net::unix::pipe::Receiver::from_owned_fd` has it.
     pub log: Option<OwnedFd>,
 }
 
@@ -148,7 +158,7 @@ struct Request {
     reply: oneshot::Sender<Result<Spawned, SpawnError>>,
 }
 
-/// The one thread that starts processes. Clones share it.
+/// The one thread that starts processes. Clones share it. It holds as many orders as there are callers who wait.
 #[derive(Debug, Clone)]
 pub struct Spawner {
     orders: Sender<Order>,
@@ -225,11 +235,14 @@ fn start(program: &Program, orders: Sender<Order>) -> Result<Spawned, SpawnError
         .env(PARENT_VARIABLE, own)
         .current_dir("/")
         .stdin(OwnedFd::from(theirs))
-        .stdout(if program.output == Stream::Inherit { Stdio::inherit() } else { Stdio::null() })
+        .stdout(match program.output {
+            Output::Null => Stdio::null(),
+            Output::Inherit => Stdio::inherit(),
+        })
         .stderr(match program.log {
-            Stream::Null => Stdio::null(),
-            Stream::Inherit => Stdio::inherit(),
-            Stream::Pipe => Stdio::piped(),
+            Log::Null => Stdio::null(),
+            Log::Inherit => Stdio::inherit(),
+            Log::Pipe => Stdio::piped(),
         })
         .process_group(0);
     let mut child = command.spawn().map_err(SpawnError::Start)?;

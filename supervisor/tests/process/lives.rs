@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use hearth_supervisor::process::child::PARENT_VARIABLE;
 use hearth_supervisor::process::frame::{Frame, Life, write};
-use hearth_supervisor::process::spawn::{Exit, Spawned, Spawner, Stream};
+use hearth_supervisor::process::spawn::{Exit, Log, Spawned, Spawner};
 use rustix::io::FdFlags;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
@@ -36,7 +36,7 @@ async fn spawn(arguments: &[&str]) -> Spawned {
 
 async fn spawn_logged(spawner: &Spawner, arguments: &[&str]) -> (Spawned, BufReader<pipe::Receiver>) {
     let mut program = role(arguments);
-    program.log = Stream::Pipe;
+    program.log = Log::Pipe;
     let mut spawned = spawner.spawn(program).await.unwrap();
     let log = pipe::Receiver::from_owned_fd(spawned.log.take().unwrap()).unwrap();
     (spawned, BufReader::new(log))
