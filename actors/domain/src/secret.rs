@@ -192,5 +192,20 @@ pub struct SealedRecord {
     /// Which version of it, from 1.
     pub version: u32,
     /// The envelope: format, nonces, wrapped data key, ciphertext of value and policy.
+    #[serde(with = "envelope")]
     pub envelope: Vec<u8>,
+}
+
+/// An envelope in a message: hexadecimal digits.
+mod envelope {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        hex::decode(text.as_bytes()).map_err(|_| serde::de::Error::custom("not hexadecimal digits"))
+    }
 }

@@ -60,6 +60,32 @@ pub enum Ask {
     Stop,
 }
 
+/// The most bytes of one message between house and vault: a secret of 1 MiB, sealed and written as hexadecimal digits, with room.
+pub const MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How an [`Ask`] goes over the socket: records one by one, so that no message has no bound.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    /// What is asked.
+    pub ask: Ask,
+    /// Whether further records follow.
+    pub more: bool,
+}
+
+impl Ask {
+    /// This, in pieces that each fit into a message.
+    #[must_use]
+    pub fn pieces(self) -> Vec<Sent> {
+        let records = match self {
+            Self::Records { records } if records.len() > 1 => records,
+            ask => return vec![Sent { ask, more: false }],
+        };
+        let last = records.len().saturating_sub(1);
+        let piece = |(n, record)| Sent { ask: Self::Records { records: vec![record] }, more: n < last };
+        records.into_iter().enumerate().map(piece).collect()
+    }
+}
+
 /// From the vault to the house.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "snake_case")]

@@ -4,3 +4,4 @@ pub mod clock_tool;
 pub mod models;
 pub mod store;
 pub mod system;
+pub mod vault;
