@@ -26,6 +26,9 @@ use hearth_supervisor::process::frame::Frame;
 use hearth_supervisor::process::spawn::{Process, Program, Spawner};
 use tokio::sync::mpsc;
 
+/// Asks that wait to be written; a process that reads none of them is as good as gone.
+const ASKS: usize = 1024;
+
 /// How one of the two processes is started.
 #[derive(Debug, Clone)]
 pub struct VaultProgram {
@@ -73,7 +76,7 @@ impl VaultProcess for VaultPort {
             start.environment.extend(program.environment);
             let spawned = spawner.spawn(start).await.map_err(|error| not_started(&error))?;
             let (sender, receiver) = channel(spawned.socket, MESSAGE_BYTES).map_err(|error| not_started(&error))?;
-            let (asks, asked) = mpsc::unbounded_channel();
+            let (asks, asked) = mpsc::channel(ASKS);
             let process = Arc::new(spawned.process);
             let line = Line { asks, process: Arc::clone(&process) };
             let told = Told { sender, receiver, asked, door: Some(door), _process: process };
@@ -85,13 +88,13 @@ impl VaultProcess for VaultPort {
 
 /// The near end of the line.
 struct Line {
-    asks: mpsc::UnboundedSender<Ask>,
+    asks: mpsc::Sender<Ask>,
     process: Arc<Process>,
 }
 
 impl VaultLine for Line {
     fn ask(&mut self, ask: Ask) -> bool {
-        self.asks.send(ask).is_ok()
+        self.asks.try_send(ask).is_ok()
     }
 
     fn kill(&mut self) {
@@ -111,7 +114,7 @@ impl Drop for Line {
 struct Told {
     sender: FrameSender,
     receiver: FrameReceiver,
-    asked: mpsc::UnboundedReceiver<Ask>,
+    asked: mpsc::Receiver<Ask>,
     /// Handed over beside the first message.
     door: Option<Arc<UnixListener>>,
     _process: Arc<Process>,
