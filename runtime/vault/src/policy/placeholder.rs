@@ -153,12 +153,18 @@ pub fn names(target: &Target, headers: &HeaderMap) -> Result<Mentions, Placehold
         if let Some(decoded) = basic(name, value) {
             found.extend(find(&decoded.plain)?);
         }
-        if !found.is_empty() && NO_PLACE.contains(&name.as_str()) {
+        if !found.is_empty() && no_place(name) {
             return Err(PlaceholderError::NotHere);
         }
         note(found, Slot::Header);
     }
     Ok(mentions)
+}
+
+/// Whether a header is none in which a credential or signature may stand.
+#[must_use]
+pub fn no_place(name: &HeaderName) -> bool {
+    NO_PLACE.contains(&name.as_str())
 }
 
 /// A header's value with the secrets in it, marked sensitive; `None` when it mentions none.
@@ -176,7 +182,7 @@ pub fn header(name: &HeaderName, value: &HeaderValue, values: &impl Values) -> R
     if found.is_empty() {
         return Ok(None);
     }
-    if NO_PLACE.contains(&name.as_str()) {
+    if no_place(name) {
         return Err(PlaceholderError::NotHere);
     }
     let filled = fill(text, &found, values, |_, value| {
