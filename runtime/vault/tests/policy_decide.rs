@@ -1,5 +1,7 @@
 //! What a secret's policy allows, and which changes of it allow more.
 
+#![expect(clippy::unwrap_used, reason = "a test: a failure is the message")]
+
 use std::collections::BTreeSet;
 
 use hearth_domain::household::MemberId;

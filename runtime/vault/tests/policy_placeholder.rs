@@ -1,5 +1,7 @@
 //! Placeholders found, and values put in for where they stand.
 
+#![expect(clippy::unwrap_used, reason = "a test: a failure is the message")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;

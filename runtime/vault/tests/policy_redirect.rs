@@ -1,5 +1,7 @@
 //! Where redirects lead, and what goes along.
 
+#![expect(clippy::unwrap_used, reason = "a test: a failure is the message")]
+
 use hearth_domain::secret::Scheme;
 use hearth_vault::policy::path::PathError;
 use hearth_vault::policy::redirect::{REDIRECTS_MAX, RedirectError, next};

@@ -1,5 +1,7 @@
 //! OAuth 2: what is sent and how answers are read.
 
+#![expect(clippy::unwrap_used, reason = "a test: a failure is the message")]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hearth_vault::sign::oauth2::{Client, ClientProof, OAuthError, Pkce, authorize_url, code_of, exchange, refresh, tokens};

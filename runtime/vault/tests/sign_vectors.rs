@@ -1,5 +1,7 @@
 //! Signatures against published vectors.
 
+#![expect(clippy::unwrap_used, reason = "a test: a failure is the message")]
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;

@@ -287,8 +287,8 @@ fn basic_with(basic: &Basic, found: &[Found], values: &impl Values) -> Result<He
     let colon = basic.plain.iter().position(|byte| *byte == b':').unwrap_or(basic.plain.len());
     let filled = fill(&basic.plain, found, values, |one, value| {
         let user = one.range.start < colon;
-        let plain = !value.iter().any(u8::is_ascii_control) && !(user && value.contains(&b':'));
-        if plain { Ok(Zeroizing::new(value.to_vec())) } else { Err(PlaceholderError::NotAUser) }
+        let ends_it = |byte: &u8| byte.is_ascii_control() || (user && *byte == b':');
+        if value.iter().any(ends_it) { Err(PlaceholderError::NotAUser) } else { Ok(Zeroizing::new(value.to_vec())) }
     })?;
     let size = BASIC.len().saturating_add(filled.len().div_ceil(3).saturating_mul(4));
     let mut out = Zeroizing::new(vec![0; size]);

@@ -194,9 +194,11 @@ mod tests {
         assert_eq!(preset("elsewhere", &name()), None);
     }
 
+    type Fits = fn(&TextError) -> bool;
+
     #[test]
     fn what_is_no_rule_says_why() {
-        let table: [(&str, fn(&TextError) -> bool); 14] = [
+        let table: [(&str, Fits); 14] = [
             ("", |e| *e == TextError::Form),
             ("POST", |e| *e == TextError::Form),
             ("POST https://a.com/ wan", |e| *e == TextError::Form),
