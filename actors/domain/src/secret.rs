@@ -123,6 +123,31 @@ pub enum Scheme {
     Http,
 }
 
+/// Where in a request a secret may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slot {
+    /// In the value of a header.
+    Header,
+    /// In the path.
+    Path,
+    /// In the query.
+    Query,
+    /// In a JSON or form body, or in a message of a WebSocket. A model's prompt is a body, too: what is put in there can be
+    /// said back, so that no rule has this by itself.
+    Body,
+    /// Nowhere: it signs the request and stays in the vault.
+    Signature,
+}
+
+impl Slot {
+    /// What a rule has that names no slots.
+    #[must_use]
+    pub fn usual() -> BTreeSet<Self> {
+        BTreeSet::from([Self::Header])
+    }
+}
+
 /// One place where a secret may be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +163,9 @@ pub struct TargetRule {
     /// The path: literal segments, `*` for exactly one segment, and `**` at the end for any rest.
     /// Matched on the normalised path that is sent.
     pub path: String,
+    /// Where in the request the secret may stand.
+    #[serde(default = "Slot::usual")]
+    pub slots: BTreeSet<Slot>,
     /// The owner named this host of the LAN: private addresses are allowed for it.
     #[serde(default)]
     pub lan: bool,
