@@ -37,6 +37,8 @@ pub(super) struct Returned {
     patience: Patience,
     limit: u64,
     left: u64,
+    /// What the client has yet to get, where that is known.
+    length: Option<u64>,
     /// Looked through already.
     ahead: VecDeque<Bytes>,
     phase: Phase,
@@ -52,7 +54,9 @@ impl Returned {
         limit: u64,
         occupied: Occupied,
     ) -> Self {
-        Self { from, unpack, passing, patience, limit, left: limit, ahead: VecDeque::new(), phase: Phase::Flowing, occupied }
+        let length = if unpack.is_some() { None } else { from.size_hint().exact() };
+        let (ahead, phase) = (VecDeque::new(), Phase::Flowing);
+        Self { from, unpack, passing, patience, limit, left: limit, length, ahead, phase, occupied }
     }
 
     /// Reads all of it before any of it goes on: for a body that is known to be short.
@@ -60,6 +64,22 @@ impl Returned {
         let mut all = VecDeque::new();
         while let Some(piece) = std::future::poll_fn(|cx| self.poll(cx)).await {
             all.push_back(piece?);
+        }
+        self.ahead = all;
+        Ok(())
+    }
+
+    /// Takes what is there already, up to `bytes`, without waiting: so that an answer which fails at once fails with words.
+    pub(super) async fn glance(&mut self, bytes: u64) -> Result<(), Failure> {
+        let (mut taken, mut all) = (0, VecDeque::new());
+        while taken < bytes {
+            let ready = std::future::poll_fn(|cx| match self.poll(cx) {
+                Poll::Ready(piece) => Poll::Ready(piece),
+                Poll::Pending => Poll::Ready(None),
+            });
+            let Some(piece) = ready.await.transpose()? else { break };
+            taken += piece.len() as u64;
+            all.push_back(piece);
         }
         self.ahead = all;
         Ok(())
@@ -74,10 +94,7 @@ impl Returned {
                 Ok(Some(piece)) => self.watched(piece),
                 Ok(None) => match Pin::new(&mut self.from).poll_frame(cx) {
                     Poll::Pending => return self.patience.poll(cx).map(|failure| Some(Err(failure))),
-                    Poll::Ready(frame) => {
-                        self.patience.heard();
-                        self.arrived(frame)
-                    }
+                    Poll::Ready(frame) => self.patience.heard().and_then(|()| self.arrived(frame)),
                 },
                 Err(failure) => Err(failure),
             };
@@ -140,9 +157,12 @@ impl Body for Returned {
     type Error = Failure;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let piece = ready!(self.get_mut().poll(cx));
-        if let Some(Err(failure)) = &piece {
-            tracing::warn!(code = failure.code(), "an answer was broken off");
+        let this = self.get_mut();
+        let piece = ready!(this.poll(cx));
+        match &piece {
+            Some(Ok(piece)) => this.length = this.length.map(|length| length.saturating_sub(piece.len() as u64)),
+            Some(Err(failure)) => tracing::warn!(code = failure.code(), "an answer was broken off"),
+            None => {}
         }
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
@@ -155,10 +175,6 @@ impl Body for Returned {
         if self.phase == Phase::Over {
             return SizeHint::with_exact(self.ahead.iter().map(|piece| piece.len() as u64).sum());
         }
-        match (&self.unpack, self.from.size_hint().exact()) {
-            // What has been read of it is held by the scan at most, and `size_hint` is asked before the first piece.
-            (None, Some(exact)) => SizeHint::with_exact(exact),
-            (Some(_) | None, _) => SizeHint::default(),
-        }
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

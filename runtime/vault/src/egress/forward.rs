@@ -348,6 +348,8 @@ pub(super) async fn returned(
     let mut body = Returned::new(body, unpack, Passing::new(broker.watch.incoming()), patience, limit, occupied);
     if short {
         body.look_ahead().await?;
+    } else {
+        body.glance(broker.limits.look_ahead_bytes).await?;
     }
     let mut reply = Response::new(Either::Right(body));
     (*reply.status_mut(), *reply.headers_mut()) = (parts.status, parts.headers);

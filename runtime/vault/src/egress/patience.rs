@@ -25,9 +25,10 @@ impl Patience {
         Self { silence, total, end, last, alarm: Box::pin(tokio::time::sleep_until(end.min(last + silence))) }
     }
 
-    /// A piece has arrived.
-    pub(super) fn heard(&mut self) {
+    /// A piece has arrived. One that never rests comes to its end here.
+    pub(super) fn heard(&mut self) -> Result<(), Failure> {
         self.last = Instant::now();
+        if self.last < self.end { Ok(()) } else { Err(Failure::Deadline(Wait::Total, self.total)) }
     }
 
     /// Nothing has arrived: is it over?

@@ -110,8 +110,9 @@ impl Upload {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => return self.patience.poll(cx).map(|failure| Some(Err(failure))),
             };
-            self.patience.heard();
+            let in_time = self.patience.heard();
             let piece = match frame {
+                _ if in_time.is_err() => in_time.map(|()| Bytes::new()),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.pass_on(data),
                     // Trailers are not sent on (RFC 9110 6.5).
@@ -157,7 +158,7 @@ pub(super) async fn gather(mut from: Incoming, limit: usize, mut patience: Patie
             Poll::Pending => patience.poll(cx).map(Err),
         });
         let Some(frame) = frame.await? else { return Ok(all.freeze()) };
-        patience.heard();
+        patience.heard()?;
         let Ok(data) = frame.map_err(Failure::Client)?.into_data() else { continue };
         if all.len() + data.len() > limit {
             return Err(Failure::TooLarge(limit as u64));

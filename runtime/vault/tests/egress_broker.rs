@@ -1,0 +1,12 @@
+//! The broker against real servers on loopback, through real clients.
+
+#[path = "egress/hostile.rs"]
+mod hostile;
+#[path = "egress/reach.rs"]
+mod reach;
+#[path = "egress/requests.rs"]
+mod requests;
+#[path = "egress/support.rs"]
+mod support;
+#[path = "egress/websockets.rs"]
+mod websockets;
