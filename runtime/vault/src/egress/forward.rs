@@ -27,6 +27,8 @@ pub(super) type Reply = Response<Either<Full<Bytes>, Returned>>;
 
 /// How often a request that is declared idempotent is sent at most.
 const TRIES: u32 = 2;
+/// Kept connections that are tried before a new one is made.
+const KEPT_TRIES: u32 = 4;
 /// Bytes of a redirect's body that are read to keep its connection.
 const REDIRECT_BODY_BYTES: u64 = 16 * 1024;
 
@@ -167,9 +169,9 @@ impl Course<'_> {
         let trouble = Trouble::default();
         let (mut outgoing, again) = self.outgoing(pass, payload, &trouble).map_err(Failed::unsent)?;
         let (key, end) = (Key::of(pass), self.end(pass));
-        let mut tries = 1;
+        let (mut tries, mut stale) = (1, 0);
         loop {
-            let kept = if tries == 1 { self.broker.pool.take(&key) } else { None };
+            let kept = if tries == 1 && stale < KEPT_TRIES { self.broker.pool.take(&key) } else { None };
             let mut leased = match kept {
                 Some(leased) => leased,
                 None => self.connected(pass, key.clone(), end).await.map_err(|failure| after(tries - 1, Failed::unsent(failure)))?,
@@ -187,7 +189,10 @@ impl Course<'_> {
                 Err(error) => error,
             };
             match (error.take_message(), &again) {
-                (Some(request), _) if leased.reused => outgoing = request.into_body(),
+                (Some(request), _) if leased.reused => {
+                    stale += 1;
+                    outgoing = request.into_body();
+                }
                 (Some(_), _) => return Err(after(tries - 1, Failed::unsent(Failure::Broken(error.into_error())))),
                 (None, Some(bytes)) if self.wishes.idempotent && tries < TRIES => {
                     tries += 1;

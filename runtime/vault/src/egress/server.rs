@@ -123,22 +123,31 @@ enum Standing {
     Excess,
 }
 
-/// Serves clients until `stop` is ready or no more can come; then what is under way has its grace to end.
+/// Whether more clients can come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Open,
+    Shut,
+}
+
+/// Serves clients until `stop` is ready, or until the last one has gone and no more can come. After a stop, what is under way has its grace
+/// to end.
 pub async fn serve(broker: Arc<Broker>, mut entrance: Entrance, stop: impl Future<Output = ()>) {
     let limits = broker.limits;
     let mut clients = JoinSet::new();
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stop = pin!(stop);
-    loop {
-        let room = clients.len() < limits.connections + limits.excess_connections;
+    let mut door = Door::Open;
+    while door == Door::Open || !clients.is_empty() {
+        let room = door == Door::Open && clients.len() < limits.connections + limits.excess_connections;
         tokio::select! {
             biased;
             () = &mut stop => break,
             Some(ended) = clients.join_next() => report(ended),
             _ = sweep.tick() => broker.pool.sweep(),
             client = entrance.next(), if room => match client {
-                None => break,
+                None => door = Door::Shut,
                 Some(Ok(stream)) => {
                     let standing = if clients.len() < limits.connections { Standing::Welcome } else { Standing::Excess };
                     clients.spawn(client_connection(Arc::clone(&broker), stream, standing));

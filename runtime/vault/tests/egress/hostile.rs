@@ -300,6 +300,7 @@ async fn ten_thousand_at_once_are_served_or_told_so() {
     let server = Server::http(INSIDE, always(|| text("ok"))).await;
     let mut setting = Setting::new();
     (setting.limits.requests, setting.limits.queue, setting.limits.streams) = (32, 64, 1000);
+    setting.limits.queue_wait = Duration::from_secs(600);
     let world = setting.start();
     let clients: Vec<_> = (0..20).map(|_| world.http2()).collect();
     let url = format!("http://plain.test:{}/", server.port());

@@ -6,11 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use hearth_vault::egress::ports::{Refused, Sign, Target, Written};
+use hearth_vault::egress::server::{Entrance, serve};
 use http::{Response, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
-use crate::support::{Certificate, INSIDE, OUTSIDE, PLACEHOLDER, Server, Setting, World, always, mirror, pieces, text, told};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{Certificate, INSIDE, OUTSIDE, PLACEHOLDER, SECRET, Server, Setting, World, always, mirror, pieces, text, told};
 
 fn plain(world: &World, method: http::Method, port: u16, path: &str) -> reqwest::RequestBuilder {
     world.client().request(method, format!("http://plain.test:{port}{path}")).header("hearth-scheme", "http")
@@ -230,4 +234,66 @@ async fn a_stop_lets_what_is_under_way_end() {
     let (answer, ()) = futures_util::future::join(under_way, rest).await;
     assert_eq!(answer.unwrap().text().await.unwrap(), "late");
     world.stopped().await;
+}
+
+#[tokio::test]
+async fn a_signature_covers_the_body_as_it_is_sent() {
+    struct Counting;
+    impl Sign for Counting {
+        fn sign(&self, target: &Target, written: &mut Written, body: &[u8]) -> Result<(), Refused> {
+            assert!(body.ends_with(SECRET.as_bytes()));
+            let signature = format!("{} {}", target.host, body.len());
+            written.headers.insert("x-signature", signature.parse().unwrap());
+            Ok(())
+        }
+    }
+    let server = Server::http(INSIDE, mirror).await;
+    let mut setting = Setting::new();
+    setting.gate.sign = Some(Arc::new(Counting));
+    let world = setting.start();
+    // Its length is not declared, and still it is gathered.
+    let body = futures_util::stream::iter(["a", PLACEHOLDER]).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece.as_bytes())));
+    let request = plain(&world, http::Method::POST, server.port(), "/").body(reqwest::Body::wrap_stream(body));
+    let seen = request.send().await.unwrap().text().await.unwrap();
+    assert!(seen.contains(&format!("x-signature: plain.test {}\n", SECRET.len() + 1)), "{seen}");
+}
+
+#[tokio::test]
+async fn connections_may_be_handed_over() {
+    let server = Server::http(INSIDE, always(|| text("handed"))).await;
+    let (broker, _) = Setting::new().broker();
+    let (streams, entrance) = tokio::sync::mpsc::channel(1);
+    let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+    streams.send(theirs).await.unwrap();
+    drop(streams);
+    // No more can come, so the broker ends with this one.
+    let asking = async move {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(ours)).await.unwrap();
+        let host = format!("plain.test:{}", server.port());
+        let request = http::Request::get("/").header("host", host).header("hearth-scheme", "http").body(crate::support::full("")).unwrap();
+        let mut driven = tokio::task::JoinSet::new();
+        driven.spawn(connection);
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "handed");
+    };
+    futures_util::future::join(serve(broker, Entrance::Handed(entrance), std::future::pending()), asking).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_fails_nothing_that_may_be_repeated() {
+    // One answer for each connection, which is then closed although it was to be kept.
+    let server = Server::raw(INSIDE, |mut stream| {
+        Box::pin(async move {
+            let mut head = [0; 4096];
+            if stream.read(&mut head).await.is_ok_and(|read| read > 0) {
+                drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await);
+            }
+        })
+    })
+    .await;
+    let world = Setting::new().start();
+    for _ in 0..50 {
+        let request = plain(&world, http::Method::POST, server.port(), "/").header("hearth-idempotent", "yes");
+        assert_eq!(request.send().await.unwrap().text().await.unwrap(), "ok");
+    }
 }

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hearth_vault::egress::limits::{Bounds, Limits};
 use hearth_vault::egress::ports::{
-    Asked, Gate, Head, Held, Hop, Leak, NoAddress, Pass, Refused, Resolve, Resolving, Rewrite, Rewriter, Scan, Scheme, Target, Watch, Why,
-    Written,
+    Asked, Gate, Head, Held, Hop, Leak, NoAddress, Pass, Refused, Resolve, Resolving, Rewrite, Rewriter, Scan, Scheme, Sign, Target, Watch,
+    Why, Written,
 };
 use hearth_vault::egress::server::{Entrance, serve};
 use hearth_vault::egress::{Broker, Settings};
@@ -48,6 +48,7 @@ pub(crate) struct OneSecret {
     pub(crate) lan: BTreeSet<String>,
     pub(crate) authority_pem: Option<Arc<str>>,
     pub(crate) bounds: Bounds,
+    pub(crate) sign: Option<Arc<dyn Sign>>,
     pub(crate) admitted: Mutex<Vec<Head>>,
 }
 
@@ -75,7 +76,7 @@ impl OneSecret {
             target: Target { scheme, host, port },
             written: Written { method: head.method.clone(), path_and_query: put_in(path).parse().map_err(|_| refused("path"))?, headers },
             rewriter: Some(Arc::new(PutIn)),
-            sign: None,
+            sign: self.sign.clone(),
             lan,
             authority_pem: self.authority_pem.clone(),
             bounds: self.bounds,
@@ -216,10 +217,7 @@ impl Setting {
         Self { gate, hosts, ..Self::default() }
     }
 
-    pub(crate) fn start(self) -> World {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("broker");
-        let listener = UnixListener::bind(&socket).unwrap();
+    pub(crate) fn broker(self) -> (Arc<Broker>, Arc<OneSecret>) {
         let mut roots = RootCertStore::empty();
         if let Some(root) = self.roots {
             roots.add(root).unwrap();
@@ -227,14 +225,22 @@ impl Setting {
         let answers = |found: Vec<Vec<&str>>| found.iter().map(|one| one.iter().map(|ip| ip.parse().unwrap()).collect()).collect();
         let table = self.hosts.into_iter().map(|(host, found)| (host.to_owned(), answers(found))).collect();
         let gate = Arc::new(self.gate);
-        let broker = Broker::new(Settings {
+        let settings = Settings {
             gate: gate.clone(),
             watch: Arc::new(Plain),
             resolver: Arc::new(Table(Mutex::new(table))),
             judge: Arc::new(judge),
             roots,
             limits: self.limits,
-        });
+        };
+        (Broker::new(settings), gate)
+    }
+
+    pub(crate) fn start(self) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("broker");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (broker, gate) = self.broker();
         let (stop, stopped) = oneshot::channel();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(broker, Entrance::Listener(listener), async move { drop(stopped.await) }));
