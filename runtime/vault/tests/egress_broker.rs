@@ -1,6 +1,6 @@
 //! The broker against real servers on loopback, through real clients.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a failure is the message")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a failure is the message")]
 
 #[path = "egress/hostile.rs"]
 mod hostile;

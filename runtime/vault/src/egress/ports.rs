@@ -79,7 +79,8 @@ pub struct Written {
     pub method: Method,
     /// Path and query.
     pub path_and_query: PathAndQuery,
-    /// The headers. `Host`, lengths and hop-by-hop headers are the broker's own affair and are overwritten.
+    /// The headers. `Host`, lengths and hop-by-hop headers are the broker's own affair and are overwritten. Whatever carries a credential is
+    /// marked sensitive: HTTP/2 then keeps it out of its tables, and a redirect to another origin leaves it behind.
     pub headers: HeaderMap,
 }
 

@@ -33,7 +33,7 @@ fn echo(mut request: http::Request<hyper::body::Incoming>) -> Answering {
                 }
                 Message::Text(text) => Message::text(text.replace(SECRET, "<the secret>")),
                 Message::Binary(bytes) => Message::Binary(bytes.clone()),
-                _ => continue,
+                Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => continue,
             };
             if socket.send(answer).await.is_err() {
                 return;
