@@ -5,16 +5,15 @@
 //! breakers and the order of providers are decided by the provider actors.
 //!
 //! The wire formats come from `rig-core`, which describes a provider's endpoint as data and never opens a socket; the
-//! socket is ours ([`transport`]): one shared client, no proxy from the environment, no redirects, bounded bodies,
-//! a limit on silence, and the only place that puts a key into a request.
+//! socket is ours ([`transport`]): two shared clients, no redirects, bounded bodies, a limit on silence.
 //!
-//! Architecture invariant: no error and no `Debug` of this module holds a key or the raw text of a provider's answer.
+//! Architecture invariant: no key is known here; a request names it by its placeholder, and goes to the vault. No error and no `Debug` of
+//! this module holds the raw text of a provider's answer.
 
 pub mod client;
 pub mod config;
 mod failure;
 pub mod house;
-pub mod keys;
 mod prompt;
 pub mod remote;
 mod reply;

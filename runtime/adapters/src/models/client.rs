@@ -1,6 +1,7 @@
-//! The one HTTP client that all providers of a house share: its pool keeps connections (and so names and TLS sessions)
-//! alive between calls.
+//! The two ways out of the house, each an HTTP client that all providers share. None of them opens an outside connection: they speak to the
+//! sockets of the processes that do.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -10,30 +11,41 @@ const POOL_IDLE: Duration = Duration::from_secs(90);
 /// How long it may take to open a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The client cannot be built: the TLS backend does not start.
+/// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be built")]
 pub struct ClientError(#[source] reqwest::Error);
 
-/// What every client of a provider is built from: no proxy from the environment, no redirect followed, no retry, no
-/// `Referer`. A caller may add where it connects to, such as a Unix socket.
-pub fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+/// The ways out. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ways {
+    /// For requests that carry a credential's placeholder.
+    pub(super) vault: reqwest::Client,
+    /// For all others.
+    pub(super) egress: reqwest::Client,
+}
+
+impl Ways {
+    /// Through the processes that listen at these sockets; whether they do is seen at the first request.
+    ///
+    /// # Errors
+    ///
+    /// When a client cannot be built.
+    pub fn new(vault: &Path, egress: &Path) -> Result<Self, ClientError> {
+        Ok(Self { vault: through(vault)?, egress: through(egress)? })
+    }
+}
+
+/// A client without proxy from the environment, redirects, retries and `Referer`.
+fn through(socket: &Path) -> Result<reqwest::Client, ClientError> {
+    let builder = reqwest::Client::builder()
+        .unix_socket(socket)
         .no_proxy()
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
-        .tcp_nodelay(true)
         .connect_timeout(CONNECT)
         .pool_idle_timeout(POOL_IDLE)
-        .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-}
-
-/// The client of a house that reaches its providers directly.
-///
-/// # Errors
-///
-/// When the TLS backend does not start.
-pub fn direct() -> Result<reqwest::Client, ClientError> {
-    builder().build().map_err(ClientError)
+        .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")));
+    builder.build().map_err(ClientError)
 }

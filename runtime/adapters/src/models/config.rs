@@ -37,14 +37,14 @@ impl Kind {
         }
     }
 
-    /// The name of the key when the configuration gives none.
+    /// The name of the secret that is the key when the configuration gives none.
     #[must_use]
     pub const fn default_key(self) -> Option<&'static str> {
         match self {
-            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
-            Self::Openai => Some("OPENAI_API_KEY"),
-            Self::Gemini => Some("GEMINI_API_KEY"),
-            Self::Openrouter => Some("OPENROUTER_API_KEY"),
+            Self::Anthropic => Some("anthropic"),
+            Self::Openai => Some("openai"),
+            Self::Gemini => Some("gemini"),
+            Self::Openrouter => Some("openrouter"),
             Self::Ollama | Self::OpenaiCompatible => None,
         }
     }
@@ -76,7 +76,7 @@ pub struct ProviderConfig {
     /// Its address, when it is not the kind's own: for Chat Completions with the `/v1`, for the others without.
     #[serde(default)]
     pub base_url: Option<String>,
-    /// The name of its key at the [`crate::models::keys::KeySource`], when it is not the kind's own.
+    /// The name of the secret in the vault that is its key, when it is not the kind's own.
     #[serde(default)]
     pub key: Option<String>,
     /// What it costs; free when absent.
@@ -149,16 +149,8 @@ pub enum ConfigError {
     /// The address is not an `http` or `https` address, or holds a password.
     #[error("provider {0}: base_url is not an http or https address without user and password")]
     BadAddress(String),
-    /// The key is missing.
-    #[error("provider {provider}: no key; set {key}")]
-    NoKey {
-        /// The provider's name.
-        provider: String,
-        /// The key's name.
-        key: String,
-    },
-    /// The key cannot be sent in a header.
-    #[error("provider {0}: the key holds characters that no key has")]
+    /// The name of the key or of the provider cannot be one.
+    #[error("provider {0}: key is the name of a secret in the vault (lower-case letters, digits, hyphens), and its own name has letters and digits only")]
     BadKey(String),
     /// A price is negative or not a number.
     #[error("provider {0}: a price is negative or not a number")]

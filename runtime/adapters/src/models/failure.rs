@@ -17,6 +17,9 @@ const REASON_CHARS: usize = 200;
 /// A word this long with a digit in it may be a key.
 const KEY_CHARS: usize = 20;
 
+/// The broker's words for what may be different at the next attempt.
+const WILL_PASS: [&str; 8] = ["sealed", "overloaded", "no-address", "unreachable", "deadline", "broken", "bad-answer", "tls"];
+
 /// What the transport itself notices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
@@ -41,6 +44,14 @@ pub(super) enum Failure {
     /// The request is for another address than the configured one.
     #[error("the request is for another address")]
     Elsewhere,
+    /// The broker did not send it, or could not read the answer; its own sentence.
+    #[error("{sentence}")]
+    Broker {
+        /// Its word for programs.
+        code: String,
+        /// Its sentence for people.
+        sentence: String,
+    },
 }
 
 impl Failure {
@@ -67,6 +78,9 @@ impl From<&Failure> for ModelError {
             Failure::Broke => Self::Cut,
             Failure::TooLong => too_long(),
             Failure::Unsendable | Failure::Elsewhere => Self::Rejected(failure.to_string()),
+            Failure::Broker { code, sentence } if WILL_PASS.contains(&code.as_str()) => Self::Unavailable(sentence.clone()),
+            Failure::Broker { code, .. } if code == "too-often" => Self::RateLimited { retry_after: None },
+            Failure::Broker { sentence, .. } => Self::Rejected(sentence.clone()),
         }
     }
 }
@@ -77,10 +91,10 @@ pub(super) fn too_long() -> ModelError {
 }
 
 /// What a failed call means to the house.
-pub(super) fn of(error: &ProviderError, key: Option<&str>) -> ModelError {
+pub(super) fn of(error: &ProviderError) -> ModelError {
     match error {
         ProviderError::Http(cause) => of_transport(cause),
-        ProviderError::ProviderResponse(answer) | ProviderError::InvalidAuthentication(answer) => of_answer(answer, key),
+        ProviderError::ProviderResponse(answer) | ProviderError::InvalidAuthentication(answer) => of_answer(answer),
         ProviderError::Truncated => ModelError::Cut,
         ProviderError::Json(_) => ModelError::Garbled("not the JSON of a completion".to_owned()),
         ProviderError::Response(_) => ModelError::Garbled("not a completion's form".to_owned()),
@@ -110,7 +124,7 @@ fn of_transport(cause: &http_client::Error) -> ModelError {
 }
 
 /// An answer that says no, by its status or, where that says yes, by its words.
-fn of_answer(answer: &ProviderResponseError, key: Option<&str>) -> ModelError {
+fn of_answer(answer: &ProviderResponseError) -> ModelError {
     let status = answer.status.filter(|status| !status.is_success());
     let status = status.or_else(|| in_band(answer.machine_code().as_deref()));
     let headers = answer.headers.as_ref();
@@ -119,7 +133,7 @@ fn of_answer(answer: &ProviderResponseError, key: Option<&str>) -> ModelError {
         Some(429) => ModelError::RateLimited { retry_after: headers.and_then(retry_after) },
         Some(status @ 300..=399) => ModelError::Garbled(format!("HTTP {status}: redirects are not followed")),
         Some(status @ (408 | 425 | 500..=599)) => ModelError::Unavailable(format!("HTTP {status}")),
-        Some(status) => ModelError::Rejected(reason(status, &answer.body, key)),
+        Some(status) => ModelError::Rejected(reason(status, &answer.body)),
         None => ModelError::Unavailable("the provider reports a failure".to_owned()),
     }
 }
@@ -152,9 +166,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The status, and what the provider's error message says when there is one.
-fn reason(status: u16, body: &str, key: Option<&str>) -> String {
+fn reason(status: u16, body: &str) -> String {
     match serde_json::from_str::<Value>(body).ok().as_ref().and_then(message) {
-        Some(text) => format!("HTTP {status}: {}", harmless(text, key)),
+        Some(text) => format!("HTTP {status}: {}", harmless(text)),
         None => format!("HTTP {status}"),
     }
 }
@@ -164,12 +178,9 @@ fn message(body: &Value) -> Option<&str> {
     error.get("message").and_then(Value::as_str).or_else(|| error.as_str())
 }
 
-/// Somebody else's words made fit to show: one line, short, without the key or anything that looks like one.
-fn harmless(text: &str, key: Option<&str>) -> String {
-    let text = match key {
-        Some(key) if !key.is_empty() => text.replace(key, "…"),
-        _ => text.to_owned(),
-    };
+/// Somebody else's words made fit to show: one line, short, without anything that looks like a key. The key itself cannot be in them: the
+/// vault does not let it back.
+fn harmless(text: &str) -> String {
     let words = text.split_whitespace().map(|word| if like_a_key(word) { "…" } else { word });
     let line = words.collect::<Vec<_>>().join(" ");
     line.chars().filter(|c| !c.is_control()).take(REASON_CHARS).collect()
@@ -207,11 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_s_words_lose_every_key() {
-        let key = "correct-horse";
-        let shown = harmless("Key correct-horse of sk-proj-abc and AIzaSyA1 with\n0123456789abcdef0123 failed", Some(key));
-        assert_eq!(shown, "Key … of … and … with … failed");
-        assert_eq!(harmless(&"long ".repeat(100), None).chars().count(), REASON_CHARS);
-        assert_eq!(harmless("model claude-sonnet-4 not found", None), "model claude-sonnet-4 not found");
+    fn a_provider_s_words_lose_whatever_looks_like_a_key() {
+        let shown = harmless("Keys sk-proj-abc and AIzaSyA1 with\n0123456789abcdef0123 failed");
+        assert_eq!(shown, "Keys … and … with … failed");
+        assert_eq!(harmless(&"long ".repeat(100)).chars().count(), REASON_CHARS);
+        assert_eq!(harmless("model claude-sonnet-4 not found"), "model claude-sonnet-4 not found");
     }
 }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use hearth_domain::secret::SecretName;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest};
 use rig_core::completion::{CompletionRequest, CompletionResponse};
 use rig_core::driver::DynModel;
 use rig_core::error::ProviderError;
 use rig_core::operation::Completion;
 use rig_core::streaming::{Item, StreamEvent};
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::models::config::{Bounds, ConfigError, Prices, ProviderConfig};
-use crate::models::keys::KeySource;
-use crate::models::transport::{Address, Transport, key_header};
+use crate::models::client::Ways;
+use crate::models::transport::{Address, Transport, asking, key_header};
 use crate::models::{failure, prompt, reply, wires};
 
 /// One configured provider. Cheap to clone.
@@ -27,7 +27,6 @@ struct Inner {
     config: ProviderConfig,
     /// The address as the wire format wants it.
     base: String,
-    key: Option<SecretString>,
     transport: Transport,
     bounds: Bounds,
 }
@@ -40,40 +39,37 @@ impl std::fmt::Debug for RemoteModel {
 }
 
 impl RemoteModel {
-    /// A provider that sends through `client`, which all providers of a house share (see [`crate::models::client`]).
+    /// A provider that sends through one of the `ways` out: with a key through the vault, without one through the other. Whether there is a
+    /// secret of the key's name, and whether it may be sent there, is seen at the first request.
     ///
     /// # Errors
     ///
-    /// When the address, the key or a price is missing or wrong. Nothing is sent.
-    pub fn new(config: ProviderConfig, keys: &dyn KeySource, client: reqwest::Client, bounds: Bounds) -> Result<Self, ConfigError> {
+    /// When the address, the key's name or a price is missing or wrong. Nothing is sent.
+    pub fn new(config: ProviderConfig, ways: &Ways, bounds: Bounds) -> Result<Self, ConfigError> {
         check_prices(&config)?;
         let configured = config.base_url.as_deref().or(config.kind.default_address());
         let Some(configured) = configured else { return Err(ConfigError::NoAddress(config.name)) };
         let base = wires::address(config.kind, configured);
         let Some(address) = Address::read(&base) else { return Err(ConfigError::BadAddress(config.name)) };
-        let key = key(&config, keys)?;
+        let key = key(&config)?;
+        let bad_name = || ConfigError::BadKey(config.name.clone());
+        let asking = asking(&config.name).ok_or_else(bad_name)?;
         let header = match &key {
-            Some(key) => {
-                let header = key_header(wires::key_place(config.kind), key);
-                Some(header.ok_or_else(|| ConfigError::BadKey(config.name.clone()))?)
-            }
+            Some(key) => Some(key_header(wires::key_place(config.kind), key).ok_or_else(bad_name)?),
             None => None,
         };
-        let transport = Transport::new(client, address, header, bounds.silence, bounds.wire_bytes());
-        Ok(Self { inner: Arc::new(Inner { config, base, key, transport, bounds }) })
+        let client = if key.is_some() { &ways.vault } else { &ways.egress };
+        let transport = Transport::new(client.clone(), address, asking, header, bounds.silence, bounds.wire_bytes());
+        Ok(Self { inner: Arc::new(Inner { config, base, transport, bounds }) })
     }
 }
 
-/// The key, when the configuration names one or the kind cannot do without: at its own address it cannot, elsewhere
-/// (a gateway on the LAN) it may.
-fn key(config: &ProviderConfig, keys: &dyn KeySource) -> Result<Option<SecretString>, ConfigError> {
-    let Some(name) = config.key.as_deref().or(config.kind.default_key()) else { return Ok(None) };
-    let key = keys.key(name);
-    if key.is_none() && (config.key.is_some() || config.base_url.is_none()) {
-        return Err(ConfigError::NoKey { provider: config.name.clone(), key: name.to_owned() });
-    }
-    // A key that the configuration does not name belongs to the kind's own address and to no other.
-    Ok(key.filter(|_| config.key.is_some() || config.base_url.is_none()))
+/// The secret that is the key. One that the configuration does not name belongs to the kind's own address and to no other: elsewhere (a
+/// gateway on the LAN) it has to be named.
+fn key(config: &ProviderConfig) -> Result<Option<SecretName>, ConfigError> {
+    let of_kind = config.kind.default_key().filter(|_| config.base_url.is_none());
+    let named = config.key.as_deref().or(of_kind).map(SecretName::new);
+    named.transpose().map_err(|_| ConfigError::BadKey(config.name.clone()))
 }
 
 fn check_prices(config: &ProviderConfig) -> Result<(), ConfigError> {
@@ -158,7 +154,7 @@ impl Inner {
     }
 
     fn failed(&self, error: &ProviderError) -> ModelError {
-        failure::of(error, self.key.as_ref().map(ExposeSecret::expose_secret))
+        failure::of(error)
     }
 }
 

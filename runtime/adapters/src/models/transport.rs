@@ -9,12 +9,18 @@ use futures_util::stream;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use rig_core::http_client::{BoxedStream, Error, HttpClientExt, LazyBody, MultipartForm};
 use rig_core::http_client::{Request, Response, Result, StreamingResponse};
-use secrecy::{ExposeSecret, SecretString};
+use hearth_domain::secret::{Principal, SecretName};
 
 use crate::models::failure::Failure;
 
 /// Bytes that are read of the body of a refusal.
 const REFUSAL_BYTES: usize = 16 * 1024;
+/// By which the broker knows who asks. It never goes on to the provider.
+const ASKING: &str = "hearth-as";
+/// Asks the broker for a connection in the clear; the policy has to agree.
+const SCHEME: &str = "hearth-scheme";
+/// By which an answer of the broker itself is known: a word for programs.
+const BROKER: &str = "hearth-broker";
 /// Headers that only this file fills.
 const KEY_HEADERS: [&str; 3] = ["authorization", "x-api-key", "x-goog-api-key"];
 /// How long the end of a body is waited for when the reply in it has already ended.
@@ -58,6 +64,7 @@ pub(super) struct Transport {
 struct Inner {
     client: reqwest::Client,
     address: Address,
+    asking: HeaderValue,
     key: Option<(HeaderName, HeaderValue)>,
     silence: Duration,
     wire_bytes: usize,
@@ -69,26 +76,30 @@ impl std::fmt::Debug for Transport {
     }
 }
 
-/// The header that carries a key, marked so that nothing prints it; `None` when the key is no header value.
-pub(super) fn key_header(place: KeyPlace, key: &SecretString) -> Option<(HeaderName, HeaderValue)> {
+/// The header that carries a key: its placeholder, which the vault replaces.
+pub(super) fn key_header(place: KeyPlace, key: &SecretName) -> Option<(HeaderName, HeaderValue)> {
     let (name, text) = match place {
-        KeyPlace::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose_secret())),
-        KeyPlace::Header(name) => (HeaderName::from_static(name), key.expose_secret().to_owned()),
+        KeyPlace::Bearer => (AUTHORIZATION, format!("Bearer {}", key.placeholder())),
+        KeyPlace::Header(name) => (HeaderName::from_static(name), key.placeholder()),
     };
-    let mut value = HeaderValue::from_str(&text).ok()?;
-    value.set_sensitive(true);
-    Some((name, value))
+    Some((name, HeaderValue::from_str(&text).ok()?))
+}
+
+/// The header that says who asks; `None` when the name does not fit into one.
+pub(super) fn asking(provider: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(&Principal::Provider(provider.to_owned()).to_string()).ok()
 }
 
 impl Transport {
     pub(super) fn new(
         client: reqwest::Client,
         address: Address,
+        asking: HeaderValue,
         key: Option<(HeaderName, HeaderValue)>,
         silence: Duration,
         wire_bytes: usize,
     ) -> Self {
-        Self { inner: Arc::new(Inner { client, address, key, silence, wire_bytes }), rest: Arc::default() }
+        Self { inner: Arc::new(Inner { client, address, asking, key, silence, wire_bytes }), rest: Arc::default() }
     }
 
     /// A transport for one call.
@@ -108,7 +119,8 @@ impl Transport {
 }
 
 impl Inner {
-    /// The request as it goes out: only to the configured address, with the key in its header and nowhere else.
+    /// The request as it goes to the broker: only for the configured address, with the key's placeholder in its header and nowhere else,
+    /// and in the clear, since the broker adds what is needed on the way.
     fn prepare(&self, request: Request<Bytes>) -> std::result::Result<reqwest::Request, Failure> {
         let mut request = reqwest::Request::try_from(request).map_err(|_| Failure::Unsendable)?;
         if !self.address.admits(request.url()) {
@@ -121,13 +133,23 @@ impl Inner {
         if let Some((name, value)) = &self.key {
             headers.insert(name, value.clone());
         }
+        headers.insert(ASKING, self.asking.clone());
+        if request.url().scheme() == "http" {
+            request.headers_mut().insert(SCHEME, HeaderValue::from_static("http"));
+        } else if request.url_mut().set_scheme("http").is_err() {
+            return Err(Failure::Unsendable);
+        }
         Ok(request)
     }
 
     async fn send(&self, request: Request<Bytes>) -> std::result::Result<reqwest::Response, Failure> {
         let request = self.prepare(request)?;
         match tokio::time::timeout(self.silence, self.client.execute(request)).await {
-            Ok(answer) => answer.map_err(|error| Failure::of_sending(&error, self.silence)),
+            Ok(Ok(answer)) => match answer.headers().get(BROKER).map(|code| code.to_str().unwrap_or_default().to_owned()) {
+                Some(code) => Err(Failure::Broker { code, sentence: Pieces::of(answer, self).sentence().await }),
+                None => Ok(answer),
+            },
+            Ok(Err(error)) => Err(Failure::of_sending(&error, self.silence)),
             Err(_) => Err(Failure::Silent(self.silence)),
         }
     }
@@ -176,6 +198,12 @@ impl Pieces {
             return (!kept.is_empty()).then_some(Ok(kept));
         }
         Some(Err(Failure::TooLong))
+    }
+
+    /// What the broker says of itself.
+    async fn sentence(self) -> String {
+        let body = self.whole().await.unwrap_or_default();
+        String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(REFUSAL_BYTES).collect()
     }
 
     async fn whole(mut self) -> std::result::Result<Bytes, Failure> {
