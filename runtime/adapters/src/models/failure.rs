@@ -79,7 +79,7 @@ impl From<&Failure> for ModelError {
             Failure::TooLong => too_long(),
             Failure::Unsendable | Failure::Elsewhere => Self::Rejected(failure.to_string()),
             Failure::Broker { code, sentence } if WILL_PASS.contains(&code.as_str()) => Self::Unavailable(sentence.clone()),
-            Failure::Broker { code, .. } if code == "too-often" => Self::RateLimited { retry_after: None },
+            Failure::Broker { code, .. } if code == "rate" => Self::RateLimited { retry_after: None },
             Failure::Broker { sentence, .. } => Self::Rejected(sentence.clone()),
         }
     }
