@@ -217,6 +217,7 @@ fn an_unsound_policy_says_what_is_wrong() {
 }
 
 type Change = fn(&mut SecretPolicy);
+type Move = fn(&mut TargetRule);
 
 #[test]
 fn every_kind_of_more_is_wider_and_every_kind_of_less_is_not() {
@@ -249,7 +250,7 @@ fn every_kind_of_more_is_wider_and_every_kind_of_less_is_not() {
         assert!(widens(&base, &wider), "{what}");
         assert!(!widens(&base, &narrower), "{what}");
     }
-    let moved: [(&str, fn(&mut TargetRule)); 4] = [
+    let moved: [(&str, Move); 4] = [
         ("host", |rule| rule.host = "b.com".to_owned()),
         ("port", |rule| rule.port = 444),
         ("scheme", |rule| rule.scheme = Scheme::Http),
