@@ -216,6 +216,55 @@ fn an_unsound_policy_says_what_is_wrong() {
     }
 }
 
+type Change = fn(&mut SecretPolicy);
+type Move = fn(&mut TargetRule);
+
+#[test]
+fn every_kind_of_more_is_wider_and_every_kind_of_less_is_not() {
+    let base = SecretPolicy {
+        members: Some(BTreeSet::from([member("ann")])),
+        rate: Some(Rate { uses: 3, window_s: 60 }),
+        until: Some(at(200)),
+        ..policy(&["GET,POST https://a.com/a/** in header,query"])
+    };
+    let changes: [(&str, Change, Change); 14] = [
+        ("users", |p| p.users.extend([Principal::Tool("b".to_owned())]), |p| p.users.clear()),
+        ("members", |p| p.members = None, |p| p.members = Some(BTreeSet::new())),
+        ("member", |p| p.members = Some(BTreeSet::from([member("ann"), member("bob")])), |p| p.members = Some(BTreeSet::new())),
+        ("uses", |p| p.rate = Some(Rate { uses: 4, window_s: 60 }), |p| p.rate = Some(Rate { uses: 2, window_s: 60 })),
+        ("window", |p| p.rate = Some(Rate { uses: 3, window_s: 59 }), |p| p.rate = Some(Rate { uses: 3, window_s: 61 })),
+        ("rate", |p| p.rate = None, |p| p.rate = Some(Rate { uses: 1, window_s: 60 })),
+        ("until", |p| p.until = Some(at(201)), |p| p.until = Some(at(199))),
+        ("end", |p| p.until = None, |p| p.until = Some(at(0))),
+        ("bytes", |p| p.bytes_out_max += 1, |p| p.bytes_out_max -= 1),
+        ("methods", |p| p.targets[0].methods.extend(["PUT".to_owned()]), |p| p.targets[0].methods.retain(|method| method == "GET")),
+        ("slots", |p| p.targets[0].slots.extend([Slot::Body]), |p| p.targets[0].slots.retain(|slot| *slot == Slot::Query)),
+        ("path", |p| p.targets[0].path = "/**".to_owned(), |p| p.targets[0].path = "/a/b".to_owned()),
+        ("lan", |p| p.targets[0].lan = true, |p| p.targets[0].lan = false),
+        ("targets", |p| p.targets.extend(rules(&["GET https://b.com/"])), |p| p.targets.clear()),
+    ];
+    for (what, more, less) in changes {
+        let (mut wider, mut narrower) = (base.clone(), base.clone());
+        more(&mut wider);
+        less(&mut narrower);
+        assert!(widens(&base, &wider), "{what}");
+        assert!(!widens(&base, &narrower), "{what}");
+    }
+    let moved: [(&str, Move); 4] = [
+        ("host", |rule| rule.host = "b.com".to_owned()),
+        ("port", |rule| rule.port = 444),
+        ("scheme", |rule| rule.scheme = Scheme::Http),
+        ("authority", |rule| rule.authority = Some("pem".to_owned())),
+    ];
+    for (what, change) in moved {
+        let mut other = base.clone();
+        change(&mut other.targets[0]);
+        assert!(widens(&base, &other) && widens(&other, &base), "{what}");
+    }
+    let decoy = SecretPolicy { canary: true, ..base.clone() };
+    assert!(widens(&decoy, &base) && !widens(&base, &decoy));
+}
+
 fn some_rule() -> impl Strategy<Value = TargetRule> {
     let host = prop_oneof![Just("a.com"), Just("b.com"), Just("nas.local"), Just("10.0.0.1")];
     let path = prop_oneof![Just("/**"), Just("/*"), Just("/a"), Just("/a/**"), Just("/a/*"), Just("/a/b"), Just("/")];
