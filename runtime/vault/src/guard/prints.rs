@@ -170,7 +170,7 @@ impl Prints {
     }
 
     /// Whether a window may be the first block of a pattern.
-    #[inline(always)]
+    #[inline]
     pub(super) fn may_begin(&self, window: u64) -> bool {
         let bit = self.key.bit(window);
         self.filter.get(word_of(bit)).is_some_and(|word| word >> (bit & 63) & 1 == 1)
@@ -218,7 +218,7 @@ impl Prints {
     }
 }
 
-#[inline(always)]
+#[inline]
 const fn word_of(bit: u64) -> usize {
     (bit >> 6) as usize & (FILTER_WORDS - 1)
 }
