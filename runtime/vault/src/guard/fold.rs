@@ -142,6 +142,9 @@ impl Unescape {
                 self.pending.drain(..).for_each(&mut *out);
                 return;
             };
+            // But a run of backslashes from its beginning: each pair is one.
+            let run = self.pending.iter().take(at).rev().take_while(|unit| unit.byte == b'\\').count();
+            let at = if self.pending.get(at).is_some_and(|unit| unit.byte == b'\\') { at.saturating_sub(run) } else { at };
             match self.pending.get(at..).map_or(Parse::Plain, parse) {
                 Parse::More if !last => return,
                 Parse::More | Parse::Plain if at > 0 => inner = at,
@@ -152,7 +155,8 @@ impl Unescape {
                 }
                 Parse::Is { len, bytes, count } => {
                     let whole = self.pending.get(at..at.saturating_add(len)).unwrap_or(&[]);
-                    let (start, end) = (whole.first().map_or(first.start, |unit| unit.start), whole.last().map_or(first.end, |unit| unit.end));
+                    let (start, end) =
+                        (whole.first().map_or(first.start, |unit| unit.start), whole.last().map_or(first.end, |unit| unit.end));
                     let becomes = bytes.into_iter().take(count).map(|byte| Unit { byte, start, end });
                     self.pending.splice(at..at.saturating_add(len).min(self.pending.len()), becomes);
                     inner = self.pending.len();
@@ -197,6 +201,7 @@ fn parse(pending: &[Unit]) -> Parse {
         (b'\\', b'x') => byte_of(pending, 2, 2, 16),
         (b'\\', b'0'..=b'7') => byte_of(pending, 1, 3, 8),
         (b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'a') => is(2, b' '),
+        (b'\\', b'\\') => is(2, b'\\'),
         // Before anything else a backslash vanishes as if it stood alone.
         (b'\\', _) => Parse::Plain,
         (b'&', _) => entity(pending),
@@ -363,6 +368,7 @@ mod tests {
             ("%26%23115%3Bk", "sk"),
             ("%E2%80%8Bs&#37;6b", "sk"),
             ("%25%37%33k", "sk"),
+            ("\\\\u0061\\\\\\\\156", "an"),
             ("%u0073%u006b", "sk"),
         ];
         for (given, wanted) in cases {

@@ -190,16 +190,25 @@ impl Scanner {
     fn run(&mut self, bytes: &[u8]) -> (usize, Stop) {
         let prints = &self.tables.prints;
         let mut window = self.folded;
-        for (index, &byte) in bytes.iter().enumerate() {
+        let mut rest = bytes.iter();
+        while let Some(&byte) = rest.next() {
             let entry = fold::entry(byte);
-            if starts(entry) && begins_escape(bytes.get(index..).unwrap_or(&[])) {
-                self.folded = window;
-                return (index, Stop::Escape);
+            let next = window.wrapping_shl(shift(entry)) | u64::from(entry.to_le_bytes()[0]);
+            // One branch for both, and nearly never taken.
+            if !starts(entry) & !prints.may_begin(next) {
+                window = next;
+                continue;
             }
-            window = window.wrapping_shl(shift(entry)) | u64::from(entry.to_le_bytes()[0]);
-            if prints.may_begin(window) && shift(entry) != 0 && !prints.begun_by(window).is_empty() {
+            let after = bytes.len().wrapping_sub(rest.len());
+            let at = after.wrapping_sub(1);
+            if starts(entry) && begins_escape(bytes.get(at..).unwrap_or(&[])) {
                 self.folded = window;
-                return (index.wrapping_add(1), Stop::Filter);
+                return (at, Stop::Escape);
+            }
+            window = next;
+            if shift(entry) != 0 && prints.may_begin(window) && !prints.begun_by(window).is_empty() {
+                self.folded = window;
+                return (after, Stop::Filter);
             }
         }
         self.folded = window;
