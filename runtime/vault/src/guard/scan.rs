@@ -154,10 +154,9 @@ impl Scanner {
         let mut rest = chunk;
         while !rest.is_empty() {
             if self.alike < BLOCK || !self.candidates.is_empty() {
-                let Some((&byte, next)) = rest.split_first() else { break };
                 let done = chunk.len().saturating_sub(rest.len());
-                self.step(chunk, done, byte, next.first().copied());
-                rest = next;
+                self.step(chunk, done, rest);
+                rest = rest.get(1..).unwrap_or(&[]);
                 continue;
             }
             let (used, stop) = self.run(rest);
@@ -191,16 +190,25 @@ impl Scanner {
     fn run(&mut self, bytes: &[u8]) -> (usize, Stop) {
         let prints = &self.tables.prints;
         let mut window = self.folded;
-        for (index, &byte) in bytes.iter().enumerate() {
+        let mut rest = bytes.iter();
+        while let Some(&byte) = rest.next() {
             let entry = fold::entry(byte);
-            if starts(entry) && begins_escape(byte, bytes.get(index.wrapping_add(1)).copied()) {
-                self.folded = window;
-                return (index, Stop::Escape);
+            let next = window.wrapping_shl(shift(entry)) | u64::from(entry.to_le_bytes()[0]);
+            // One branch for both, and nearly never taken.
+            if !starts(entry) & !prints.may_begin(next) {
+                window = next;
+                continue;
             }
-            window = window.wrapping_shl(shift(entry)) | u64::from(entry.to_le_bytes()[0]);
-            if prints.may_begin(window) && shift(entry) != 0 {
+            let after = bytes.len().wrapping_sub(rest.len());
+            let at = after.wrapping_sub(1);
+            if starts(entry) && begins_escape(bytes.get(at..).unwrap_or(&[])) {
                 self.folded = window;
-                return (index.wrapping_add(1), Stop::Filter);
+                return (at, Stop::Escape);
+            }
+            window = next;
+            if shift(entry) != 0 && prints.may_begin(window) && !prints.begun_by(window).is_empty() {
+                self.folded = window;
+                return (after, Stop::Filter);
             }
         }
         self.folded = window;
@@ -228,12 +236,13 @@ impl Scanner {
         self.candidates.extend(copies);
     }
 
-    /// One byte at `done` of the chunk, through both lanes.
-    fn step(&mut self, chunk: &[u8], done: usize, byte: u8, next: Option<u8>) {
+    /// The first byte of `rest`, which is at `done` of the chunk, through both lanes.
+    fn step(&mut self, chunk: &[u8], done: usize, rest: &[u8]) {
+        let Some(&byte) = rest.first() else { return };
         let place = self.at.saturating_add(done as u64);
         let after = place.saturating_add(1);
         let kept = fold(byte);
-        let escape = starts(fold::entry(byte)) && begins_escape(byte, next);
+        let escape = starts(fold::entry(byte)) && begins_escape(rest);
         if self.alike >= BLOCK {
             if escape {
                 self.diverge(chunk, done);
@@ -250,21 +259,15 @@ impl Scanner {
             self.take_folded(kept, after, chunk, done);
         }
         let was_idle = self.unescape.idle();
+        if was_idle && !escape {
+            self.take_unescaped(Unit { byte, start: place, end: after });
+            self.alike = self.alike.saturating_add(usize::from(kept.is_some()));
+            return;
+        }
         let mut lane = std::mem::take(&mut self.unescape);
-        let mut units = 0_usize;
-        lane.push(Unit { byte, start: place, end: after }, |unit| {
-            units = units.wrapping_add(1);
-            self.take_unescaped(unit);
-        });
+        lane.push(Unit { byte, start: place, end: after }, |unit| self.take_unescaped(unit));
         self.unescape = lane;
-        let same = was_idle && self.unescape.idle() && units == 1;
-        self.alike = if !same {
-            0
-        } else if kept.is_some() {
-            self.alike.saturating_add(1)
-        } else {
-            self.alike
-        };
+        self.alike = 0;
     }
 
     fn take_folded(&mut self, kept: u8, after: u64, chunk: &[u8], done: usize) {

@@ -25,11 +25,7 @@ impl Coding {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let is = |other: &str| name.trim().eq_ignore_ascii_case(other);
-        if is("gzip") || is("x-gzip") {
-            Some(Self::Gzip)
-        } else {
-            is("deflate").then_some(Self::Deflate)
-        }
+        if is("gzip") || is("x-gzip") { Some(Self::Gzip) } else { is("deflate").then_some(Self::Deflate) }
     }
 
     /// What a body seems to be by its first bytes, whatever its headers say.
