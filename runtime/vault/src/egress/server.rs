@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, header};
@@ -203,15 +203,25 @@ async fn client_connection(broker: Arc<Broker>, stream: UnixStream, standing: St
         .auto_date_header(false)
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
+    let greeted = AtomicBool::new(false);
     let service = service_fn(|request| {
+        greeted.store(true, Ordering::Relaxed);
         let broker = Arc::clone(&broker);
         async move { Ok::<_, Infallible>(answer(&broker, request, standing).await) }
     });
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    // The library's clock for a head starts only when it knows which HTTP is spoken.
+    let mute = async {
+        sleep(limits.client_head).await;
+        if greeted.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
         biased;
         // A client that goes away ends its requests with it.
         ended = connection.as_mut() => return drop(ended),
+        () = mute => return,
         () = broker.ending.wait() => {}
     }
     connection.as_mut().graceful_shutdown();

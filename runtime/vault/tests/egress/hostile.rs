@@ -241,6 +241,21 @@ async fn slow_ones_are_given_up() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_come_to_its_point_is_left() {
+    let mut setting = Setting::new();
+    setting.limits.client_head = Duration::from_millis(50);
+    let world = setting.start();
+    for words in ["", "GET / HTTP/1.1\r\nhost: a.te"] {
+        let mut stream = tokio::net::UnixStream::connect(world.socket()).await.unwrap();
+        stream.write_all(words.as_bytes()).await.unwrap();
+        let mut said = Vec::new();
+        // It ends: by a close, or by a reset when something was left unread.
+        drop(stream.read_to_end(&mut said).await);
+        assert!(!said.starts_with(b"HTTP/1.1 2"));
+    }
+}
+
+#[tokio::test]
 async fn all_of_it_has_an_end_too() {
     let tiny = Duration::from_millis(100);
     let mut setting = Setting::new();
