@@ -27,6 +27,7 @@ use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
+use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture};
 use secrecy::SecretString;
 
@@ -336,6 +337,10 @@ impl Store for SurrealStore {
 
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
         self.read(move |link| async move { read::session(&link, token).await })
+    }
+
+    fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {
+        self.read(|link| async move { read::secrets(&link).await })
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

@@ -2,13 +2,14 @@
 
 use hearth_domain::delivery::{Delivery, DeliveryState};
 use hearth_domain::household::{Audience, Member, Role};
-use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SessionId, TurnId};
+use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
 use hearth_domain::journal::{Digest, Entry, Fact, FactKind, Head};
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::{Author, Message, Purpose};
 use hearth_domain::model::Usage;
 use hearth_domain::schedule::{Reminder, ReminderState};
+use hearth_domain::secret::{NameError, SealedRecord, SecretName};
 use hearth_domain::store::{Conversation, Group, Session, Turn, TurnState, Write};
 use hearth_domain::time::Timestamp;
 
@@ -159,6 +160,17 @@ pub fn delivery(seq: u64, state: DeliveryState) -> Delivery {
 #[must_use]
 pub fn session(name: &str) -> Session {
     Session { id: SessionId::derived(&[name]), member: who("ada"), token: Digest::of(name.as_bytes()), at: at(0), until: at(3_600) }
+}
+
+/// A sealed secret. Its envelope holds every byte there is.
+///
+/// # Errors
+///
+/// When no secret can have that name.
+pub fn secret(name: &str, version: u32) -> Result<SealedRecord, NameError> {
+    let name = SecretName::new(name)?;
+    let id = SecretId::derived(&[name.as_str()]);
+    Ok(SealedRecord { id, owner: who("ada"), name, version, envelope: (0..=u8::MAX).collect() })
 }
 
 /// A fact for the journal.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hearth_domain::journal::Head;
+use hearth_domain::secret::NameError;
 use hearth_domain::store::{Store, StoreError, Write};
 
 use crate::sample;
@@ -16,6 +17,7 @@ mod memories;
 mod pending;
 mod round_trips;
 mod search;
+mod secrets;
 
 /// How a check can end badly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +35,9 @@ pub enum Broken {
     /// The store failed.
     #[error("the store failed: {0}")]
     Store(#[from] StoreError),
+    /// A check names a secret as no secret can be named.
+    #[error("the check itself is wrong: {0}")]
+    Name(#[from] NameError),
 }
 
 /// How a check ends.
@@ -66,8 +71,17 @@ impl Check {
 /// All checks.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    [chain::CHECKS, conversations::CHECKS, lifecycle::CHECKS, memories::CHECKS, pending::CHECKS, round_trips::CHECKS, search::CHECKS]
-        .concat()
+    let files = [
+        chain::CHECKS,
+        conversations::CHECKS,
+        lifecycle::CHECKS,
+        memories::CHECKS,
+        pending::CHECKS,
+        round_trips::CHECKS,
+        search::CHECKS,
+        secrets::CHECKS,
+    ];
+    files.concat()
 }
 
 /// Runs all checks, each on a store that `make` gives, and names those that failed.

@@ -13,7 +13,7 @@ use super::link::Link;
 use super::read;
 use super::schema::{PAUSE, TRIES};
 
-/// Most bytes of text in one transaction. It has to fit into one of the engine's memtables, with its keys and its
+/// Most bytes of text and of envelopes in one transaction. It has to fit into one of the engine's memtables, with its keys and its
 /// index, or the engine has it in its log and cannot bring it to the table.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
 
@@ -69,6 +69,8 @@ impl Plan {
             Write::Delivery(row) => self.replace(encode::delivery(row)?),
             Write::Session(row) => self.replace(encode::session(row)?),
             Write::EndSession(id) => self.remove(encode::record("session", id.uuid())),
+            Write::Secret(row) => self.replace(encode::secret(row)?),
+            Write::EraseSecret(id) => self.remove(encode::record("secret", id.uuid())),
         }
         Ok(())
     }
@@ -156,10 +158,12 @@ pub(super) async fn apply(link: &Link, fence: Option<i64>, group: &Group) -> Res
     Err(StoreError::Busy.into())
 }
 
-/// The bytes of text in a value; a fixed small number for anything else.
+/// The bytes of text and of envelopes in a value; a fixed small number for anything else.
 fn bytes(value: &Value) -> usize {
     if let Value::String(text) = value {
         text.len()
+    } else if let Value::Bytes(bytes) = value {
+        bytes.len()
     } else if let Value::Array(values) = value {
         values.iter().map(bytes).fold(0, usize::saturating_add)
     } else if let Value::Object(fields) = value {

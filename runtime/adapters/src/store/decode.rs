@@ -4,13 +4,14 @@ use std::str::FromStr;
 
 use hearth_domain::delivery::Delivery;
 use hearth_domain::household::{Audience, Member, Role};
-use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SessionId, TurnId};
+use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
 use hearth_domain::journal::{Digest, Entry, Fact};
 use hearth_domain::label::{Label, Readers};
 use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::{Author, Message, Origin, Part};
 use hearth_domain::model::Usage;
 use hearth_domain::schedule::Reminder;
+use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, Session, Step, StoreError, Summary, Turn};
 use hearth_domain::time::Timestamp;
 use serde::de::DeserializeOwned;
@@ -85,6 +86,11 @@ impl Row {
     pub(super) fn float(&mut self, field: &str) -> Decoded<f64> {
         let Value::Number(Number::Float(number)) = self.take(field) else { return Err(self.damage(field)) };
         Ok(number)
+    }
+
+    fn bytes(&mut self, field: &str) -> Decoded<Vec<u8>> {
+        let Value::Bytes(bytes) = self.take(field) else { return Err(self.damage(field)) };
+        Ok(bytes.to_vec())
     }
 
     fn time(&mut self, field: &str) -> Decoded<Timestamp> {
@@ -328,6 +334,17 @@ pub(super) fn session(mut row: Row) -> Decoded<Session> {
         token: row.digest("token")?,
         at: row.time("at")?,
         until: row.time("until")?,
+    })
+}
+
+/// A sealed secret.
+pub(super) fn secret(mut row: Row) -> Decoded<SealedRecord> {
+    Ok(SealedRecord {
+        id: SecretId::from_uuid(row.id()?),
+        owner: MemberId::from_uuid(row.uuid("owner")?),
+        name: row.word("name")?,
+        version: row.number("version")?,
+        envelope: row.bytes("envelope")?,
     })
 }
 

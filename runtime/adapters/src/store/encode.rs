@@ -9,10 +9,11 @@ use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::{Author, Message, Part};
 use hearth_domain::model::Usage;
 use hearth_domain::schedule::Reminder;
+use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, Session, Step, StoreError, Summary, Turn};
 use hearth_domain::time::Timestamp;
 use serde::Serialize;
-use surrealdb::types::{Array, Datetime, Number, Object, RecordId, RecordIdKey, Value};
+use surrealdb::types::{Array, Bytes, Datetime, Number, Object, RecordId, RecordIdKey, Value};
 use uuid::Uuid;
 
 /// A value that the database cannot hold.
@@ -279,6 +280,16 @@ pub(super) fn session(row: &Session) -> Encoded<Keyed> {
         .with("token", text(&row.token.to_string()))
         .with("at", time(row.at)?)
         .with("until", time(row.until)?);
+    Ok(draft.done())
+}
+
+/// A sealed secret's row.
+pub(super) fn secret(row: &SealedRecord) -> Encoded<Keyed> {
+    let draft = Draft::new(record("secret", row.id.uuid()))
+        .with("owner", uuid(row.owner.uuid()))
+        .with("name", text(row.name.as_str()))
+        .with("version", int(u64::from(row.version))?)
+        .with("envelope", Value::Bytes(Bytes::from(row.envelope.clone())));
     Ok(draft.done())
 }
 

@@ -9,6 +9,7 @@ use hearth_domain::journal::{Digest, Entry, Head};
 use hearth_domain::memory::Memory;
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
+use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Session, Step, StoreError, Turn};
 use surrealdb::types::{Array, Number, Object, RecordId, RecordIdKeyRange, Value};
 
@@ -162,6 +163,12 @@ pub(super) async fn session(link: &Link, token: Digest) -> Read<Option<Session>>
     Ok(all("session", found, decode::session)?.pop())
 }
 
+/// All sealed secrets, by name, then version.
+pub(super) async fn secrets(link: &Link) -> Read<Vec<SealedRecord>> {
+    const SEALED: &str = "SELECT * FROM secret ORDER BY name, version, id";
+    all("secret", link.ask(SEALED, Object::new()).await?, decode::secret)
+}
+
 /// Entries of the journal after a place, in order. The chain has no gaps, so a page of it is a range.
 pub(super) async fn journal(link: &Link, after: u64, count: usize) -> Read<Vec<Entry>> {
     const PAGED: &str = "SELECT * FROM $page";
@@ -191,6 +198,7 @@ pub(super) async fn counts(link: &Link) -> Read<Counts> {
         pending_reminders: (SELECT count() FROM reminder WHERE state = 'pending' GROUP ALL)[0].count ?? 0,
         pending_deliveries: (SELECT count() FROM delivery WHERE state IN ['pending', 'sending'] GROUP ALL)[0].count ?? 0,
         unknown_deliveries: (SELECT count() FROM delivery WHERE state = 'unknown' GROUP ALL)[0].count ?? 0,
+        secrets: (SELECT count() FROM secret GROUP ALL)[0].count ?? 0,
     }";
     let mut row = Row::of("counts", link.ask(COUNTS, Object::new()).await?)?;
     Ok(Counts {
@@ -201,5 +209,6 @@ pub(super) async fn counts(link: &Link) -> Read<Counts> {
         pending_reminders: row.number("pending_reminders")?,
         pending_deliveries: row.number("pending_deliveries")?,
         unknown_deliveries: row.number("unknown_deliveries")?,
+        secrets: row.number("secrets")?,
     })
 }

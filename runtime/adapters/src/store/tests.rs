@@ -6,6 +6,7 @@ use hearth_domain::household::{Audience, Role};
 use hearth_domain::journal::Head;
 use hearth_domain::store::{Step, StepBody, Write};
 use proptest::prelude::*;
+use surrealdb::types::Object;
 
 use super::*;
 
@@ -57,6 +58,41 @@ fn a_migration_brings_an_older_store_forward_and_an_older_house_refuses_it() {
 }
 
 #[test]
+fn a_store_from_before_there_were_secrets_keeps_what_it_has_and_takes_them() {
+    let before = in_memory(&TWO[..1]);
+    let mut head = wait(before.open()).unwrap().head;
+    wait(before.apply(sample::group(&mut head, [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
+    let now = beside(&before, &schema::MIGRATIONS[..2]);
+    let opened = wait(now.open()).unwrap();
+    assert_eq!((opened.schema, opened.migrated_from, opened.head), (2, Some(1), head));
+    assert_eq!((wait(now.secrets()).unwrap(), wait(now.counts()).unwrap().secrets), (Vec::new(), 0));
+    let sealed = sample::secret("openai", 1).unwrap();
+    wait(now.apply(sample::group(&mut head, [Write::Secret(sealed.clone())]))).unwrap();
+    assert_eq!(wait(now.secrets()).unwrap(), [sealed]);
+    assert_eq!(wait(now.members()).unwrap(), [sample::member("ada", Role::Owner)]);
+}
+
+#[test]
+fn a_secret_that_was_tampered_with_is_damage_and_not_another_secret() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut head = wait(store.open()).unwrap().head;
+    let spoil = |change: &'static str| {
+        wait(store.read(move |link| async move {
+            link.ask(change, Object::new()).await?;
+            Ok(())
+        }))
+    };
+    for change in ["UPDATE secret SET name = 'No Name'", "UPDATE secret SET version = -1", "UPDATE secret SET version = 4294967296"] {
+        wait(store.apply(sample::group(&mut head, [Write::Secret(sample::secret("openai", 1).unwrap())]))).unwrap();
+        spoil(change).unwrap();
+        assert!(matches!(wait(store.secrets()), Err(StoreError::Damaged(_))), "{change}");
+    }
+    for refused in ["UPDATE secret SET envelope = 'text'", "UPDATE secret SET owner = NONE"] {
+        assert!(matches!(spoil(refused), Err(StoreError::Refused(_))), "{refused}");
+    }
+}
+
+#[test]
 fn a_migration_that_fails_leaves_the_store_as_it_was() {
     let one = in_memory(&TWO[..1]);
     wait(one.open()).unwrap();
@@ -75,6 +111,9 @@ fn a_group_that_the_engine_could_not_hold_is_refused_and_a_large_one_is_not() {
         sample::group(head, seqs.map(|seq| Write::Message(sample::message("kitchen", seq, &text))).collect::<Vec<_>>())
     };
     assert!(matches!(wait(store.apply(group(&mut head.clone(), 1..6))), Err(StoreError::Refused(_))));
+    let envelope = vec![0; 4 * 1024 * 1024];
+    let sealed = (1..6).map(|n| Write::Secret(SealedRecord { envelope: envelope.clone(), ..sample::secret(&format!("n{n}"), 1).unwrap() }));
+    assert!(matches!(wait(store.apply(sample::group(&mut head.clone(), sealed))), Err(StoreError::Refused(_))));
     wait(store.apply(group(&mut head, 1..5))).unwrap();
     assert_eq!(wait(store.counts()).unwrap().messages, 4);
 }

@@ -23,6 +23,7 @@ async fn empty(house: House) -> Outcome {
     same("entries", &house.store.entries(place("kitchen"), adults(&["ada"])).await?, &Vec::new())?;
     same("memories", &house.store.memory_count(who("ada")).await?, &0)?;
     same("session", &house.store.session(Digest::ZERO).await?, &None)?;
+    same("secrets", &house.store.secrets().await?, &Vec::new())?;
     same("deliveries", &house.store.unsettled_deliveries().await?, &Vec::new())?;
     same("counts", &house.store.counts().await?, &Counts::default())
 }
@@ -40,6 +41,7 @@ async fn closed(mut house: House) -> Outcome {
     house.store.close().await?;
     same("a read", &house.store.members().await, &Err(StoreError::Closed))?;
     same("a state", &house.store.conversation(place("kitchen"), 1).await.map(drop), &Err(StoreError::Closed))?;
+    same("secrets", &house.store.secrets().await, &Err(StoreError::Closed))?;
     same("a write", &house.write([]).await, &Err(StoreError::Closed))
 }
 

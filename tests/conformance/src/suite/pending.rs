@@ -5,7 +5,7 @@ use hearth_domain::schedule::ReminderState;
 use hearth_domain::store::{Counts, TurnState, Write};
 
 use super::{Check, House, Outcome, boxed, check, same};
-use crate::sample::{at, conversation, delivery, fact, message, reminder, turn};
+use crate::sample::{at, conversation, delivery, fact, message, reminder, secret, turn};
 
 pub(super) const CHECKS: &[Check] = &[
     check("pending reminders come earliest first", |house| boxed(reminders(house))),
@@ -74,6 +74,8 @@ async fn counts(mut house: House) -> Outcome {
             Write::Delivery(delivery(2, DeliveryState::Pending)),
             Write::Delivery(delivery(3, DeliveryState::Unknown)),
             Write::Delivery(delivery(4, DeliveryState::Failed)),
+            Write::Secret(secret("openai", 3)?),
+            Write::Secret(secret("mailbox", 1)?),
         ])
         .await?;
     let expected = Counts {
@@ -84,6 +86,7 @@ async fn counts(mut house: House) -> Outcome {
         pending_reminders: 1,
         pending_deliveries: 2,
         unknown_deliveries: 1,
+        secrets: 2,
     };
     same("counts", &house.store.counts().await?, &expected)?;
     same("the clock of the samples", &at(1), &turn("kitchen", 1).at)
