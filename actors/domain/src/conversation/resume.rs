@@ -51,6 +51,10 @@ pub(super) fn load(
     core.history = messages.into_iter().filter(|message| message.seq > upto && !is_open(message)).collect();
     super::prompt::fade_pictures(&mut core.history, core.setting.limits.history_pictures);
     let mut effects = core.activate_next();
+    if let Some(active) = &core.active {
+        // What a former life had shown of its answer is void.
+        effects.push(Effect::ResetPreview(active.pending.turn.id));
+    }
     effects.extend(core.resume_active(cx));
     (core, effects)
 }
