@@ -222,7 +222,7 @@ impl ConversationActor {
             Effect::Deliver(delivery, message) => {
                 self.wakes.store(0, Ordering::Relaxed);
                 tracing::info!(parent: &self.span, seq = message.seq, purpose = ?message.purpose, "said");
-                self.deliver(Deliver::Said { delivery, message }, ctx);
+                self.deliver(Deliver::Said { delivery, message: Box::new(message) }, ctx);
             }
             Effect::Reload(why) => self.reload(why, ctx),
         }

@@ -596,10 +596,10 @@ impl Core {
         };
         (delivery.seq, message.seq) = (seq, seq);
         for write in &mut commit.writes {
-            match write {
-                Write::Message(row) => row.seq = seq,
-                Write::Delivery(row) => row.seq = seq,
-                _ => {}
+            if let Write::Message(row) = write {
+                row.seq = seq;
+            } else if let Write::Delivery(row) = write {
+                row.seq = seq;
             }
         }
         let commit = commit.clone();
