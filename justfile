@@ -11,11 +11,9 @@ test:
 fmt:
     cargo fmt --all --check
 
+# Clippy and the docs.
 lint:
-    cargo clippy --release --workspace --all-targets -- -D warnings
-
-docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+    tests/lint.sh
 
 # One seed, or `just sim 1000`.
 sim seeds="50":

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Hear`] | `Result<Accepted, SayError>` | a member said something |
 //! | [`Note`] | [`Noticed`] | a reminder came due here |
-//! | [`Cease`] | `bool` | end the turn that runs; whether one ran |
+//! | [`Cease`] | `Option<bool>` | end the turn that runs; whether one ran |
 //!
 //! Transient, one per live conversation: it ends by itself when it has been idle for `park_after` and comes back with the next message. Everything it
 //! needs is in the store, so a restart loses the call under way and nothing else: the turn resumes. Invariants: see the core.
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, SpawnHandle, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, ResponseFuture, SpawnHandle, WrapFuture};
 use hearth_domain::conversation::{Accepted, AskId, Core, Cx, Effect, Notice, Noticed, Say, SayError, Setting};
 use hearth_domain::household::{Member, MemberId};
 use hearth_domain::ids::{CallId, ConversationId, TurnId};
@@ -59,9 +59,9 @@ pub struct Hear(pub Box<Say>);
 #[rtype(result = "Noticed")]
 pub struct Note(pub Box<Notice>);
 
-/// End the turn that runs.
+/// End the turn that runs. Answered when its end is durable; with `None` when the conversation was read again meanwhile and has to be asked anew.
 #[derive(Debug, Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Option<bool>")]
 pub struct Cease;
 
 /// Park now, if nothing is under way.
@@ -108,6 +108,7 @@ pub struct ConversationActor {
     first: Vec<Effect>,
     says: BTreeMap<AskId, oneshot::Sender<Result<Accepted, SayError>>>,
     notes: BTreeMap<AskId, oneshot::Sender<Noticed>>,
+    stops: BTreeMap<AskId, oneshot::Sender<bool>>,
     last_ask: AskId,
     model: Option<(u64, Tether)>,
     tool: Option<(CallId, Tether)>,
@@ -142,6 +143,7 @@ impl ConversationActor {
             first,
             says: BTreeMap::new(),
             notes: BTreeMap::new(),
+            stops: BTreeMap::new(),
             last_ask: 0,
             model: None,
             tool: None,
@@ -191,6 +193,7 @@ impl ConversationActor {
             }
             Effect::AnswerSay(ask, answer) => drop(self.says.remove(&ask).map(|asker| asker.send(answer))),
             Effect::AnswerNotice(ask, answer) => drop(self.notes.remove(&ask).map(|asker| asker.send(answer))),
+            Effect::AnswerStop(ask, stopped) => drop(self.stops.remove(&ask).map(|asker| asker.send(stopped))),
             Effect::Recall(turn, search) => {
                 self.span = tracing::info_span!("turn", %turn, conversation = %self.id);
                 let found = self.around.recall.ask(Recall(search), self.around.setting.limits.ask_deadline);
@@ -219,7 +222,7 @@ impl ConversationActor {
             Effect::Deliver(delivery, message) => {
                 self.wakes.store(0, Ordering::Relaxed);
                 tracing::info!(parent: &self.span, seq = message.seq, purpose = ?message.purpose, "said");
-                self.deliver(Deliver::Said { delivery, message }, ctx);
+                self.deliver(Deliver::Said { delivery, message: Box::new(message) }, ctx);
             }
             Effect::Reload(why) => self.reload(why, ctx),
         }
@@ -233,7 +236,7 @@ impl ConversationActor {
         });
     }
 
-    fn call_model(&mut self, call: u64, request: Box<ModelRequest>, purpose: Purpose, ctx: &mut Context<Self>) {
+    fn call_model(&mut self, call: u64, request: Arc<ModelRequest>, purpose: Purpose, ctx: &mut Context<Self>) {
         let (tether, leash) = leash();
         if purpose == Purpose::Turn {
             self.model = Some((call, tether));
@@ -305,6 +308,7 @@ impl ConversationActor {
         tracing::warn!(conversation = %self.id, why, "reading the conversation again");
         self.says.clear();
         self.notes.clear();
+        self.stops.clear();
         self.model = None;
         self.tool = None;
         for handle in std::mem::take(&mut self.under_way).into_values() {
@@ -424,16 +428,14 @@ impl Handler<Note> for ConversationActor {
 }
 
 impl Handler<Cease> for ConversationActor {
-    type Result = MessageResult<Cease>;
+    type Result = ResponseFuture<Option<bool>>;
 
     fn handle(&mut self, _: Cease, ctx: &mut Context<Self>) -> Self::Result {
-        let mut stopped = None;
-        self.step(ctx, |core, cx| {
-            let (turn, effects) = core.on_stop(cx);
-            stopped = turn;
-            effects
-        });
-        MessageResult(stopped.is_some())
+        let ask = self.next_ask();
+        let (asker, answer) = oneshot::channel();
+        self.stops.insert(ask, asker);
+        self.step(ctx, |core, cx| core.on_stop(cx, ask));
+        Box::pin(async { answer.await.ok() })
     }
 }
 

@@ -35,6 +35,8 @@ use crate::scheduler::Announce;
 
 /// Times that a conversation which is just ending is tried to be started.
 const WAKE_ATTEMPTS: usize = 3;
+/// Times that a conversation is asked to stop its turn, when it was read again before it could say that it had.
+const STOP_ATTEMPTS: usize = 3;
 /// Time until waking the unfinished is tried again, when they could not be read.
 const WAKE_AGAIN: Duration = Duration::from_secs(1);
 /// Time between two looks for a turn that is open and not at work: its conversation could not be woken, or ended on the way.
@@ -230,13 +232,17 @@ impl Handler<Stop> for ConversationsActor {
     type Result = ResponseFuture<bool>;
 
     fn handle(&mut self, Stop(id): Stop, _: &mut Context<Self>) -> Self::Result {
-        // One that sleeps has no turn that runs.
-        let cease = self.awake.get(&id).map(|seat| seat.cease.ask(Cease, self.around.setting.limits.ask_deadline));
+        // Woken for it when it sleeps: it may have been brought down at work.
+        let reach = self.reach(id);
+        let deadline = self.around.setting.limits.commit_deadline;
         Box::pin(async move {
-            match cease {
-                Some(cease) => cease.await.unwrap_or(false),
-                None => false,
+            for _ in 0..STOP_ATTEMPTS {
+                // Read again meanwhile: its turn may have been resumed.
+                if let Some(stopped) = reach.ask(|seat| seat.cease.ask(Cease, deadline)).await.flatten() {
+                    return stopped;
+                }
             }
+            false
         })
     }
 }

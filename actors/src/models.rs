@@ -34,7 +34,7 @@ pub enum Purpose {
 #[rtype(result = "Result<ModelReply, ModelError>")]
 pub struct Complete {
     /// The request.
-    pub request: Box<ModelRequest>,
+    pub request: Arc<ModelRequest>,
     /// What for.
     pub purpose: Purpose,
     /// Where pieces of text go.
@@ -81,7 +81,7 @@ impl ModelsActor {
 async fn climb(
     rungs: Arc<Vec<Rung>>,
     deadline: Duration,
-    request: Box<ModelRequest>,
+    request: Arc<ModelRequest>,
     purpose: Purpose,
     preview: PreviewSink,
 ) -> Result<ModelReply, ModelError> {
@@ -89,7 +89,7 @@ async fn climb(
     for rung in rungs.iter().filter(|rung| purpose == Purpose::Turn || !rung.house) {
         // Held while the attempt is awaited: dropped with this future, it ends the attempt.
         let (tether, leash) = leash();
-        let attempt = Attempt { request: request.clone(), preview: Arc::clone(&preview), leash, span: Span::current() };
+        let attempt = Attempt { request: Arc::clone(&request), preview: Arc::clone(&preview), leash, span: Span::current() };
         let result = rung.attempt.ask(attempt, deadline).await.unwrap_or_else(|error| Err(ModelError::Unavailable(error.to_string())));
         drop(tether);
         match result {

@@ -51,7 +51,7 @@ pub enum Deliver {
         /// Its row.
         delivery: Delivery,
         /// What to say.
-        message: Said,
+        message: Box<Said>,
     },
     /// A conversation has begun anew: what it said before may not have reached its channels.
     Again(ConversationId),
@@ -234,7 +234,7 @@ impl Handler<Deliver> for OutboxActor {
         match deliver {
             Deliver::Said { delivery, message } => {
                 let place = (delivery.conversation, delivery.seq);
-                self.hand(&delivery.channel, Hand::Said(Arc::new(message)), ctx);
+                self.hand(&delivery.channel, Hand::Said(Arc::from(message)), ctx);
                 self.unsettled.insert(place, delivery);
             }
             Deliver::Again(conversation) => self.again(conversation, ctx),

@@ -33,7 +33,7 @@ pub type PreviewSink = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 #[rtype(result = "Result<ModelReply, ModelError>")]
 pub struct Attempt {
     /// The request.
-    pub request: Box<ModelRequest>,
+    pub request: Arc<ModelRequest>,
     /// Where pieces of text go.
     pub preview: PreviewSink,
     /// Ends the attempt when its asker is gone.
@@ -85,10 +85,10 @@ struct Attempts {
 }
 
 impl Attempts {
-    async fn run(self, request: Box<ModelRequest>) -> Result<ModelReply, ModelError> {
+    async fn run(self, request: Arc<ModelRequest>) -> Result<ModelReply, ModelError> {
         let mut attempt = 1;
         loop {
-            let error = match self.once((*request).clone()).await {
+            let error = match self.once(Arc::clone(&request)).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -104,7 +104,7 @@ impl Attempts {
         }
     }
 
-    async fn once(&self, request: ModelRequest) -> Result<ModelReply, ModelError> {
+    async fn once(&self, request: Arc<ModelRequest>) -> Result<ModelReply, ModelError> {
         let preview = Arc::clone(&self.preview);
         let deltas: DeltaSink = Arc::new(move |piece: &str| preview(Some(piece)));
         self.model.complete(request, deltas).await

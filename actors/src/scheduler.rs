@@ -27,7 +27,7 @@ use hearth_domain::journal::{Digest, Fact, FactKind};
 use hearth_domain::limits::Limits;
 use hearth_domain::schedule::{Reminder, ReminderState, notice_text};
 use hearth_domain::store::{Commit, Store, StoreError, Write};
-use hearth_domain::time::{Clock, Timestamp};
+use hearth_domain::time::{Clock, Mono, Timestamp};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
 use hearth_supervisor::link::{AskError, Link};
@@ -90,16 +90,16 @@ impl std::fmt::Debug for SchedulerActor {
 #[derive(Debug, Default)]
 struct Core {
     pending: BTreeMap<ReminderId, Reminder>,
-    /// Being said, or waiting to be tried again.
-    busy: BTreeMap<ReminderId, Option<Timestamp>>,
+    /// Being said, or waiting until then to be tried again: a clock on the wall that is set back must not make that longer.
+    busy: BTreeMap<ReminderId, Option<Mono>>,
     /// Said for the last time by this value, by which a call that is repeated after a crash is recognised.
     done: VecDeque<ReminderId>,
 }
 
 impl Core {
     /// The reminders that are due and not being said; they are being said from now on.
-    fn due(&mut self, now: Timestamp) -> Vec<Reminder> {
-        let waits = |busy: Option<&Option<Timestamp>>| busy.is_some_and(|again| again.is_none_or(|again| again > now));
+    fn due(&mut self, now: Timestamp, mono: Mono) -> Vec<Reminder> {
+        let waits = |busy: Option<&Option<Mono>>| busy.is_some_and(|again| again.is_none_or(|again| again > mono));
         let due: Vec<Reminder> =
             self.pending.values().filter(|reminder| reminder.due <= now && !waits(self.busy.get(&reminder.id))).cloned().collect();
         for reminder in &due {
@@ -108,14 +108,13 @@ impl Core {
         due
     }
 
-    fn noticed(&mut self, now: Timestamp, reminder: &Reminder, noticed: Option<Noticed>) {
+    fn noticed(&mut self, now: Timestamp, mono: Mono, reminder: &Reminder, noticed: Option<Noticed>) {
         match noticed {
             Some(Noticed::Said(after)) => self.settle(*after),
             // The row had moved on without us: a crash came between the claim and its answer.
             Some(Noticed::Before) => self.settle(reminder.after_firing(now)),
             Some(Noticed::Failed(_)) | None => {
-                let again = now.checked_add(AGAIN).unwrap_or(now);
-                self.busy.insert(reminder.id, Some(again));
+                self.busy.insert(reminder.id, Some(mono.plus(AGAIN)));
             }
         }
     }
@@ -139,13 +138,13 @@ impl Core {
     }
 
     /// Time until the next look.
-    fn pause(&self, now: Timestamp) -> Duration {
+    fn pause(&self, now: Timestamp, mono: Mono) -> Duration {
         let next = self.pending.values().filter_map(|reminder| match self.busy.get(&reminder.id) {
             Some(None) => None,
-            Some(Some(again)) => Some(*again),
-            None => Some(reminder.due),
+            Some(Some(again)) => Some(again.since(mono)),
+            None => Some(Duration::try_from(reminder.due.duration_since(now)).unwrap_or(Duration::ZERO)),
         });
-        next.min().map_or(LOOK, |next| Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO).min(LOOK))
+        next.min().map_or(LOOK, |next| next.min(LOOK))
     }
 
     fn of(&self, member: MemberId) -> Vec<Reminder> {
@@ -191,14 +190,14 @@ impl SchedulerActor {
 
     /// Says what is due, then sleeps until the next look.
     fn look(&mut self, ctx: &mut Context<Self>) {
-        let now = self.clock.wall();
-        for reminder in self.core.due(now) {
+        let (now, mono) = (self.clock.wall(), self.clock.mono());
+        for reminder in self.core.due(now, mono) {
             self.say(now, reminder, ctx);
         }
         if let Some(old) = self.wake.take() {
             ctx.cancel_future(old);
         }
-        let pause = self.core.pause(now).max(Duration::from_millis(1));
+        let pause = self.core.pause(now, mono).max(Duration::from_millis(1));
         self.wake = Some(ctx.run_later(pause, Self::look));
     }
 
@@ -212,7 +211,7 @@ impl SchedulerActor {
             if noticed == Ok(Noticed::Before) {
                 return this.said_before(reminder, ctx);
             }
-            this.core.noticed(this.clock.wall(), &reminder, noticed.ok());
+            this.core.noticed(this.clock.wall(), this.clock.mono(), &reminder, noticed.ok());
             this.look(ctx);
         }));
     }
@@ -231,7 +230,7 @@ impl SchedulerActor {
                 }
                 Ok(Some(row)) => this.core.settle(row),
                 Ok(None) => this.core.settle(Reminder { state: ReminderState::Done, ..reminder }),
-                Err(_) => this.core.noticed(now, &reminder, None),
+                Err(_) => this.core.noticed(now, this.clock.mono(), &reminder, None),
             }
             this.look(ctx);
         }));
@@ -324,6 +323,10 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn mono() -> Mono {
+        Mono(Duration::from_secs(5))
+    }
+
     fn reminder(due: i64, every: Option<Every>) -> Reminder {
         Reminder {
             id: ReminderId::derived(&[&due.to_string()]),
@@ -347,21 +350,24 @@ mod tests {
     #[test]
     fn a_reminder_is_said_once_while_it_is_being_said() {
         let mut core = core(&[reminder(100, None)]);
-        assert!(core.due(at(99)).is_empty());
-        assert_eq!(core.due(at(100)).len(), 1);
-        assert!(core.due(at(101)).is_empty());
+        assert!(core.due(at(99), mono()).is_empty());
+        assert_eq!(core.due(at(100), mono()).len(), 1);
+        assert!(core.due(at(101), mono()).is_empty());
     }
 
     #[test]
     fn one_that_failed_is_tried_again_and_one_that_was_said_is_gone() {
         let one = reminder(100, None);
         let mut core = core(std::slice::from_ref(&one));
-        core.due(at(100));
-        core.noticed(at(100), &one, Some(Noticed::Failed(StoreError::Busy)));
-        assert!(core.due(at(110)).is_empty());
-        assert_eq!(core.due(at(131)).len(), 1);
-        core.noticed(at(131), &one, Some(Noticed::Before));
-        assert!(core.due(at(1_000)).is_empty());
+        core.due(at(100), mono());
+        core.noticed(at(100), mono(), &one, Some(Noticed::Failed(StoreError::Busy)));
+        assert!(core.due(at(110), mono()).is_empty());
+        // Whatever the clock on the wall does meanwhile.
+        assert!(core.due(at(1_000_000), mono()).is_empty());
+        assert_eq!(core.pause(at(110), mono()), AGAIN.min(LOOK));
+        assert_eq!(core.due(at(101), mono().plus(AGAIN)).len(), 1);
+        core.noticed(at(131), mono(), &one, Some(Noticed::Before));
+        assert!(core.due(at(1_000), mono()).is_empty());
         assert!(core.pending.is_empty());
     }
 
@@ -370,8 +376,8 @@ mod tests {
         let one = reminder(100, None);
         let mut core = core(std::slice::from_ref(&one));
         assert!(core.knows(one.id));
-        core.due(at(100));
-        core.noticed(at(100), &one, Some(Noticed::Said(Box::new(one.after_firing(at(100))))));
+        core.due(at(100), mono());
+        core.noticed(at(100), mono(), &one, Some(Noticed::Said(Box::new(one.after_firing(at(100))))));
         assert!(core.knows(one.id) && core.pending.is_empty());
         assert!(!core.knows(ReminderId::derived(&["another"])));
     }
@@ -381,16 +387,16 @@ mod tests {
         let one = reminder(100, Some(Every::Day));
         let mut core = core(std::slice::from_ref(&one));
         let late = at(100 + 10 * 86_400 + 5);
-        assert_eq!(core.due(late).len(), 1);
-        core.noticed(late, &one, Some(Noticed::Said(Box::new(one.after_firing(late)))));
-        assert!(core.due(late).is_empty());
-        assert_eq!(core.due(at(100 + 11 * 86_400)).len(), 1);
+        assert_eq!(core.due(late, mono()).len(), 1);
+        core.noticed(late, mono(), &one, Some(Noticed::Said(Box::new(one.after_firing(late)))));
+        assert!(core.due(late, mono()).is_empty());
+        assert_eq!(core.due(at(100 + 11 * 86_400), mono()).len(), 1);
     }
 
     #[test]
     fn the_clock_is_looked_at_once_a_minute_at_least() {
-        assert_eq!(core(&[reminder(100_000, None)]).pause(at(0)), LOOK);
-        assert_eq!(core(&[reminder(10, None)]).pause(at(0)), Duration::from_secs(10));
-        assert_eq!(core(&[reminder(10, None)]).pause(at(50)), Duration::ZERO);
+        assert_eq!(core(&[reminder(100_000, None)]).pause(at(0), mono()), LOOK);
+        assert_eq!(core(&[reminder(10, None)]).pause(at(0), mono()), Duration::from_secs(10));
+        assert_eq!(core(&[reminder(10, None)]).pause(at(50), mono()), Duration::ZERO);
     }
 }

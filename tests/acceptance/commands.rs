@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::browser::Browser;
 use crate::support::Home;
 
 /// The rooms of the house.
@@ -86,7 +87,19 @@ fn a_login_link_leads_to_the_page() {
     let ran = home.run(&["login", "--as", "Bo"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let page = house.status()["page"].as_str().unwrap().to_owned();
-    assert!(ran.out.starts_with(&format!("{page}/login#")), "{}", ran.out);
+    let token = ran.out.trim_end().strip_prefix(&format!("{page}/login#")).unwrap_or_else(|| panic!("{}", ran.out)).to_owned();
+    let browser = Browser::at(&page);
+    assert!(browser.get("/", None).contains("You are not logged in"));
+    assert!(browser.get("/login", None).contains("Paste the login link"));
+    let cookie = browser.log_in(&token).expect("the link opens the page");
+    let mut talk = house.talk();
+    talk.open(Some("Bo"), None);
+    talk.answer("remember that the bins go out on Tuesday");
+    let chat = browser.get("/", Some(&cookie));
+    for part in ["Message the house", "remember that the bins go out on Tuesday", "I'll remember that the bins"] {
+        assert!(chat.replace("&#39;", "'").contains(part), "{part} is not in {chat}");
+    }
+    assert_eq!(browser.log_in(&token), None, "it is good once");
     let stranger = home.run(&["login", "--as", "Mallory"]);
     assert_eq!(stranger.code, Some(1));
     assert!(stranger.err.contains("nobody of that name lives here"), "{}", stranger.err);

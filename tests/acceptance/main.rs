@@ -11,6 +11,8 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test reads past the frames that it is not about")]
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod limits;

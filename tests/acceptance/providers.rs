@@ -230,7 +230,7 @@ fn stop_acts_at_once_in_the_middle_of_a_stream() {
     scene.talk.send(&ClientFrame::Stop);
     let answer = scene.talk.answer_of(taken.answer);
     assert_eq!((answer.text.as_str(), answer.purpose), ("Stopped.", Purpose::Failure));
-    assert!(scene.talk.frames.contains(&HouseFrame::Stopped { ran: true }));
+    scene.talk.wait("the word that it ran", |frames| frames.contains(&HouseFrame::Stopped { ran: true }).then_some(()));
     let asked = scene.server.wait_until(|asked| asked[0].outcome == Outcome::Gone);
     assert_eq!(asked[0].outcome, Outcome::Gone, "the model's stream is dropped");
     scene.push(Step::text("They can swim."));
@@ -280,4 +280,46 @@ fn a_providers_key_is_in_no_log_and_in_no_file() {
             }
         }
     }
+}
+
+#[test]
+fn a_key_that_is_said_back_or_put_into_the_wrong_place_is_taken_out_of_the_log() {
+    for filter in ["debug", "trace"] {
+        let server = Scripted::start().unwrap();
+        // Somebody has pasted the key where the name belongs: every failure is logged with the name.
+        let misplaced = provider(&server, "first", "openai", true).replace("name = \"first\"", &format!("name = \"{KEY}\""));
+        let mut home = Home::with(&(misplaced + &provider(&server, "second", "anthropic", false) + IMPATIENT));
+        home.variables.insert("HEARTH_LOG", filter.to_owned());
+        let echo = || Step::Status { code: 401, retry_after: None, message: format!("the key {KEY} is not good") };
+        server.push_to("first", echo());
+        server.push_to("second", echo());
+        let house = home.start();
+        let mut talk = house.talk();
+        talk.open(None, None);
+        assert!(talk.answer(QUESTION).text.starts_with(NOBODY));
+        assert_eq!(server.requests().len(), 2);
+        house.kill();
+        let log = home.log();
+        assert!(!log.contains(KEY), "the key is in the log at {filter}");
+        assert!(log.contains("[redacted]"), "nothing was taken out of the log at {filter}");
+    }
+}
+
+#[test]
+fn a_question_whose_house_is_killed_is_answered_once_by_the_next() {
+    let scene = Scene::new("anthropic", true, "");
+    scene.push(Step::HangAfter { reply: Reply::text("They can climb walls and then fly."), pieces: 6 });
+    scene.push(Step::text("They can swim."));
+    let Scene { talk, house, server, home } = scene;
+    drop(talk);
+    let mut command = home.command(&["chat", "--once", QUESTION]);
+    let process = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    assert_eq!(server.wait_until(|asked| !asked.is_empty()).len(), 1, "the question was accepted");
+    house.kill();
+    // No house is left: the command raises one for itself.
+    let ran = finish(process);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "They can swim.\n"), "{}", ran.err);
+    let house = home.start();
+    assert_eq!(house.talk().open(None, Some(0)).len(), 2, "one message, one answer");
+    assert_eq!(server.requests().len(), 2);
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use hearth::wire::ClientFrame;
 use hearth_domain::message::Purpose;
 use serde_json::Value;
 
-use crate::support::{Home, let_pass, messages};
+use crate::support::{DEADLINE, Home, let_pass, messages};
 
 const BINS: &str = "remember that the bins go out on Tuesday";
 const ASK: &str = "what do I know about the bins?";
@@ -27,6 +28,34 @@ fn what_was_remembered_is_known_through_the_running_house() {
     // It was this house that was asked: a house of the command's own would not have got the folder.
     assert_eq!((house.count("memories"), house.count("conversations")), (1, 1));
     // What was shown is confirmed.
+    house.until("pending_deliveries", 0);
+}
+
+#[test]
+fn a_question_confirms_its_own_answer_and_no_reminder_that_it_did_not_print() {
+    let home = Home::new();
+    let house = home.start();
+    let mut talk = house.talk();
+    talk.open(None, None);
+    talk.answer("remind me in 1 second to stretch");
+    talk.wait("the notice", |frames| messages(frames).into_iter().find(|said| said.purpose == Purpose::Notice));
+    let ran = home.run(&["chat", "--once", "what time is it?"]);
+    assert!(ran.out.starts_with("It's ") && !ran.out.contains("stretch"), "{}", ran.out);
+
+    // Confirmations reach the store in the order in which they come: after that of another conversation, the question's would be there.
+    let mut other = house.talk();
+    other.open(Some("Bo"), None);
+    let seen = other.answer("what time is it?");
+    other.send(&ClientFrame::Seen { upto: seen.seq });
+    let began = std::time::Instant::now();
+    while house.count("pending_deliveries") > 3 {
+        assert!(began.elapsed() < DEADLINE, "what Bo has seen is not confirmed\n{}", house.tail());
+    }
+    assert_eq!(house.count("pending_deliveries"), 3, "the answer, the reminder, and the answer behind it");
+
+    talk.answer("what time is it?");
+    let last = messages(&talk.frames).last().unwrap().seq;
+    talk.send(&ClientFrame::Seen { upto: last });
     house.until("pending_deliveries", 0);
 }
 

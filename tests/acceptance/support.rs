@@ -13,7 +13,7 @@ use hearth::client::Client;
 use hearth::socket;
 use hearth::wire::{ClientFrame, HouseFrame, Said};
 use hearth_domain::ids::{AnswerId, TurnId};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -343,6 +343,12 @@ impl Talk {
         nonce
     }
 
+    /// The same, when it may not be sent.
+    pub(crate) fn try_say(&mut self, text: &str) -> anyhow::Result<()> {
+        let say = ClientFrame::Say { nonce: "tried".to_owned(), text: text.to_owned(), images: Vec::new() };
+        self.runtime.block_on(self.client.send(&say))
+    }
+
     pub(crate) fn say_as(&mut self, nonce: &str, text: &str) {
         self.send(&ClientFrame::Say { nonce: nonce.to_owned(), text: text.to_owned(), images: Vec::new() });
     }
@@ -461,4 +467,14 @@ pub(crate) fn in_own_mounts(home: &Home, mount: &str, then: &str) -> Result<Comm
     let mut command = Command::new("unshare");
     command.args(OWN);
     Ok(home.prepared(command, &["sh", "-c", &script, env!("CARGO_BIN_EXE_hearth"), "up"]))
+}
+
+/// A house that may read its data folder and not write it, whoever runs this: where that is root, whom no mode binds, it goes without
+/// root's privileges. The folder is as it was when the house has ended.
+pub(crate) fn without_write_permission(home: &Home) -> Command {
+    std::fs::create_dir_all(home.data()).unwrap();
+    let drop_privileges = if geteuid().is_root() { "setpriv --bounding-set=-all --inh-caps=-all" } else { "" };
+    let script =
+        format!("chmod -R u-w,go= \"$HEARTH_DATA\" && {drop_privileges} \"$0\" \"$@\"; code=$?; chmod -R u+w \"$HEARTH_DATA\"; exit $code");
+    home.prepared(Command::new("sh"), &["-c", &script, env!("CARGO_BIN_EXE_hearth"), "up"])
 }

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hearth::client::Client;
@@ -15,9 +17,10 @@ use hearth_domain::message::Purpose;
 use hearth_engine::{Engine, Place, Sizes};
 use hearth_scripted::script::{Reply, Step};
 use hearth_scripted::server::Scripted;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use surrealdb_types::Object;
 
-use crate::support::{BECOME, DEADLINE, Home, House, KEEP_UP, in_own_mounts, messages, run};
+use crate::support::{BECOME, DEADLINE, Home, House, KEEP_UP, Raw, finish, in_own_mounts, messages, run, without_write_permission};
 
 #[test]
 fn a_second_house_on_the_same_folder_is_refused_and_the_first_goes_on() {
@@ -35,6 +38,49 @@ fn a_second_house_on_the_same_folder_is_refused_and_the_first_goes_on() {
     assert!(home.once("what time is it?").starts_with("It's "));
     assert_eq!(house.stop(), Some(0));
     home.start();
+}
+
+#[test]
+fn questions_at_the_same_time_without_a_house_are_all_answered() {
+    const COUNT: usize = 3;
+    let home = Home::new();
+    let ask = |_| {
+        let mut command = home.command(&["chat", "--once", "what time is it?"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let asked: Vec<_> = (0..COUNT).map(ask).collect();
+    for process in asked {
+        let ran = finish(process);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+        assert!(ran.out.starts_with("It's "), "{}", ran.out);
+    }
+    let house = home.start();
+    assert_eq!(house.talk().open(None, Some(0)).len(), 2 * COUNT, "each question once, each with one answer");
+}
+
+#[test]
+fn a_house_that_hangs_is_given_up() {
+    const SHORT: Duration = Duration::from_millis(50);
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("house.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(Client::connect_within(&socket, SHORT)).unwrap_err().to_string();
+    assert!(error.starts_with("the house greeted nobody within 50ms; it is very busy or hangs"), "{error}");
+
+    let (hung_up_on, _) = listener.accept().unwrap();
+    drop(hung_up_on);
+    let greets = std::thread::spawn(move || {
+        let mut raw = Raw { stream: listener.accept().unwrap().0 };
+        raw.frame(&hearth::wire::encode(&HouseFrame::Welcome { version: hearth::wire::VERSION, house: String::new() }).unwrap());
+        raw
+    });
+    let error = runtime.block_on(async {
+        let mut client = Client::connect(&socket).await.unwrap().unwrap();
+        client.ask_within(&ClientFrame::Status, SHORT).await.unwrap_err().to_string()
+    });
+    assert!(error.starts_with("the house did not answer within 50ms"), "{error}");
+    greets.join().unwrap();
 }
 
 #[test]
@@ -60,36 +106,81 @@ fn a_read_only_folder_is_refused_with_its_sentence_used_or_not() {
         if used {
             home.once("remember that the bins go out on Tuesday");
         }
-        // A copy of the folder on a file system that is then read-only: what a mode forbids, root may do all the same.
+        // A copy of the folder on a file system that is then read-only, where this machine lets us mount one.
         let mount = "mkdir -p \"$HOME/ro\" && mount -t tmpfs tmpfs \"$HOME/ro\" && cp -a \"$HEARTH_DATA/.\" \"$HOME/ro\" \
                      && mount -o remount,ro \"$HOME/ro\" && export HEARTH_DATA=\"$HOME/ro\"";
-        match in_own_mounts(&home, mount, BECOME) {
-            Err(why) => println!("not shown: this machine gives no mount namespace ({why})"),
-            Ok(command) => {
-                let ran = run(command);
-                assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
-                assert!(ran.err.contains(SENTENCE), "{}", ran.err);
-            }
+        let mounted = in_own_mounts(&home, mount, BECOME).ok();
+        for command in [Some(without_write_permission(&home)), mounted].into_iter().flatten() {
+            let ran = run(command);
+            assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+            assert!(ran.err.contains(SENTENCE), "{}", ran.err);
         }
+    }
+}
+
+/// How there comes to be no room.
+enum Disk {
+    /// The data folder is a small file system of its own. Where this machine lets us mount one.
+    Small { inside: PathBuf },
+    /// No file of the house may grow beyond a size. Everywhere; the error is another one, which the house takes for the same.
+    Bounded { shell: Pid },
+}
+
+impl Disk {
+    fn fill(&self) {
+        match self {
+            Self::Small { inside } => fill(&inside.join("ballast")),
+            Self::Bounded { shell } => bound_files(*shell, Some(1 << 20)),
+        }
+    }
+
+    fn free(&self) {
+        match self {
+            Self::Small { inside } => std::fs::remove_file(inside.join("ballast")).unwrap(),
+            Self::Bounded { shell } => bound_files(*shell, None),
+        }
+    }
+}
+
+/// Bounds what files may grow to, for a shell, the house that it runs and all that it will run.
+fn bound_files(shell: Pid, bytes: Option<u64>) {
+    let bound = |pid| {
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        prlimit(Some(pid), Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum })
+    };
+    bound(shell).unwrap();
+    let id = shell.as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    for child in children.split_whitespace() {
+        // One that has just ended needs no bound.
+        let _ = bound(Pid::from_raw(child.parse().unwrap()).unwrap());
     }
 }
 
 #[test]
 fn a_full_disk_is_named_and_what_was_accepted_is_answered_when_there_is_room() {
-    const SENTENCE: &str = "the disk is full; free some space and try again";
     let home = Home::new();
-    let mut house = match in_own_mounts(&home, "mount -t tmpfs -o size=64m tmpfs \"$HEARTH_DATA\"", KEEP_UP) {
-        Err(why) => return println!("not shown: this machine gives no mount namespace ({why})"),
-        Ok(command) => home.start_as(command),
-    };
-    let inside = PathBuf::from(format!("/proc/{}/root{}", house.id(), home.data().display()));
-    house.seen_at(inside.join("house.sock"));
+    let script = format!("trap '' XFSZ; {KEEP_UP}");
+    let house = home.start_as(home.prepared(Command::new("sh"), &["-c", &script, env!("CARGO_BIN_EXE_hearth"), "up"]));
+    let shell = Pid::from_raw(i32::try_from(house.id()).unwrap()).unwrap();
+    runs_out_of_room(&home, house, &Disk::Bounded { shell });
+
+    let home = Home::new();
+    if let Ok(command) = in_own_mounts(&home, "mount -t tmpfs -o size=64m tmpfs \"$HEARTH_DATA\"", KEEP_UP) {
+        let mut house = home.start_as(command);
+        let inside = PathBuf::from(format!("/proc/{}/root{}", house.id(), home.data().display()));
+        house.seen_at(inside.join("house.sock"));
+        runs_out_of_room(&home, house, &Disk::Small { inside });
+    }
+}
+
+fn runs_out_of_room(home: &Home, house: House, disk: &Disk) {
+    const SENTENCE: &str = "the disk is full; free some space and try again";
     let mut talk = house.talk();
     talk.open(None, None);
     talk.answer("remember that the bins go out on Tuesday");
 
-    let ballast = inside.join("ballast");
-    fill(&ballast);
+    disk.fill();
     let long = format!("what time is it? {}", "x".repeat(30_000));
     let mut accepted = Vec::new();
     // Whoever says something is told: accepted, refused, or the connection ends.
@@ -104,7 +195,7 @@ fn a_full_disk_is_named_and_what_was_accepted_is_answered_when_there_is_room() {
     };
     assert!(refusal.contains(SENTENCE) || refusal.contains("busy or restarting"), "{refusal}");
 
-    std::fs::remove_file(&ballast).unwrap();
+    disk.free();
     let began = Instant::now();
     while !matches!(say(&house, "what time is it?").map(|said| said.map(|answer| accepted.push(answer))), Ok(Ok(()))) {
         assert!(began.elapsed() < DEADLINE, "it does not come back\n{}", house.tail());

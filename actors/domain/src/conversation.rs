@@ -179,10 +179,12 @@ pub enum Effect {
     AnswerSay(AskId, Result<Accepted, SayError>),
     /// Answer whoever gave a notice.
     AnswerNotice(AskId, Noticed),
+    /// Answer whoever asked for the end of the turn that runs: whether one ran, and its end is durable.
+    AnswerStop(AskId, bool),
     /// Search memory and report with [`Core::on_recalled`].
     Recall(TurnId, MemorySearch),
     /// Call a model and report with [`Core::on_replied`].
-    CallModel(u64, Box<ModelRequest>),
+    CallModel(u64, Arc<ModelRequest>),
     /// Drop that model call; no report is wanted.
     CancelModel(u64),
     /// Ask policy and report with [`Core::on_decided`].
@@ -196,7 +198,7 @@ pub enum Effect {
     /// Hand this to the outbox: it is durable.
     Deliver(Delivery, Message),
     /// Ask a model to sum up and report with [`Core::on_summarised`].
-    Summarise(u64, Box<ModelRequest>),
+    Summarise(u64, Arc<ModelRequest>),
     /// Throw this value away and load again: what is in the store is not known.
     Reload(&'static str),
 }
@@ -267,6 +269,8 @@ pub struct Core {
     /// What is durable and waits for an earlier place that is still being saved: words of commits need not come in their order.
     held: BTreeMap<u64, (Delivery, Message)>,
     origins: VecDeque<(Origin, Accepted)>,
+    /// Who waits for the end of which turn.
+    stops: Vec<(TurnId, AskId)>,
     summarising: Option<summary::Summarising>,
     /// Numbers tickets and model calls.
     counter: u64,
@@ -448,9 +452,23 @@ impl Core {
         vec![self.save(Saving::Notice { ask, delivery, message, reminder: after }, commit)]
     }
 
-    /// The turn that runs shall end now. `None` when none runs.
-    pub fn on_stop(&mut self, cx: Cx<'_>) -> (Option<TurnId>, Vec<Effect>) {
-        self.stop_active(cx)
+    /// The turn that runs shall end now. Its work is cut at once; the answer waits until the end is durable, so that no crash takes a
+    /// stop back that was acknowledged.
+    pub fn on_stop(&mut self, cx: Cx<'_>, ask: AskId) -> Vec<Effect> {
+        let (stopped, mut effects) = self.stop_active(cx);
+        match stopped {
+            Some(turn) => self.stops.push((turn, ask)),
+            None => effects.push(Effect::AnswerStop(ask, false)),
+        }
+        effects
+    }
+
+    /// Answers those who wait for the end of this turn.
+    fn answer_stops(&mut self, turn: TurnId) -> Vec<Effect> {
+        let (ended, others) = std::mem::take(&mut self.stops).into_iter().partition(|(waited, _)| *waited == turn);
+        self.stops = others;
+        let ended: Vec<(TurnId, AskId)> = ended;
+        ended.into_iter().map(|(_, ask)| Effect::AnswerStop(ask, true)).collect()
     }
 
     /// The active turn has brought the conversation down again and again: it ends, visibly.
@@ -487,6 +505,7 @@ impl Core {
                 self.remember(message.clone());
                 self.held.insert(delivery.seq, (delivery, message));
                 let mut effects = self.release();
+                effects.extend(self.answer_stops(turn));
                 if self.active.as_ref().is_some_and(|active| active.pending.turn.id == turn) {
                     self.active = None;
                 }
@@ -529,6 +548,7 @@ impl Core {
                     self.active = None;
                 }
                 let mut effects: Vec<_> = asks.iter().map(|ask| Effect::AnswerSay(*ask, Err(SayError::Store(error.clone())))).collect();
+                effects.extend(self.answer_stops(turn));
                 effects.extend(self.activate_next());
                 effects
             }
@@ -576,10 +596,10 @@ impl Core {
         };
         (delivery.seq, message.seq) = (seq, seq);
         for write in &mut commit.writes {
-            match write {
-                Write::Message(row) => row.seq = seq,
-                Write::Delivery(row) => row.seq = seq,
-                _ => {}
+            if let Write::Message(row) = write {
+                row.seq = seq;
+            } else if let Write::Delivery(row) = write {
+                row.seq = seq;
             }
         }
         let commit = commit.clone();
@@ -670,6 +690,7 @@ impl Core {
         let at = self.history.partition_point(|known| known.seq < message.seq);
         if self.history.get(at).is_none_or(|known| known.seq != message.seq) {
             self.history.insert(at, message);
+            prompt::fade_pictures(&mut self.history, self.setting.limits.history_pictures);
         }
     }
 

@@ -71,6 +71,8 @@ pub struct Limits {
     pub history_tokens: usize,
     /// Estimated tokens of history that a summary leaves as they are.
     pub history_keep_tokens: usize,
+    /// Pictures of a conversation's history that stay before a model's eyes, the newest ones.
+    pub history_pictures: usize,
     /// Facts that a turn recalls.
     pub recalled: usize,
     /// Pending reminders of one member.
@@ -146,6 +148,7 @@ impl Default for Limits {
             output_tokens: 4096,
             history_tokens: 12_000,
             history_keep_tokens: 4_000,
+            history_pictures: 4,
             recalled: 6,
             reminders: 1_000,
             memories: 100_000,

@@ -204,5 +204,5 @@ pub trait Model: Send + Sync {
     /// The configured name.
     fn name(&self) -> &str;
     /// One attempt at one completion; no retries inside.
-    fn complete(&self, request: ModelRequest, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>>;
+    fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>>;
 }

@@ -103,6 +103,8 @@ struct Shared {
     /// Opening, closing and settling happen one after the other.
     turnstile: tokio::sync::Mutex<()>,
     open: Mutex<Option<House>>,
+    /// The lease that was ours last, where a lease is what keeps two houses apart.
+    held: Mutex<Option<i64>>,
     /// A database in memory outlives its closing.
     memory: Mutex<Option<Link>>,
 }
@@ -130,6 +132,7 @@ impl SurrealStore {
             host: Host::default(),
             turnstile: tokio::sync::Mutex::default(),
             open: Mutex::default(),
+            held: Mutex::default(),
             memory: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -200,9 +203,11 @@ impl Shared {
 
     async fn open_now(&self) -> Result<Opened, StoreError> {
         let (link, lock) = self.connect().await?;
-        match self.prepare(&link).await {
+        let held = if lock.is_none() { *self.held.lock().unwrap_or_else(PoisonError::into_inner) } else { None };
+        match self.prepare(&link, held).await {
             Ok((opened, epoch)) => {
                 let fence = lock.is_none().then_some(epoch);
+                *self.held.lock().unwrap_or_else(PoisonError::into_inner) = fence;
                 self.replace(Some(House { link, fence, _lock: lock }));
                 Ok(opened)
             }
@@ -238,9 +243,9 @@ impl Shared {
 
     /// Migrates, takes the lease, and finds the end of the chain, in this order: once the lease is ours, nobody
     /// else moves the end.
-    async fn prepare(&self, link: &Link) -> Result<(Opened, i64), StoreError> {
+    async fn prepare(&self, link: &Link, held: Option<i64>) -> Result<(Opened, i64), StoreError> {
         let found = schema::migrate(link, self.server().as_ref(), self.migrations).await?;
-        let epoch = schema::take_over(link).await?;
+        let epoch = schema::take_over(link, held).await?;
         let head = read::head(link).await?;
         let migrated_from = (found.before != found.now && found.before != 0).then_some(found.before);
         Ok((Opened { head, schema: found.now, migrated_from }, epoch))

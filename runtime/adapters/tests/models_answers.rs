@@ -245,11 +245,11 @@ fn the_prefix_keeps_its_bytes_from_turn_to_turn() {
         let server = Scripted::start().unwrap();
         let model = model(&server, way);
         let first = request(vec![said("one"), Utterance::Assistant { text: "1".to_owned(), calls: Vec::new() }, said("two")]);
-        let mut second = first.clone();
+        let mut second = (*first).clone();
         second.context = "It is Tuesday.".to_owned();
         second.history.extend([Utterance::Assistant { text: "2".to_owned(), calls: Vec::new() }, said("three")]);
         run(model.complete(first, sink().0)).unwrap();
-        run(model.complete(second, sink().0)).unwrap();
+        run(model.complete(Arc::new(second), sink().0)).unwrap();
         let asked = server.requests();
         let same = asked[0].text.bytes().zip(asked[1].text.bytes()).take_while(|(a, b)| a == b).count();
         let upto = asked[0].text.find("<context>").unwrap();

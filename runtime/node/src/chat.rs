@@ -8,27 +8,28 @@
 //! The line editor blocks, so it has a thread of its own; everything else is one loop over the socket, the lines and Ctrl-C.
 //! The editor's history is made from the conversation itself: there is no file.
 
+pub mod once;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use hearth_domain::ids::{AnswerId, Ids as _, TurnId};
-use hearth_domain::message::{Part, Purpose};
+use hearth_domain::message::Purpose;
 use indicatif::ProgressBar;
 use rustyline::error::ReadlineError;
 use tokio::sync::mpsc;
 
 use crate::client::Client;
 use crate::terminal::{Terminal, harmless};
-use crate::wire::{ClientFrame, HouseFrame, Said};
+use crate::wire::{ClientFrame, HouseFrame, Said, TooBig};
 
 /// Messages of before that are shown at the beginning.
 const SHOWN_BEFORE: usize = 6;
-/// How long a house whose rooms restart is asked again, and the pause in between.
+/// How long a house whose rooms restart is asked again.
 const PATIENCE: Duration = Duration::from_secs(30);
-const COME_AGAIN: Duration = Duration::from_millis(100);
-/// How long one answer is waited for with `--once`.
-const ONCE: Duration = Duration::from_secs(600);
+/// The pause before a house is looked for again.
+pub const COME_AGAIN: Duration = Duration::from_millis(100);
 
 /// Who talks, and where.
 #[derive(Debug, Clone, Default)]
@@ -37,22 +38,6 @@ pub struct Seat {
     pub member: Option<String>,
     /// The thread; empty for the main conversation.
     pub thread: String,
-}
-
-/// Says one thing and waits for its answer.
-pub async fn once(socket: &Path, seat: Seat, text: String, images: Vec<Part>) -> anyhow::Result<Said> {
-    let mut client = Client::connect(socket).await?.context("the house does not run")?;
-    open(&mut client, &seat, None).await?.map_err(anyhow::Error::msg)?;
-    let nonce = hearth_adapters::system::SystemIds.fresh().to_string();
-    client.send(&ClientFrame::Say { nonce: nonce.clone(), text, images }).await?;
-    let answer = tokio::time::timeout(ONCE, wait_for_answer(&mut client, &nonce));
-    let said = answer
-        .await
-        .map_err(|_| anyhow::anyhow!("no answer within {} minutes; it will be in the conversation when it comes", ONCE.as_secs() / 60))??;
-    client.send(&ClientFrame::Seen { upto: said.seq }).await?;
-    // The house takes frames in order: when this one is answered, the confirmation has been taken.
-    client.ask(&ClientFrame::Ping).await.ok();
-    Ok(said)
 }
 
 /// Opens a conversation: the member's name, or why the house does not open it now. Fails when the house has gone.
@@ -67,25 +52,6 @@ async fn open(client: &mut Client, seat: &Seat, cursor: Option<u64>) -> anyhow::
         }
     }
     bail!("the house closed the connection")
-}
-
-async fn wait_for_answer(client: &mut Client, nonce: &str) -> anyhow::Result<Said> {
-    let mut expected = None;
-    // The answer can be quicker than the word that the message was accepted.
-    let mut early = Vec::new();
-    while let Some(frame) = client.next().await? {
-        match frame {
-            HouseFrame::Accepted { nonce: accepted, answer, .. } if accepted == nonce => expected = Some(answer),
-            HouseFrame::Refused { nonce: refused, error, .. } if refused == nonce => bail!(error),
-            HouseFrame::Message(said) if said.answer.is_some() => early.push(said),
-            HouseFrame::Gone => bail!("the house is restarting; say it again in a moment"),
-            _ => {}
-        }
-        if let Some(said) = early.iter().find(|said| expected.is_some() && said.answer == expected) {
-            return Ok(said.clone());
-        }
-    }
-    bail!("the house has gone before it answered; the answer will be in the conversation")
 }
 
 /// What comes from the line editor.
@@ -104,7 +70,7 @@ pub async fn interactive(socket: &Path, seat: Seat) -> anyhow::Result<()> {
     show_before(terminal, &before);
     let (lines, mut typed) = mpsc::channel(1);
     let (go, prompts) = std::sync::mpsc::channel();
-    let spoken = before.iter().filter(|said| !said.house).map(|said| said.text.clone()).collect();
+    let spoken = before.iter().filter(|said| !said.house).map(|said| harmless(&said.text)).collect();
     let printer = edit_lines(format!("{member} › "), spoken, lines, prompts)?;
     let mut chat = Chat {
         client,
@@ -249,7 +215,15 @@ impl Chat {
     /// Says a line and shows its answer. Ctrl-C stops the turn.
     async fn say(&mut self, text: String) -> anyhow::Result<()> {
         let nonce = hearth_adapters::system::SystemIds.fresh().to_string();
-        self.client.send(&ClientFrame::Say { nonce: nonce.clone(), text: text.clone(), images: Vec::new() }).await?;
+        let say = ClientFrame::Say { nonce: nonce.clone(), text: text.clone(), images: Vec::new() };
+        match self.client.send(&say).await {
+            Ok(()) => {}
+            Err(error) if error.is::<TooBig>() => {
+                self.terminal.line(&format!("Not sent: {error}"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
         self.waiting = Some(Waiting { nonce, text, ..Waiting::default() });
         self.shown.clear();
         let spinner = ProgressBar::new_spinner();
@@ -279,7 +253,7 @@ impl Chat {
             }
             Some(HouseFrame::Refused { nonce, error, .. }) if nonce == waiting.nonce => {
                 self.quiet();
-                self.terminal.line(&format!("Not sent: {error}"));
+                self.terminal.line(&format!("Not sent: {}", harmless(&error)));
                 self.waiting = None;
             }
             Some(HouseFrame::Delta { turn, text }) if waiting.turn == Some(turn) => {

@@ -2,6 +2,9 @@
 //!
 //! Order: built-in defaults, then the file, then the environment (`HEARTH_DATA`, `HEARTH_WEB_LISTEN`, `HEARTH_LOG`, …; see [`ENVIRONMENT`]).
 
+mod check;
+
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -153,19 +156,25 @@ pub enum LogFormat {
 impl Config {
     /// Reads file and environment. A file that was named must be there; the usual one may be missing.
     pub fn load(named: Option<&Path>) -> anyhow::Result<Self> {
-        let from_env = std::env::var_os("HEARTH_CONFIG").map(PathBuf::from);
+        let from_env = variable("HEARTH_CONFIG", |name| std::env::var_os(name))?.map(PathBuf::from);
         let (path, must) = match (named, from_env) {
             (Some(path), _) => (path.to_owned(), true),
             (None, Some(path)) => (path, true),
             (None, None) => (usual_path()?, false),
         };
-        let mut config = match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, &path.display().to_string())?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must => Self::default(),
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must => String::new(),
             Err(error) => return Err(error).with_context(|| format!("the configuration {} cannot be read", path.display())),
         };
-        config.override_from(|name| std::env::var(name).ok())?;
-        config.check()?;
+        Self::read(&text, &path.display().to_string(), |name| std::env::var_os(name))
+    }
+
+    /// The configuration of this text and these variables, checked.
+    fn read(text: &str, file: &str, of: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
+        let mut config = Self::parse(text, file)?;
+        config.override_from(&of)?;
+        config.check().map_err(|wrong| anyhow::anyhow!(wrong.said(text, file, |name| of(name).is_some())))?;
         Ok(config)
     }
 
@@ -174,54 +183,23 @@ impl Config {
         toml::from_str(text).map_err(|error| anyhow::anyhow!(located(text, file, &error)))
     }
 
-    fn override_from(&mut self, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<()> {
-        if let Some(data) = variable("HEARTH_DATA") {
+    fn override_from(&mut self, of: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<()> {
+        if let Some(data) = variable("HEARTH_DATA", &of)? {
             self.data = Some(PathBuf::from(data));
         }
-        if let Some(location) = variable("HEARTH_STORE") {
+        if let Some(location) = variable("HEARTH_STORE", &of)? {
             self.store.location = location;
         }
-        if let Some(listen) = variable("HEARTH_WEB_LISTEN") {
+        if let Some(listen) = variable("HEARTH_WEB_LISTEN", &of)? {
             self.web.listen = listen
                 .parse()
                 .with_context(|| format!("HEARTH_WEB_LISTEN is `{listen}`; give an address and a port, such as 127.0.0.1:7700"))?;
         }
-        if let Some(filter) = variable("HEARTH_LOG") {
+        if let Some(filter) = variable("HEARTH_LOG", &of)? {
             self.log.filter = Some(filter);
         }
-        if let Some(zone) = variable("HEARTH_ZONE") {
+        if let Some(zone) = variable("HEARTH_ZONE", &of)? {
             self.house.zone = Some(zone);
-        }
-        Ok(())
-    }
-
-    /// What no single value shows.
-    fn check(&self) -> anyhow::Result<()> {
-        if !self.web.listen.ip().is_loopback() {
-            bail!(
-                "web.listen is {}: the page is served on loopback only (127.0.0.1) until the house has accounts and TLS",
-                self.web.listen
-            );
-        }
-        let zones = self.members.iter().map(|member| member.zone.as_ref()).chain([self.house.zone.as_ref()]);
-        for zone in zones.flatten() {
-            if jiff::tz::TimeZone::get(zone).is_err() {
-                bail!("`{zone}` is not a time zone; use an IANA name such as Europe/Berlin");
-            }
-        }
-        let mut names: Vec<_> = self.members.iter().map(|member| member.name.trim().to_lowercase()).collect();
-        names.sort();
-        if names.iter().any(String::is_empty) {
-            bail!("a member has no name");
-        }
-        if let Some(twice) = names.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.first())).flatten() {
-            bail!("two members are called `{twice}`; give them different names");
-        }
-        if let Err(wrong) = self.limits.check() {
-            bail!("limits.{wrong}");
-        }
-        if self.models.iter().any(|model| model.name == hearth_actors::tree::HOUSE_PROVIDER) {
-            bail!("a model cannot be called `house`; that is the house's own name");
         }
         Ok(())
     }
@@ -257,6 +235,16 @@ pub fn usual_path() -> anyhow::Result<PathBuf> {
     Ok(folders()?.config_dir().join("hearth.toml"))
 }
 
+/// A variable's text. One that is set to nothing, or to what is no text, is refused: to pass over it would be to use another folder.
+fn variable(name: &str, of: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Option<String>> {
+    match of(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(text)) if text.trim().is_empty() => bail!("{name} is empty; give it a value, or do not set it"),
+        Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(_)) => bail!("{name} is not UTF-8 text; give it a value that is, or do not set it"),
+    }
+}
+
 fn folders() -> anyhow::Result<directories::ProjectDirs> {
     directories::ProjectDirs::from("", "", "hearth").context("this user has no home folder; set HEARTH_DATA and HEARTH_CONFIG")
 }
@@ -277,13 +265,17 @@ fn machine_user() -> String {
 
 /// `file:line:column: what is wrong (did you mean …?)`
 fn located(text: &str, file: &str, error: &toml::de::Error) -> String {
-    let at = error.span().map_or(0, |span| span.start.min(text.len()));
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.matches('\n').count().saturating_add(1);
-    let column = before.chars().rev().take_while(|letter| *letter != '\n').count().saturating_add(1);
     let message = error.message().lines().next().unwrap_or_default();
     let suggestion = suggestion(message).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-    format!("{file}:{line}:{column}: {message}{suggestion}")
+    format!("{}: {message}{suggestion}", place(text, file, error.span().map_or(0, |span| span.start)))
+}
+
+/// `file:line:column` of a byte.
+fn place(text: &str, file: &str, at: usize) -> String {
+    let before = text.get(..at.min(text.len())).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    let column = before.chars().rev().take_while(|letter| *letter != '\n').count().saturating_add(1);
+    format!("{file}:{line}:{column}")
 }
 
 /// The known name nearest to the unknown one, when it is near: serde names both in backticks, the unknown one first.
@@ -293,8 +285,13 @@ fn suggestion(message: &str) -> Option<&str> {
     }
     let mut names = message.split('`').skip(1).step_by(2);
     let unknown = names.next()?;
-    let near = names.map(|name| (strsim::damerau_levenshtein(unknown, name), name)).min()?;
-    (near.0 <= 3).then_some(near.1)
+    nearest(unknown, names, 3)
+}
+
+/// The name that is at most so many letters away.
+fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>, letters: usize) -> Option<&'a str> {
+    let near = names.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name)).min()?;
+    (near.0 <= letters).then_some(near.1)
 }
 
 #[cfg(test)]
@@ -302,14 +299,13 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &str) {
-        let error = Config::parse(text, "hearth.toml").and_then(|config| config.check()).unwrap_err().to_string();
+        let error = Config::read(text, "hearth.toml", |_| None).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 
     #[test]
     fn nothing_at_all_is_a_configuration() {
-        let config = Config::parse("", "hearth.toml").unwrap();
-        config.check().unwrap();
+        let config = Config::read("", "hearth.toml", |_| None).unwrap();
         assert_eq!(config.everybody().len(), 1);
     }
 
@@ -342,9 +338,12 @@ mod tests {
 
     #[test]
     fn the_environment_wins() {
-        let mut config = Config::default();
-        config.override_from(|name| (name == "HEARTH_WEB_LISTEN").then(|| "127.0.0.1:1".to_owned())).unwrap();
-        assert_eq!(config.web.listen.port(), 1);
-        assert!(config.override_from(|name| (name == "HEARTH_WEB_LISTEN").then(|| "x".to_owned())).is_err());
+        let set = |wanted: &'static str, value: &'static str| move |name: &str| (name == wanted).then(|| OsString::from(value));
+        let read = |wanted, value| Config::read("[house]\nzone = \"Mars\"\n", "f", set(wanted, value));
+        assert_eq!(read("HEARTH_ZONE", "UTC").unwrap().house.zone.as_deref(), Some("UTC"));
+        let said = |wanted, value| Config::read("", "f", set(wanted, value)).unwrap_err().to_string();
+        assert!(said("HEARTH_WEB_LISTEN", "x").starts_with("HEARTH_WEB_LISTEN is `x`"));
+        assert!(said("HEARTH_STORE", "memry").starts_with("HEARTH_STORE: store.location is `memry`"));
+        assert!(said("HEARTH_DATA", "").starts_with("HEARTH_DATA is empty"));
     }
 }

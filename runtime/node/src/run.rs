@@ -3,24 +3,31 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use clap::CommandFactory as _;
 use hearth_domain::message::Part;
+use hearth_domain::store::StoreError;
 
+use crate::chat::once::Question;
 use crate::chat::{self, Seat};
 use crate::cli::{Cli, Command, ConfigCommand};
 use crate::client::Client;
 use crate::config::{self, Config};
 use crate::serve::{Page, Running};
-use crate::terminal::{Terminal, harmless};
+use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::wire::{ClientFrame, HouseFrame};
 use crate::{bench, show, socket, telemetry};
 
-/// What is logged by a house that serves, and by one that shares a terminal with a chat.
+/// What is logged by a house that serves, and by one that shares a terminal with a chat: there, what the tree says of a house that does
+/// not start is said by the command, or by the house of another process.
 const SERVING: &str = "info,rig=warn,surrealdb=warn";
-const CHATTING: &str = "error,rig=off";
+const CHATTING: &str = "error,rig=off,hearth_supervisor::tree=off";
+
+/// How long another process's house is waited for.
+const ANOTHER: Duration = Duration::from_secs(10);
 
 /// Runs a command.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
@@ -39,28 +46,28 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Chat { once: None, member, thread, .. }) => chat_interactively(&config, Seat { member, thread }),
         Some(Command::Tree { json }) => {
             let HouseFrame::Tree { tree } = ask_house(&config, &ClientFrame::Tree)? else { bail!("the house gave an unexpected answer") };
-            terminal.text(&if json { pretty(&tree)? } else { show::tree(&tree) });
+            terminal.text(&if json { pretty(&tree)? } else { harmless(&show::tree(&tree)) });
             Ok(())
         }
         Some(Command::Status { json }) => {
             let HouseFrame::Status { status } = ask_house(&config, &ClientFrame::Status)? else {
                 bail!("the house gave an unexpected answer")
             };
-            terminal.text(&if json { pretty(&status)? } else { show::status(&status) });
+            terminal.text(&if json { pretty(&status)? } else { harmless(&show::status(&status)) });
             Ok(())
         }
         Some(Command::Verify) => {
             let HouseFrame::Verified { entries, head } = ask_house(&config, &ClientFrame::Verify)? else {
                 bail!("the house gave an unexpected answer")
             };
-            terminal.line(&format!("The journal is whole: {entries} entries, head {head}"));
+            terminal.line(&harmless(&format!("The journal is whole: {entries} entries, head {head}")));
             Ok(())
         }
         Some(Command::Login { member }) => {
             let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member })? else {
                 bail!("the house gave an unexpected answer")
             };
-            terminal.line(&link);
+            terminal.line(&harmless(&link));
             Ok(())
         }
         Some(Command::Config { what: ConfigCommand::Check }) => {
@@ -68,7 +75,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 .config
                 .map_or_else(|| std::env::var_os("HEARTH_CONFIG").map_or_else(config::usual_path, |path| Ok(PathBuf::from(path))), Ok)?;
             let there = if path.exists() { "is right" } else { "is not there; the defaults count" };
-            terminal.line(&format!("{} {there}", path.display()));
+            terminal.line(&harmless(&format!("{} {there}", path.display())));
+            for warning in config.warnings() {
+                drop(writeln!(std::io::stderr(), "hearth: warning: {}", harmless(&warning)));
+            }
             Ok(())
         }
         Some(Command::Config { what: ConfigCommand::Show }) => {
@@ -87,11 +97,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 /// Says what failed, on standard error.
 pub fn complain(error: &anyhow::Error) {
     // Nobody reads a standard error that is gone.
-    drop(writeln!(std::io::stderr(), "hearth: {}", harmless(&format!("{error:#}"))));
+    drop(writeln!(std::io::stderr(), "hearth: {}", harmless(&telemetry::redactor().clean(&format!("{error:#}")))));
 }
 
 fn pretty(value: &serde_json::Value) -> anyhow::Result<String> {
-    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+    Ok(format!("{}\n", harmless_json(&serde_json::to_string_pretty(value)?)))
 }
 
 fn client_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -109,7 +119,7 @@ fn ask_house(config: &Config, frame: &ClientFrame) -> anyhow::Result<HouseFrame>
 
 /// Serves until a signal, or until the tree gives up.
 fn serve(config: &Config) -> anyhow::Result<()> {
-    telemetry::begin(&config.log, SERVING)?;
+    telemetry::begin(config, SERVING)?;
     actix::System::new().block_on(async {
         let running = Running::raise(config, Page::AsConfigured).await?;
         announce(&running, config).await;
@@ -143,15 +153,20 @@ async fn announce(running: &Running, config: &Config) {
 }
 
 fn chat_once(config: &Config, seat: Seat, text: String, images: &[PathBuf], json: bool) -> anyhow::Result<()> {
-    let images = images.iter().map(|path| image(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let images = pictures(images, config.limits.image_bytes)?;
     let socket = socket::path_for(&config.data()?);
     let runtime = client_runtime()?;
-    let house = ensure_house(config, &socket, &runtime, Page::Off)?;
-    let said = runtime.block_on(chat::once(&socket, seat, text, images));
-    if let Some(house) = house {
-        house.stop()?;
-    }
-    let said = said?;
+    let mut question = Question::new(seat, text, images);
+    let said = loop {
+        let house = ensure_house(config, &socket, &runtime, Page::Off)?;
+        let said = runtime.block_on(question.ask(&socket));
+        if let Some(house) = house {
+            house.stop()?;
+        }
+        if let Some(said) = said? {
+            break said;
+        }
+    };
     let terminal = Terminal::new();
     if json {
         terminal.text(&pretty(&serde_json::to_value(&said)?)?)
@@ -159,6 +174,28 @@ fn chat_once(config: &Config, seat: Seat, text: String, images: &[PathBuf], json
         terminal.line(&harmless(&said.text))
     }
     Ok(())
+}
+
+/// The pictures as they are sent; why they do not fit.
+fn pictures(paths: &[PathBuf], limit: usize) -> anyhow::Result<Vec<Part>> {
+    let mut parts = Vec::with_capacity(paths.len());
+    let mut bytes = 0_usize;
+    for path in paths {
+        let part = image(path)?;
+        if let Part::Image { base64, .. } = &part {
+            bytes = bytes.saturating_add(base64.len());
+        }
+        if bytes > limit {
+            // Four letters stand for three bytes.
+            let room = limit / 4 * 3;
+            bail!(
+                "{} is too big: the pictures of one message may have {room} bytes in all; make it smaller, or send it alone",
+                path.display()
+            );
+        }
+        parts.push(part);
+    }
+    Ok(parts)
 }
 
 fn image(path: &Path) -> anyhow::Result<Part> {
@@ -200,12 +237,32 @@ impl OwnHouse {
     }
 }
 
-/// Finds the running house, or starts one for as long as this process lives.
+/// Finds the running house, or starts one for as long as this process lives. Where another process was quicker, its house is waited
+/// for: it takes clients soon, or, when it is just stopping, leaves the folder soon.
 fn ensure_house(config: &Config, socket: &Path, runtime: &tokio::runtime::Runtime, page: Page) -> anyhow::Result<Option<OwnHouse>> {
-    if runtime.block_on(Client::connect(socket))?.is_some() {
-        return Ok(None);
+    let began = tokio::time::Instant::now();
+    loop {
+        if runtime.block_on(Client::connect(socket))?.is_some() {
+            return Ok(None);
+        }
+        match start_own(config, page) {
+            Ok(house) => return Ok(Some(house)),
+            Err(error) if in_use(&error) && began.elapsed() < ANOTHER => {
+                runtime.block_on(async { tokio::time::sleep(chat::COME_AGAIN).await });
+            }
+            Err(error) if in_use(&error) => return Err(error.context("the house that has the data folder takes no clients")),
+            Err(error) => return Err(error),
+        }
     }
-    telemetry::begin(&config.log, CHATTING)?;
+}
+
+/// Whether it is another house's folder. A reason for which a tree does not start is known by its words.
+fn in_use(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains(&StoreError::InUse.to_string())
+}
+
+fn start_own(config: &Config, page: Page) -> anyhow::Result<OwnHouse> {
+    telemetry::begin(config, CHATTING)?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let (up, told) = mpsc::channel();
     let config = config.clone();
@@ -231,5 +288,5 @@ fn ensure_house(config: &Config, socket: &Path, runtime: &tokio::runtime::Runtim
         });
     })?;
     told.recv().context("the house ended while it started")??;
-    Ok(Some(OwnHouse { stop, thread }))
+    Ok(OwnHouse { stop, thread })
 }

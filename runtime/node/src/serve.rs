@@ -30,7 +30,7 @@ use hearth_web::server::{WebOptions, WebServer};
 
 use crate::config::Config;
 use crate::served::Served;
-use crate::socket;
+use crate::{socket, telemetry};
 
 /// How long the actors' thread may hang before the process ends itself, so that the service manager starts it again.
 const HANG: Duration = Duration::from_secs(60);
@@ -114,7 +114,7 @@ impl Running {
         } else {
             (None, None)
         };
-        let served = Arc::new(Served::new(doors, root.tree(), links, data.to_owned()));
+        let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, data.to_owned()));
         let listener = socket::bind(&socket::path_for(data))?;
         let serving = actix_rt::spawn(socket::serve(listener, Arc::clone(&served)));
         Ok((served, serving, web))
@@ -163,7 +163,7 @@ fn serve_page(
         _ => anyhow::anyhow!("the page cannot be served at {address}: {error}"),
     })?;
     let base = format!("http://{}", listener.local_addr()?);
-    let links = LoginLinks::new(Arc::clone(&ports.clock), Arc::new(system::random));
+    let links = LoginLinks::new(Arc::clone(&ports.clock), Arc::new(telemetry::random));
     let options = WebOptions {
         listener,
         allowed_hosts: config.web.allowed_hosts.clone(),

@@ -1,37 +1,77 @@
 //! What the local socket serves besides conversations: the tree, the state of the house, the journal, login links.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hearth_actors::audit::Verify;
 use hearth_actors::household::Resolve;
+use hearth_actors::local::{Seen, Subscribed};
 use hearth_actors::tree::Doors;
+use hearth_domain::delivery::Delivery;
+use hearth_domain::ids::ConversationId;
 use hearth_domain::journal::Head;
+use hearth_domain::store::Store;
 use hearth_supervisor::tree::Tree;
 use hearth_web::login::LoginLinks;
 use serde_json::json;
 
 /// How long the journal may take to be checked.
 const VERIFYING: Duration = Duration::from_secs(600);
+/// How long the store may take to say what is not confirmed.
+const READING: Duration = Duration::from_secs(5);
 /// Sentence for an ask without an answer.
 const BUSY: &str = "the house is busy or restarting; try again in a moment";
 
 /// What the local socket serves.
-#[derive(Debug)]
 pub struct Served {
     /// The doors of the house.
     pub doors: Doors,
     /// Its tree.
     pub tree: Tree,
+    store: Arc<dyn Store>,
     links: Option<(LoginLinks, String)>,
     data: PathBuf,
+    /// Up to where conversations were confirmed here; the store is told some time later.
+    confirmed: Mutex<BTreeMap<ConversationId, u64>>,
+}
+
+impl std::fmt::Debug for Served {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Served").field("data", &self.data).finish_non_exhaustive()
+    }
 }
 
 impl Served {
     /// A house that is up.
     #[must_use]
-    pub const fn new(doors: Doors, tree: Tree, links: Option<(LoginLinks, String)>, data: PathBuf) -> Self {
-        Self { doors, tree, links, data }
+    pub fn new(doors: Doors, tree: Tree, store: Arc<dyn Store>, links: Option<(LoginLinks, String)>, data: PathBuf) -> Self {
+        Self { doors, tree, store, links, data, confirmed: Mutex::default() }
+    }
+
+    /// A client has shown everything up to there.
+    pub fn seen(&self, client: &Subscribed, upto: u64) {
+        // Made good by the next one when it does not fit.
+        if self.doors.seen.offer(Seen { client: client.client, upto }).is_ok() {
+            let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = confirmed.entry(client.conversation).or_default();
+            *before = upto.max(*before);
+        }
+    }
+
+    /// A client has shown this one message. A confirmation covers everything before it as well, so there is none while something
+    /// that was said earlier waits for its own.
+    pub async fn seen_only(&self, client: &Subscribed, seq: u64) {
+        // What cannot be read now is confirmed by whoever shows more.
+        let Ok(Ok(unsettled)) = tokio::time::timeout(READING, self.store.unsettled_deliveries()).await else {
+            return;
+        };
+        let from = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).get(&client.conversation).copied().unwrap_or(0);
+        let waits = |row: &Delivery| row.conversation == client.conversation && row.seq > from && row.seq < seq;
+        if !unsettled.iter().any(waits) {
+            self.seen(client, seq);
+        }
     }
 
     /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::BytesMut;
+use futures_util::future::Either;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use hearth_actors::local::{Event, Halt, QUEUE, Seen, Subscribe, Subscribed, Tell, Unsubscribe};
+use hearth_actors::local::{Event, Halt, QUEUE, Subscribe, Subscribed, Tell, Unsubscribe};
 use hearth_domain::conversation::SayError;
 use hearth_domain::error::{Class, Classified as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -88,15 +89,22 @@ async fn client(stream: UnixStream, served: Arc<Served>) -> anyhow::Result<()> {
     if !greet(&mut frames).await? {
         return Ok(());
     }
-    let (sink, stream) = frames.split();
+    let (mut sink, stream) = frames.split();
     let (out, lines) = mpsc::channel(QUEUE);
     let mut session = Session { served, out, open: None };
-    {
-        let (reading, writing) = (std::pin::pin!(session.read_all(stream)), std::pin::pin!(write_all(sink, lines)));
+    let ended = {
+        let (reading, writing) = (std::pin::pin!(session.read_all(stream)), std::pin::pin!(write_all(&mut sink, lines)));
         // Whichever ends first ends the other: a client that is gone, or one that does not read.
-        drop(futures_util::future::select(reading, writing).await);
-    }
+        match futures_util::future::select(reading, writing).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), _)) => Ended::Gone,
+        }
+    };
     session.close();
+    if ended == Ended::TooBig {
+        // Lost when the client does not read.
+        drop(tokio::time::timeout(GREETING, sink.send(wire::encode(&too_big())?)).await);
+    }
     Ok(())
 }
 
@@ -117,7 +125,7 @@ async fn greet(frames: &mut Frames) -> anyhow::Result<bool> {
     Ok(welcome)
 }
 
-async fn write_all(mut sink: SplitSink<Frames, bytes::Bytes>, mut lines: mpsc::Receiver<HouseFrame>) {
+async fn write_all(sink: &mut SplitSink<Frames, bytes::Bytes>, mut lines: mpsc::Receiver<HouseFrame>) {
     while let Some(frame) = lines.recv().await {
         let Ok(bytes) = wire::encode(&frame) else {
             continue;
@@ -126,6 +134,23 @@ async fn write_all(mut sink: SplitSink<Frames, bytes::Bytes>, mut lines: mpsc::R
             return;
         }
     }
+}
+
+/// How a client's frames ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// It is gone.
+    Gone,
+    /// One of them is longer than a frame may be.
+    TooBig,
+}
+
+fn too_big() -> HouseFrame {
+    let error = format!(
+        "a frame is larger than the {} bytes that fit; send smaller pictures, or the text in parts. The connection ends with it",
+        wire::FRAME_MAX
+    );
+    HouseFrame::Error { error }
 }
 
 /// One client.
@@ -143,10 +168,16 @@ struct Open {
 }
 
 impl Session {
-    async fn read_all(&mut self, mut stream: SplitStream<Frames>) {
-        while let Some(Ok(bytes)) = stream.next().await {
-            if self.frame(&bytes).await.is_none() {
-                return;
+    async fn read_all(&mut self, mut stream: SplitStream<Frames>) -> Ended {
+        loop {
+            match stream.next().await {
+                Some(Ok(bytes)) => {
+                    if self.frame(&bytes).await.is_none() {
+                        return Ended::Gone;
+                    }
+                }
+                Some(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => return Ended::TooBig,
+                Some(Err(_)) | None => return Ended::Gone,
             }
         }
     }
@@ -164,8 +195,13 @@ impl Session {
             ClientFrame::Stop => self.stop().await,
             ClientFrame::Seen { upto } => {
                 if let Some(open) = &self.open {
-                    // Made good by the next one when it does not fit.
-                    drop(self.served.doors.seen.offer(Seen { client: open.subscribed.client, upto }));
+                    self.served.seen(&open.subscribed, upto);
+                }
+                Some(())
+            }
+            ClientFrame::SeenOnly { seq } => {
+                if let Some(open) = &self.open {
+                    self.served.seen_only(&open.subscribed, seq).await;
                 }
                 Some(())
             }

@@ -44,15 +44,35 @@ impl Terminal {
     }
 }
 
+/// Whether a letter shows nothing itself and can make others show as what they are not: marks, embeddings, overrides and isolates of
+/// the direction of text. Controls are not among them.
+#[must_use]
+pub const fn hides(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn is_harmful(letter: char) -> bool {
+    !matches!(letter, '\n' | '\t') && (letter.is_control() || hides(letter))
+}
+
 /// What came from elsewhere, made harmless for a terminal: control characters are shown, not obeyed.
 #[must_use]
 pub fn harmless(text: &str) -> String {
-    let shown = |letter: char| match letter {
-        '\n' | '\t' => letter,
-        _ if letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
-        _ => letter,
-    };
-    text.chars().map(shown).collect()
+    text.chars().map(|letter| if is_harmful(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// The same for JSON, in which such letters can be within strings only: written as escapes, it stays what it was.
+#[must_use]
+pub fn harmless_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_harmful(letter) {
+            text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            text.push(letter);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -62,5 +82,17 @@ mod tests {
     #[test]
     fn escapes_and_bidirectional_overrides_are_shown_and_not_obeyed() {
         assert_eq!(harmless("a\x1b[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\n");
+        for letter in ['\u{0}', '\r', '\u{7f}', '\u{9b}', '\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{2066}', '\u{2069}'] {
+            assert_eq!(harmless(&format!("a{letter}b")), "a\u{fffd}b");
+        }
+        assert_eq!(harmless("one\n\ttwo \u{1f468}\u{200d}\u{1f373}"), "one\n\ttwo \u{1f468}\u{200d}\u{1f373}");
+    }
+
+    #[test]
+    fn json_is_harmless_and_means_the_same() {
+        let value = serde_json::json!({ "text": "a\u{9b}2J\u{202e}\u{1b}b" });
+        let json = harmless_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!json.contains(['\u{9b}', '\u{202e}', '\u{1b}']), "{json}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
     }
 }

@@ -52,6 +52,11 @@ pub enum ClientFrame {
         /// The `seq`, inclusive.
         upto: u64,
     },
+    /// Has shown this one message and perhaps none before it: confirmed when nothing that the house said before it still waits for that.
+    SeenOnly {
+        /// Its `seq`.
+        seq: u64,
+    },
     /// Wants a sign of life: frames are taken in order, so everything before it has been taken.
     Ping,
     /// Wants the tree.
@@ -193,6 +198,52 @@ impl From<&Message> for Said {
             at: message.at.to_string(),
         }
     }
+}
+
+/// A frame of a client that the house would not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooBig {
+    what: &'static str,
+    bytes: usize,
+}
+
+impl TooBig {
+    /// What of the frame is too big, when its bytes do not fit.
+    const fn of(frame: &ClientFrame, bytes: usize) -> Option<Self> {
+        if bytes <= FRAME_MAX {
+            return None;
+        }
+        let what = match frame {
+            ClientFrame::Say { images, .. } if images.is_empty() => "the text",
+            ClientFrame::Say { .. } => "the message with its pictures",
+            ClientFrame::Hello { .. }
+            | ClientFrame::Open { .. }
+            | ClientFrame::Stop
+            | ClientFrame::Seen { .. }
+            | ClientFrame::SeenOnly { .. }
+            | ClientFrame::Ping
+            | ClientFrame::Tree
+            | ClientFrame::Status
+            | ClientFrame::Verify
+            | ClientFrame::Login { .. } => "what is asked",
+        };
+        Some(Self { what, bytes })
+    }
+}
+
+impl std::fmt::Display for TooBig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { what, bytes } = self;
+        write!(f, "{what} has {bytes} bytes as it is sent, more than the {FRAME_MAX} that fit; make it smaller or send it in parts")
+    }
+}
+
+impl std::error::Error for TooBig {}
+
+/// A client's frame as bytes; [`TooBig`] when the house would not take it.
+pub fn encode_for_house(frame: &ClientFrame) -> anyhow::Result<Bytes> {
+    let bytes = encode(frame)?;
+    TooBig::of(frame, bytes.len()).map_or(Ok(bytes), |too_big| Err(too_big.into()))
 }
 
 /// How frames are cut.

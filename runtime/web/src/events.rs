@@ -161,7 +161,9 @@ impl Feed {
                 if message.seq > self.last.saturating_add(1) {
                     self.fill(message.seq).await;
                 }
-                self.say(&message);
+                if !self.ended {
+                    self.say(&message);
+                }
             }
             Event::Delta { turn, text } => {
                 // The question comes before the preview of its answer, wherever it was asked.
@@ -179,13 +181,15 @@ impl Feed {
     /// Sends what the store has after the last message, up to before `until`.
     async fn fill(&mut self, until: u64) {
         let (face, conversation) = (&self.seat.face, chat::conversation(&self.who));
-        // A gap that cannot be read now is filled at the next message.
-        let Ok(found) = face.read(face.store.messages(conversation, self.last, GAP)).await else {
-            return;
-        };
+        let found = face.read(face.store.messages(conversation, self.last, GAP)).await.unwrap_or_else(|_| {
+            self.ended = true;
+            Vec::new()
+        });
         for message in found.iter().filter(|message| message.seq < until) {
             self.say(message);
         }
+        // What cannot be read now, or not at once, must not be passed over: the stream ends, and the page comes again from where it stands.
+        self.ended |= found.len() >= GAP && self.last.saturating_add(1) < until;
     }
 
     fn say(&mut self, message: &Message) {

@@ -14,7 +14,18 @@ pub(crate) fn render(text: &str) -> Markup {
     let events = Parser::new_ext(text, options).flat_map(|event| tame.tame(event));
     let mut out = String::with_capacity(text.len().saturating_mul(2));
     pulldown_cmark::html::push_html(&mut out, events);
-    PreEscaped(out)
+    // Last of all, since an entity becomes its letter only while it is rendered.
+    PreEscaped(visible(&out))
+}
+
+/// Text in which nothing hides: controls (but for newline and tab), and letters that turn the direction of what follows, by which it
+/// would show as what it is not, are shown as the sign for what cannot be shown.
+pub(crate) fn visible(text: &str) -> String {
+    let hides = |letter: char| {
+        let turns = matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        turns || (letter.is_control() && !matches!(letter, '\n' | '\t'))
+    };
+    text.replace("\r\n", "\n").chars().map(|letter| if hides(letter) { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 /// A link or picture whose words are being read.
@@ -188,6 +199,26 @@ mod tests {
     fn an_address_cannot_break_out_of_its_attribute() {
         let html = rendered("[a](<https://x.example/\"onmouseover=alert(1) x=\"\u{202e}>)");
         assert!(html.contains("&quot;onmouseover") && !html.contains('\u{202e}'), "{html}");
+    }
+
+    #[test]
+    fn nothing_hides_in_an_answer() {
+        for letter in ['\u{1b}', '\u{7f}', '\u{9b}', '\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+            for text in [
+                format!("pay {letter}Bob"),
+                format!("pay `{letter}Bob`"),
+                format!("```\npay {letter}Bob\n```"),
+                format!("[pay {letter}Bob](https://x.example)"),
+                format!("pay &#x{:x};Bob", u32::from(letter)),
+            ] {
+                let html = rendered(&text);
+                assert!(!html.contains(letter) && html.contains("Bob"), "{text:?}: {html}");
+            }
+            assert!(rendered(&format!("pay {letter}Bob")).contains("pay \u{fffd}Bob"));
+        }
+        let family = "one\n\ttwo \u{1f468}\u{200d}\u{1f373}";
+        assert_eq!(rendered(&format!("```\n{family}\n```")), format!("<pre><code>{family}\n</code></pre>\n"));
+        assert_eq!(rendered("one\r\ntwo"), "<p>one<br />\ntwo</p>\n");
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Model for HouseModel {
         provider::NAME
     }
 
-    fn complete(&self, request: ModelRequest, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
+    fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
         let outcome = provider::complete(&request, self.0);
         if let Ok(reply) = &outcome
             && !reply.text.is_empty()
@@ -66,7 +66,7 @@ impl Model for SimModel {
         &self.name
     }
 
-    fn complete(&self, request: ModelRequest, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
+    fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
         self.world.observe(&Seen::Prompt(&request));
         let mut draw = lock(&self.chance);
         let mut behaviour = self.behave(&mut draw);

@@ -92,8 +92,6 @@ pub struct Campaign {
     pub seed: u64,
     /// Microseconds added to every sync of the workload.
     pub sync_delay: u64,
-    /// What the workload is told `/proc/meminfo` says.
-    pub meminfo: Option<PathBuf>,
     /// Where to work.
     pub dir: PathBuf,
     /// Keep the disks on which something was wrong.
@@ -134,9 +132,6 @@ impl Campaign {
         let mut command = subject.work(&ground.dir, ground.round);
         shim.command(&mut command, &ground.dir, &path)?;
         command.env(wire::ENV_SYNC_DELAY, self.sync_delay.to_string());
-        if let Some(meminfo) = &self.meminfo {
-            command.env(wire::ENV_MEMINFO, meminfo);
-        }
         if let Err(error) = self.run_child(command, "work") {
             report.broken(&ground.name, &format!("{error:#}"));
             return Ok(Vec::new());

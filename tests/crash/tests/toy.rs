@@ -35,7 +35,6 @@ fn run(how: &'static str) -> Report {
         kill: false,
         seed: 1,
         sync_delay: 0,
-        meminfo: None,
         dir: dir.path().to_path_buf(),
         keep: false,
         patience: Duration::from_secs(60),

@@ -77,6 +77,18 @@ pub(super) fn in_order(history: &[Message]) -> Vec<&Message> {
     sorted
 }
 
+/// Keeps the newest pictures of a history, and a word in the place of the others: each is paid for at every call, and lies in memory.
+pub(super) fn fade_pictures(history: &mut [Message], keep: usize) {
+    let mut kept = 0_usize;
+    for message in history.iter_mut().rev().filter(|message| !message.images.is_empty()) {
+        kept = kept.saturating_add(message.images.len());
+        if kept > keep {
+            message.images = Vec::new();
+            message.text.push_str("\n(With a picture that is no longer shown here.)");
+        }
+    }
+}
+
 fn utterance(message: &Message) -> Utterance {
     match message.author {
         Author::Member(_) => {

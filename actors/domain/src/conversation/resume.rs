@@ -24,6 +24,7 @@ pub(super) fn load(
         active: None,
         saving: BTreeMap::new(),
         held: BTreeMap::new(),
+        stops: Vec::new(),
         summarising: None,
         counter: 0,
         row_saved: row.is_some(),
@@ -48,7 +49,12 @@ pub(super) fn load(
     }
     let is_open = |message: &Message| core.waiting.iter().any(|pending| pending.message.id == message.id);
     core.history = messages.into_iter().filter(|message| message.seq > upto && !is_open(message)).collect();
+    super::prompt::fade_pictures(&mut core.history, core.setting.limits.history_pictures);
     let mut effects = core.activate_next();
+    if let Some(active) = &core.active {
+        // What a former life had shown of its answer is void.
+        effects.push(Effect::ResetPreview(active.pending.turn.id));
+    }
     effects.extend(core.resume_active(cx));
     (core, effects)
 }
@@ -87,7 +93,7 @@ impl Core {
                     active.usage = active.usage.plus(usage);
                 }
                 StepBody::Intent { call, provider_call, name, arguments, idempotent } => {
-                    intents.push_back((Ready { id: call, provider_call, name, arguments, at: step.at }, idempotent));
+                    intents.push_back((Ready { id: call, provider_call, name, arguments, at: step.at, repeated: false }, idempotent));
                 }
                 StepBody::Outcome { call, result, name, .. } => {
                     let intent = intents.iter().position(|(ready, _)| ready.id == call).and_then(|at| intents.remove(at));

@@ -52,7 +52,7 @@ impl Core {
         let extract = extract(before, &older);
         let call = self.count();
         self.summarising = Some(Summarising { call, upto, label: label.clone(), extract });
-        vec![Effect::Summarise(call, Box::new(request(cx, self.id, text, label)))]
+        vec![Effect::Summarise(call, Arc::new(request(cx, self.id, text, label)))]
     }
 
     /// The messages, oldest first, that go when the newest ones of `keep` tokens stay.

@@ -35,10 +35,14 @@ fn setting(limits: Limits) -> Arc<Setting> {
         name: name.into(),
         description: String::new(),
         parameters: json!({}),
-        effect: tool::Effect::WriteOwn,
+        effect: if name == "look" { tool::Effect::Read } else { tool::Effect::WriteOwn },
         idempotent,
     };
-    Arc::new(Setting { limits, tools: Arc::new(vec![spec("note", true), spec("send", false)]), household: "home".into() })
+    Arc::new(Setting {
+        limits,
+        tools: Arc::new(vec![spec("note", true), spec("send", false), spec("look", true)]),
+        household: "home".into(),
+    })
 }
 
 /// A conversation, its store, and what it has delivered.
@@ -50,6 +54,7 @@ struct World {
     rows: ConversationState,
     delivered: Vec<Message>,
     answers: Vec<Result<Accepted, SayError>>,
+    stopped: Vec<bool>,
     hits: Vec<MemoryHit>,
 }
 
@@ -71,6 +76,7 @@ impl World {
             rows: ConversationState::default(),
             delivered: vec![],
             answers: vec![],
+            stopped: vec![],
             hits: vec![],
             ids,
         }
@@ -111,6 +117,7 @@ impl World {
                     self.event(|core, cx| core.on_decided(cx, question.call, decision));
                 }
                 Effect::AnswerSay(_, answer) => self.answers.push(answer),
+                Effect::AnswerStop(_, stopped) => self.stopped.push(stopped),
                 Effect::Deliver(_, message) => self.delivered.push(message),
                 Effect::ResetPreview(_) => {}
                 outside => return Some(outside),
@@ -146,7 +153,7 @@ impl World {
         self.todo = first.into();
     }
 
-    fn model(&mut self) -> (u64, Box<ModelRequest>) {
+    fn model(&mut self) -> (u64, Arc<ModelRequest>) {
         match self.until_outside() {
             Some(Effect::CallModel(call, request)) => (call, request),
             other => panic!("expected a model call, got {other:?}"),
@@ -162,6 +169,10 @@ impl World {
 
     fn reply(&mut self, call: u64, reply: ModelReply) {
         self.event(|core, cx| core.on_replied(cx, call, Ok(reply)));
+    }
+
+    fn tool_fails(&mut self, invocation: &Invocation, error: ToolError) {
+        self.event(|core, cx| core.on_tool_ended(cx, invocation.id, Err(error)));
     }
 
     fn tool_done(&mut self, invocation: &Invocation) {
@@ -308,7 +319,7 @@ fn stop_ends_the_turn_at_once_and_names_what_was_done() {
     let first = world.tool();
     world.tool_done(&first);
     world.tool();
-    world.event(|core, cx| core.on_stop(cx).1);
+    world.event(|core, cx| core.on_stop(cx, 9));
     assert!(matches!(world.until_outside(), Some(Effect::CancelTool(_))));
     assert!(world.until_outside().is_none());
     let text = "Stopped. Done before that: note. `note` was at work, and I cannot tell whether it happened.";
@@ -317,10 +328,95 @@ fn stop_ends_the_turn_at_once_and_names_what_was_done() {
 }
 
 #[test]
+fn a_stop_is_acknowledged_when_its_end_is_durable_and_no_crash_takes_it_back() {
+    let mut world = World::new();
+    world.event(|core, cx| core.on_stop(cx, 9));
+    assert!(matches!(world.todo.pop_front(), Some(Effect::AnswerStop(9, false))), "nothing runs");
+    world.say("1", "tell me a long story");
+    world.model();
+    world.event(|core, cx| core.on_stop(cx, 9));
+    assert!(!world.todo.iter().any(|effect| matches!(effect, Effect::AnswerStop(..))), "not durable yet");
+    assert!(matches!(world.until_outside(), Some(Effect::CancelModel(_))));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.stopped, [true]);
+    world.crash();
+    assert!(world.until_outside().is_none(), "the turn stays stopped");
+}
+
+#[test]
+fn a_call_whose_outcome_is_not_known_is_repeated_under_its_id_once_when_its_tool_allows_that() {
+    for error in [ToolError::TimedOut, ToolError::Lost] {
+        let mut world = World::new();
+        world.say("1", "write it down");
+        let (call, _) = world.model();
+        world.reply(call, calls(&["note"]));
+        let first = world.tool();
+        world.tool_fails(&first, error.clone());
+        let second = world.tool();
+        assert_eq!(first.id, second.id);
+        assert_eq!(first.decided, second.decided);
+        world.tool_fails(&second, error);
+        assert!(world.until_outside().is_none(), "neither the tool nor the model is asked again");
+        assert!(world.delivered[0].text.contains("I cannot tell whether it happened"), "{}", world.delivered[0].text);
+    }
+}
+
+#[test]
+fn a_call_whose_outcome_is_not_known_is_never_repeated_when_its_tool_does_not_allow_that() {
+    let mut world = World::new();
+    world.say("1", "send it");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["send"]));
+    let sent = world.tool();
+    world.tool_fails(&sent, ToolError::Lost);
+    assert!(world.until_outside().is_none());
+    assert!(world.delivered[0].text.contains("I cannot tell whether it happened"));
+}
+
+#[test]
+fn a_look_that_did_not_come_back_is_told_to_the_model() {
+    let mut world = World::new();
+    world.say("1", "what time is it");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["look"]));
+    for _ in 0..2 {
+        let looked = world.tool();
+        world.tool_fails(&looked, ToolError::TimedOut);
+    }
+    world.model();
+}
+
+#[test]
+fn only_the_newest_pictures_stay_before_the_eyes_of_a_model() {
+    let mut world = World::with(Limits { history_pictures: 2, ..Limits::default() });
+    let picture = || Part::Image { media_type: "image/png".into(), base64: "AAAA".into() };
+    for nonce in ["1", "2", "3", "4"] {
+        let say = Say {
+            member: member(),
+            place: Place::private(&member(), ""),
+            thread: String::new(),
+            origin: Origin { channel: "local".into(), external: nonce.into() },
+            text: "look".into(),
+            images: vec![picture()],
+        };
+        world.event(|core, cx| core.on_said(cx, 0, say));
+        let (call, request) = world.model();
+        let shown = request.history.iter().filter_map(|one| match one {
+            Utterance::User { parts } => Some(parts.iter().filter(|part| matches!(part, Part::Image { .. })).count()),
+            Utterance::Assistant { .. } | Utterance::ToolResult { .. } => None,
+        });
+        // The one that is asked about comes on top.
+        assert!(shown.sum::<usize>() <= 3, "at message {nonce}");
+        world.reply(call, text("a picture"));
+        assert!(world.until_outside().is_none());
+    }
+}
+
+#[test]
 fn a_stop_before_the_message_is_durable_waits_for_that() {
     let mut world = World::new();
     world.say("1", "hi");
-    world.event(|core, cx| core.on_stop(cx).1);
+    world.event(|core, cx| core.on_stop(cx, 9));
     assert!(world.until_outside().is_none());
     assert_eq!(world.delivered.len(), 1);
     assert_eq!(world.answers.len(), 1);

@@ -6,6 +6,7 @@ use super::*;
 use crate::model::{Arguments, StopReason, ToolCall, Usage};
 use crate::policy::Refusal;
 use crate::store::StepBody;
+use crate::tool;
 
 /// The turn at work.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub(super) struct Ready {
     pub(super) name: String,
     pub(super) arguments: serde_json::Value,
     pub(super) at: Timestamp,
+    /// Whether it was run a second time, since what became of the first is not known.
+    pub(super) repeated: bool,
 }
 
 /// How a turn ends.
@@ -108,6 +111,24 @@ impl Active {
 
     fn next_index(&self) -> u32 {
         u32::try_from(self.pending.steps.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Runs the first call of the queue.
+    fn run(&mut self, cx: Cx<'_>, ready: Ready, conversation: ConversationId, deadline: Duration) -> Effect {
+        self.phase = Phase::Running(ready.id);
+        let member = self.pending.member.clone();
+        Effect::RunTool(Box::new(Invocation {
+            id: ready.id,
+            name: ready.name,
+            arguments: ready.arguments,
+            now: cx.now.to_zoned(member.time_zone()),
+            decided: ready.at,
+            member,
+            audience: self.pending.audience.clone(),
+            conversation,
+            label: self.label.clone(),
+            deadline,
+        }))
     }
 
     /// Adds a step and gives the write of it.
@@ -172,20 +193,7 @@ impl Core {
             return Vec::new();
         };
         if let Some(ready) = active.queue.front().cloned() {
-            active.phase = Phase::Running(ready.id);
-            let member = active.pending.member.clone();
-            return vec![Effect::RunTool(Box::new(Invocation {
-                id: ready.id,
-                name: ready.name,
-                arguments: ready.arguments,
-                now: cx.now.to_zoned(member.time_zone()),
-                decided: ready.at,
-                member,
-                audience: active.pending.audience.clone(),
-                conversation: self.id,
-                label: active.label.clone(),
-                deadline: limits.tool_deadline,
-            }))];
+            return vec![active.run(cx, ready, self.id, limits.tool_deadline)];
         }
         if active.model_calls >= limits.model_calls {
             let text = format!("I asked the model {} times without coming to an end, so I stopped here.", active.model_calls);
@@ -204,7 +212,7 @@ impl Core {
         let summary = self.row.as_ref().and_then(|row| row.summary.as_ref());
         let request = prompt::request(cx, &self.setting, self.id, summary, &self.history, active);
         active.label = request.label.clone();
-        vec![Effect::CallModel(call, Box::new(request))]
+        vec![Effect::CallModel(call, Arc::new(request))]
     }
 
     pub(super) fn replied(&mut self, cx: Cx<'_>, call: u64, result: Result<ModelReply, ModelError>) -> Vec<Effect> {
@@ -336,6 +344,7 @@ impl Core {
                         name: call.name.clone(),
                         arguments: arguments.clone(),
                         at: cx.now,
+                        repeated: false,
                     });
                     writes.push(
                         active.step(cx, StepBody::Intent { call: id, provider_call: call.id, name: call.name, arguments, idempotent }),
@@ -357,7 +366,15 @@ impl Core {
 
     pub(super) fn tool_ended(&mut self, cx: Cx<'_>, call: CallId, result: Result<ToolOutput, ToolError>) -> Vec<Effect> {
         let limit = self.setting.limits.tool_result_bytes;
-        let Some(active) = self.active.as_mut().filter(|active| matches!(active.phase, Phase::Running(now) if now == call)) else {
+        if self.active.as_ref().is_none_or(|active| !matches!(active.phase, Phase::Running(now) if now == call)) {
+            return Vec::new();
+        }
+        if matches!(result, Err(ToolError::TimedOut | ToolError::Lost))
+            && let Some(effects) = self.outcome_unclear(cx)
+        {
+            return effects;
+        }
+        let Some(active) = self.active.as_mut() else {
             return Vec::new();
         };
         let Some(ready) = active.queue.pop_front() else {
@@ -387,6 +404,22 @@ impl Core {
             &content,
         );
         vec![self.save(Saving::Outcome { turn }, Commit { writes: vec![write], fact })]
+    }
+
+    /// The call that runs may have had an effect or not. As after a crash: it is repeated under its own id, once, if its tool allows that;
+    /// otherwise the member is asked, since a model would repeat it under another id. `None` when it can have had no effect.
+    fn outcome_unclear(&mut self, cx: Cx<'_>) -> Option<Vec<Effect>> {
+        let (tools, deadline) = (Arc::clone(&self.setting.tools), self.setting.limits.tool_deadline);
+        let active = self.active.as_mut()?;
+        let ready = active.queue.front_mut()?;
+        let spec = tools.iter().find(|spec| spec.name == ready.name)?;
+        if spec.idempotent && !ready.repeated {
+            ready.repeated = true;
+            let again = ready.clone();
+            return Some(vec![active.run(cx, again, self.id, deadline)]);
+        }
+        let name = ready.name.clone();
+        if spec.effect == tool::Effect::Read { None } else { Some(self.unknown_outcome(cx, &name)) }
     }
 
     /// Reply or outcome is durable: on with the next call or the model, unless the same thing fails again and again.

@@ -5,6 +5,9 @@ use std::time::Duration;
 use hearth_domain::limits::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::models::transport::Address;
+use crate::models::wires;
+
 /// Which wire format a provider speaks, and where it is by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -108,6 +111,22 @@ impl ProviderConfig {
             streaming: true,
             context_tokens: None,
         }
+    }
+
+    /// Checks what can be checked without a key: address and prices. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// When the address is missing or no address, or a price is negative or not a number.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let configured = self.base_url.as_deref().or(self.kind.default_address());
+        let configured = configured.ok_or_else(|| ConfigError::NoAddress(self.name.clone()))?;
+        if Address::read(&wires::address(self.kind, configured)).is_none() {
+            return Err(ConfigError::BadAddress(self.name.clone()));
+        }
+        let fits = |price: f64| price.is_finite() && price >= 0.0;
+        let all = |prices: Prices| fits(prices.input) && fits(prices.output) && prices.cached.is_none_or(fits);
+        if self.prices.is_none_or(all) { Ok(()) } else { Err(ConfigError::BadPrice(self.name.clone())) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! House commands as a provider in the chain: [`hearth_domain::house::provider`] behind the model port.
 
+use std::sync::Arc;
+
 use futures_util::future::{self, BoxFuture, FutureExt};
 use hearth_domain::house::provider::{self, NoModel, Place};
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest};
@@ -29,7 +31,7 @@ impl Model for HouseModel {
         provider::NAME
     }
 
-    fn complete(&self, request: ModelRequest, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
+    fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
         let outcome = provider::complete(&request, self.place);
         if let Ok(reply) = &outcome
             && !reply.text.is_empty()

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use crate::models::config::{Kind, ProviderConfig};
 
 /// The whole request.
-pub(super) fn completion(config: &ProviderConfig, request: ModelRequest) -> CompletionRequest {
+pub(super) fn completion(config: &ProviderConfig, request: &ModelRequest) -> CompletionRequest {
     let extra = extra(config, &request.cache_key);
     let tools = request.tools.iter().filter_map(tool).collect();
-    let mut messages = messages(request.history, &request.context);
+    let mut messages = messages(request.history.clone(), &request.context);
     if !request.system.is_empty() {
-        messages.insert(0, Message::system(request.system));
+        messages.insert(0, Message::system(request.system.clone()));
     }
     CompletionRequest::from(messages)
         .tools(tools)

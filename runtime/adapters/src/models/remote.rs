@@ -83,11 +83,11 @@ impl Model for RemoteModel {
         &self.inner.config.name
     }
 
-    fn complete(&self, request: ModelRequest, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
+    fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
             let total = inner.bounds.total;
-            match tokio::time::timeout(total, inner.attempt(request, &deltas)).await {
+            match tokio::time::timeout(total, inner.attempt(&request, &deltas)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(ModelError::Timeout(total)),
             }
@@ -108,7 +108,7 @@ impl From<ProviderError> for Stopped {
 }
 
 impl Inner {
-    async fn attempt(&self, request: ModelRequest, deltas: &DeltaSink) -> Result<ModelReply, ModelError> {
+    async fn attempt(&self, request: &ModelRequest, deltas: &DeltaSink) -> Result<ModelReply, ModelError> {
         let request = prompt::completion(&self.config, request);
         let transport = self.transport.for_a_call();
         let model = wires::model(&self.config, &self.base, transport.clone());

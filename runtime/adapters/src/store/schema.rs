@@ -62,13 +62,15 @@ async fn version(link: &Link, server: Option<&Server>) -> Result<u32, StoreError
     rows("house", found)?.pop().map_or(Ok(0), |mut row| row.number("version"))
 }
 
-/// Makes this house the one that may write, and gives the number by which its writes are known.
-pub(super) async fn take_over(link: &Link) -> Result<i64, StoreError> {
-    const TAKE: &str = "UPDATE house:main SET epoch += 1 RETURN AFTER";
+/// Makes this house the one that may write, and gives the number by which its writes are known. A house that had `held` the lease before
+/// takes it only from itself: where another has taken it meanwhile, two would take it from each other for ever.
+pub(super) async fn take_over(link: &Link, held: Option<i64>) -> Result<i64, StoreError> {
+    const TAKE: &str = "UPDATE house:main SET epoch += 1 WHERE $held IS NONE OR epoch = $held RETURN AFTER";
     for _ in 0..TRIES {
-        match link.ask(TAKE, Object::new()).await {
+        let variables = Object::from_iter([("held".to_owned(), held.map_or(Value::None, Value::from))]);
+        match link.ask(TAKE, variables).await {
             Err(Failure::Collision) => tokio::time::sleep(PAUSE).await,
-            answer => return epoch(answer?),
+            answer => return epoch(answer?, held),
         }
     }
     Err(StoreError::Busy)
@@ -78,7 +80,10 @@ pub(super) async fn take_over(link: &Link) -> Result<i64, StoreError> {
 pub(super) const TRIES: usize = 8;
 pub(super) const PAUSE: Duration = Duration::from_millis(3);
 
-fn epoch(value: Value) -> Result<i64, StoreError> {
+fn epoch(value: Value, held: Option<i64>) -> Result<i64, StoreError> {
     let row: Option<Row> = rows("house", value)?.pop();
+    if row.is_none() && held.is_some() {
+        return Err(StoreError::Fenced);
+    }
     row.ok_or_else(|| StoreError::Damaged("house:main is missing".to_owned()))?.number("epoch")
 }

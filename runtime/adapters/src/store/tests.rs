@@ -36,6 +36,10 @@ fn the_house_that_opened_first_is_fenced_by_the_second() {
     assert_eq!(wait(first.apply(refused)), Err(StoreError::Fenced));
     wait(second.apply(sample::group(&mut head, []))).unwrap();
     assert_eq!(wait(second.members()).unwrap(), []);
+    // Nor does it take the lease back when it is opened again: the two would go on for ever.
+    assert_eq!(wait(first.open()), Err(StoreError::Fenced));
+    wait(second.open()).unwrap();
+    wait(second.apply(sample::group(&mut head, []))).unwrap();
 }
 
 const FIRST: &str = include_str!("schema/0001_first.surql");

@@ -76,8 +76,8 @@ pub(crate) fn tool(name: &str) -> ToolSpec {
     }
 }
 
-pub(crate) fn request(history: Vec<Utterance>) -> ModelRequest {
-    ModelRequest {
+pub(crate) fn request(history: Vec<Utterance>) -> Arc<ModelRequest> {
+    Arc::new(ModelRequest {
         system: "You are the house.".to_owned(),
         context: "It is Monday.".to_owned(),
         history,
@@ -87,7 +87,7 @@ pub(crate) fn request(history: Vec<Utterance>) -> ModelRequest {
         member: "Ada".to_owned(),
         now: "2026-04-21T14:05:00+02:00[Europe/Berlin]".parse().unwrap(),
         cache_key: "conversation-7".to_owned(),
-    }
+    })
 }
 
 /// A sink and what it took in.

@@ -17,7 +17,8 @@ use hearth_domain::time::Timestamp;
 use super::house::Scratch;
 use super::stats::percentile;
 use super::{Figure, progress};
-use crate::chat::{self, Seat};
+use crate::chat::Seat;
+use crate::chat::once::Question;
 use crate::wire::ClientFrame;
 
 /// Stored conversations of the second figure.
@@ -47,13 +48,18 @@ pub(super) fn measure() -> anyhow::Result<Vec<Figure>> {
 async fn resident(folder: &Path) -> anyhow::Result<f64> {
     let mut house = Scratch::start(folder, CONFIG)?;
     house.client().await?;
-    chat::once(&house.socket, Seat::default(), "what time is it?".to_owned(), Vec::new()).await?;
+    ask(&house).await?;
     tokio::time::sleep(REST).await;
     let resident = house.resident_mib()?;
     let status = house.client().await?.ask(&ClientFrame::Status).await?;
     progress(&format!("{resident:.1} MiB with {status:?}"));
     house.stop()?;
     Ok(resident)
+}
+
+async fn ask(house: &Scratch) -> anyhow::Result<()> {
+    let said = Question::new(Seat::default(), "what time is it?".to_owned(), Vec::new()).ask(&house.socket).await?;
+    said.map(|_| ()).context("the scratch house has gone")
 }
 
 /// From the start of the process to the answer of the first message.
@@ -64,7 +70,7 @@ async fn starts(folder: &Path) -> anyhow::Result<Figure> {
         let began = Instant::now();
         let mut house = Scratch::start(folder, CONFIG)?;
         house.client().await?;
-        chat::once(&house.socket, Seat::default(), "what time is it?".to_owned(), Vec::new()).await?;
+        ask(&house).await?;
         samples.push(began.elapsed().as_secs_f64() * 1_000.0);
         house.stop()?;
     }

@@ -74,7 +74,7 @@ impl Model for Echo {
         "echo"
     }
 
-    fn complete(&self, request: ModelRequest, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
+    fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
         let gate = Arc::clone(&self.0);
         async move {
             let told = request.history.iter().rev().find_map(|utterance| match utterance {

@@ -13,7 +13,7 @@ use crate::wire::{Frame, Kind};
 fn opened(dir: c_int, path: *const c_char, flags: c_int, call: impl Fn(*const c_char) -> c_int) -> c_int {
     let Some(setup) = setup() else { return call(path) };
     if flags & (libc::O_CREAT | libc::O_TRUNC) == 0 && flags & libc::O_TMPFILE != libc::O_TMPFILE {
-        return call(instead(setup, path));
+        return call(path);
     }
     let Some(name) = watch::locate(setup, dir, path) else { return call(path) };
     let gate = Gate::enter(setup);
@@ -36,15 +36,6 @@ fn opened(dir: c_int, path: *const c_char, flags: c_int, call: impl Fn(*const c_
         Some(_) => {}
     }
     fd
-}
-
-/// The stand-in for `/proc/meminfo`, or the path itself.
-fn instead(setup: &'static Setup, path: *const c_char) -> *const c_char {
-    match &setup.meminfo {
-        // SAFETY: the caller of libc promised a C string.
-        Some(other) if !path.is_null() && unsafe { CStr::from_ptr(path) } == c"/proc/meminfo" => other.as_ptr(),
-        _ => path,
-    }
 }
 
 fn unsupported(gate: &Gate, what: &str, name: &[u8]) {

@@ -20,8 +20,6 @@ pub(crate) struct Setup {
     pub(crate) dir: Vec<u8>,
     /// The acknowledgement file.
     pub(crate) ack: Vec<u8>,
-    /// Stand-in for `/proc/meminfo`.
-    pub(crate) meminfo: Option<CString>,
     /// Microseconds added to a sync.
     pub(crate) sync_delay: u64,
     trace: c_int,
@@ -64,14 +62,8 @@ fn read_setup() -> Option<Setup> {
         give_up("cannot open the trace");
     }
     let number = std::env::var_os(wire::ENV_SYNC_DELAY).and_then(|value| value.to_str()?.parse().ok());
-    let made = Setup {
-        dir,
-        ack: bytes(wire::ENV_ACK).unwrap_or_default(),
-        meminfo: bytes(wire::ENV_MEMINFO).and_then(|value| CString::new(value).ok()),
-        sync_delay: number.unwrap_or(0),
-        trace,
-        pid: std::process::id(),
-    };
+    let made =
+        Setup { dir, ack: bytes(wire::ENV_ACK).unwrap_or_default(), sync_delay: number.unwrap_or(0), trace, pid: std::process::id() };
     put(&made, Frame::new(Kind::Start));
     Some(made)
 }

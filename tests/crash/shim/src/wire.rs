@@ -68,8 +68,6 @@ pub const ENV_TRACE: &str = "HEARTH_CRASH_TRACE";
 pub const ENV_ACK: &str = "HEARTH_CRASH_ACK";
 /// Microseconds to add to every sync, so that more happens while it runs.
 pub const ENV_SYNC_DELAY: &str = "HEARTH_CRASH_SYNC_DELAY_US";
-/// A file to be opened in place of `/proc/meminfo`, for stores that size themselves by the machine.
-pub const ENV_MEMINFO: &str = "HEARTH_CRASH_MEMINFO";
 
 /// All kinds, for decoding.
 pub const KINDS: [Kind; 17] = [

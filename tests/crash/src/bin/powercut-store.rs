@@ -40,9 +40,6 @@ struct Options {
     /// Microseconds added to every sync of the workload.
     #[arg(long, default_value_t = 200)]
     sync_delay: u64,
-    /// A file to be read by the workload in place of /proc/meminfo.
-    #[arg(long)]
-    meminfo: Option<PathBuf>,
     /// Where to work; a fresh directory under the system's temporary one by default.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -97,7 +94,6 @@ fn campaign(options: &Options) -> Result<ExitCode> {
         kill: options.kill,
         seed: options.seed,
         sync_delay: options.sync_delay,
-        meminfo: options.meminfo.clone(),
         dir: options.dir.clone().unwrap_or_else(|| scratch.path().to_path_buf()),
         keep: options.keep && options.dir.is_some(),
         patience: Duration::from_secs(600),
