@@ -75,7 +75,7 @@ pub trait KeyStore: Send {
     /// When it is not durable, or the key does not lie here.
     fn stage_key(&mut self, key: &VaultKey) -> Result<(), StoreError>;
 
-    /// Replaces the present vault key by the staged one.
+    /// Replaces the present vault key by the staged one; nothing to do where none is staged.
     ///
     /// # Errors
     ///
@@ -249,7 +249,10 @@ pub struct Seal {
 
 impl std::fmt::Debug for Seal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seal").field("household", &self.head.household).field("generation", &self.manifest.generation).finish_non_exhaustive()
+        f.debug_struct("Seal")
+            .field("household", &self.head.household)
+            .field("generation", &self.manifest.generation)
+            .finish_non_exhaustive()
     }
 }
 

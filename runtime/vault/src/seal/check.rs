@@ -34,7 +34,9 @@ pub enum Trouble {
     #[error("this secret's record is under a key that was replaced; enter the secret again")]
     KeyGone,
     /// An older version was put back.
-    #[error("an older version ({found}) of this secret was put back, version {expected} is the current one; restoring a backup takes the owner's proof")]
+    #[error(
+        "an older version ({found}) of this secret was put back, version {expected} is the current one; restoring a backup takes the owner's proof"
+    )]
     RolledBack {
         /// The current version.
         expected: u32,
@@ -42,7 +44,9 @@ pub enum Trouble {
         found: u32,
     },
     /// Newer than the manifest: an older manifest was put back.
-    #[error("this secret's record (version {found}) is newer than the vault's manifest (version {expected}): an older key folder was put back; restoring takes the owner's proof")]
+    #[error(
+        "this secret's record (version {found}) is newer than the vault's manifest (version {expected}): an older key folder was put back; restoring takes the owner's proof"
+    )]
     Ahead {
         /// The version that the manifest has.
         expected: u32,

@@ -173,7 +173,9 @@ pub struct Cost {
 
 /// A cost outside of what we compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the passphrase's cost is outside its bounds: {MEMORY_MIN_KIB} to {MEMORY_MAX_KIB} KiB, {PASSES_MIN} to {PASSES_MAX} passes, 1 to {LANES_MAX} lanes")]
+#[error(
+    "the passphrase's cost is outside its bounds: {MEMORY_MIN_KIB} to {MEMORY_MAX_KIB} KiB, {PASSES_MIN} to {PASSES_MAX} passes, 1 to {LANES_MAX} lanes"
+)]
 pub struct CostError;
 
 impl Classified for CostError {
@@ -273,8 +275,7 @@ pub(crate) fn argon2id(cost: Cost, of: Stretch<'_>) -> Result<Key, StretchError>
         .build()
         .map_err(|_| StretchError::Cost)?;
     let count = params.block_count();
-    let function =
-        Argon2::new_with_secret(of.pepper, Algorithm::Argon2id, Version::V0x13, params).map_err(|_| StretchError::Cost)?;
+    let function = Argon2::new_with_secret(of.pepper, Algorithm::Argon2id, Version::V0x13, params).map_err(|_| StretchError::Cost)?;
     let mut memory = Zeroizing::new(Vec::<Block>::new());
     memory.try_reserve_exact(count).map_err(|_| StretchError::Memory)?;
     memory.resize(count, Block::default());

@@ -25,7 +25,9 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use zeroize::Zeroizing;
 
 use super::codec::{Hex, Reader};
-use super::crypto::{Entropy, EntropyError, Forged, Key, NONCE_BYTES, TAG_BYTES, WRAPPED_BYTES, Wrapped, fresh, open_in_place, seal_in_place};
+use super::crypto::{
+    Entropy, EntropyError, Forged, Key, NONCE_BYTES, TAG_BYTES, WRAPPED_BYTES, Wrapped, fresh, open_in_place, seal_in_place,
+};
 use super::keys::Household;
 
 /// Fewest bytes of a value.

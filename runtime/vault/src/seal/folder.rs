@@ -63,7 +63,9 @@ pub enum FolderError {
         what: &'static str,
     },
     /// Others may read or write it.
-    #[error("{what} is open to other users; take their permissions away (`chmod go= FILE`), and rotate the vault key if they may have read it")]
+    #[error(
+        "{what} is open to other users; take their permissions away (`chmod go= FILE`), and rotate the vault key if they may have read it"
+    )]
     Exposed {
         /// Which file.
         what: &'static str,
@@ -232,7 +234,12 @@ impl KeyStore for KeyFolder {
 
     fn adopt_key(&mut self) -> Result<(), StoreError> {
         match self.source {
-            Source::KeyFile => self.rename(KEY_NEXT, KEY),
+            // Without a staged key the step was done before.
+            Source::KeyFile => match self.absent(KEY_NEXT) {
+                Ok(()) => rustix::fs::fsync(&self.folder).map_err(write_error("syncing the folder")),
+                Err(StoreError::Exists) => self.rename(KEY_NEXT, KEY),
+                Err(error) => Err(error),
+            },
             Source::Passphrase | Source::SystemdCredential | Source::Keyring => Ok(()),
         }
     }

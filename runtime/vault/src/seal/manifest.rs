@@ -29,7 +29,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::codec::{Hex, Reader};
-use super::crypto::{Cost, Entropy, EntropyError, KEY_BYTES, NONCE_BYTES, TAG_BYTES, WRAPPED_BYTES, Wrapped, fresh, open_in_place, seal_in_place};
+use super::crypto::{
+    Cost, Entropy, EntropyError, KEY_BYTES, NONCE_BYTES, TAG_BYTES, WRAPPED_BYTES, Wrapped, fresh, open_in_place, seal_in_place,
+};
 use super::keys::{Hierarchy, Household, MemberKeyOf};
 use super::proof::Verifier;
 
@@ -153,7 +155,13 @@ impl Manifest {
     }
 
     /// The same members with their keys under another hierarchy.
-    pub(crate) fn rewrapped(&self, household: Household, from: &Hierarchy, to: &Hierarchy, entropy: &dyn Entropy) -> Result<Self, ManifestError> {
+    pub(crate) fn rewrapped(
+        &self,
+        household: Household,
+        from: &Hierarchy,
+        to: &Hierarchy,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, ManifestError> {
         let mut next = self.next();
         for (member, state) in &mut next.members {
             let again = |key: &MemberKey| {

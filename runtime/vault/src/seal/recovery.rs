@@ -200,7 +200,13 @@ mod tests {
         let key = RecoveryKey::fresh(&SystemEntropy).unwrap();
         let (text, bytes) = (key.text().expose_secret().to_owned(), key.0.expose_secret().to_vec());
         assert_eq!(text.len(), 44);
-        for copy in [text.clone(), text.to_lowercase(), text.replace('-', " "), format!(" {}\n", text.replace('-', "")), text.replace('0', "o").replace('1', "l")] {
+        for copy in [
+            text.clone(),
+            text.to_lowercase(),
+            text.replace('-', " "),
+            format!(" {}\n", text.replace('-', "")),
+            text.replace('0', "o").replace('1', "l"),
+        ] {
             assert_eq!(read(&copy), Ok(bytes.clone()));
         }
     }

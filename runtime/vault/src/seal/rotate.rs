@@ -168,7 +168,8 @@ impl Seal {
     fn renew_recovery(&mut self, owner: Option<Verifier>) -> Result<RecoveryKey, RotateError> {
         let household = self.head.household;
         let recovery = RecoveryKey::fresh(&*self.entropy)?;
-        let head = Head { household, slots: Slots { recovery: Some(recovery.slot(household, &self.key, &*self.entropy)?), ..self.head.slots } };
+        let head =
+            Head { household, slots: Slots { recovery: Some(recovery.slot(household, &self.key, &*self.entropy)?), ..self.head.slots } };
         let mut next = self.manifest.next();
         next.owner = owner;
         next.recovery = Some(Hex(*recovery.verifier(household).bytes()));

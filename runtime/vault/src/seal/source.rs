@@ -82,7 +82,9 @@ pub enum Found {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The configured source does not exist in this program.
-    #[error("the operating system's keyring is not supported as the source of the vault key; use systemd-credential, passphrase or key-file")]
+    #[error(
+        "the operating system's keyring is not supported as the source of the vault key; use systemd-credential, passphrase or key-file"
+    )]
     Unsupported,
     /// None of the sources has one.
     #[error("none of the configured sources has a vault key; if there was one, restore the key folder or use the recovery key")]

@@ -70,7 +70,7 @@ impl KeyStore for Memory {
         self.write(|disk| disk.next = Some(*write_key(key)))
     }
     fn adopt_key(&mut self) -> Result<(), StoreError> {
-        self.write(|disk| disk.key = disk.next.take())
+        self.write(|disk| disk.key = disk.next.take().or(disk.key))
     }
 }
 
@@ -197,7 +197,7 @@ fn neither_envelope_nor_manifest_shows_what_is_inside() {
         }
     }
     let opened = house.seal.open_record(&record).unwrap();
-    assert!(!format!("{opened:?} {:?}", house.seal).contains("canary"));
+    assert!(!format!("{opened:?} {:?}", house.seal).contains("7d1f3a55"));
 }
 
 #[test]
@@ -269,6 +269,7 @@ proptest! {
         let (name, policy, value) = (SecretName::new("any").unwrap(), policy(), SecretSlice::from(bytes.clone()));
         let draft = Draft { id: id("any"), owner: ada(), name: &name, policy: &policy, value: &value };
         let record = house.seal.begin_put(draft).unwrap();
-        prop_assert_eq!(house.seal.open_record(&record).unwrap().value.expose_secret(), bytes.as_slice());
+        let opened = house.seal.open_record(&record).unwrap();
+        prop_assert_eq!(opened.value.expose_secret(), bytes.as_slice());
     }
 }

@@ -10,7 +10,8 @@ fn key(hex: &str) -> Key {
     Key::copied(bytes(hex).as_slice().try_into().unwrap())
 }
 
-const SUNSCREEN: &[u8] = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
+const SUNSCREEN: &[u8] =
+    b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
 
 /// draft-irtf-cfrg-xchacha-03, appendix A.3.1.
 #[test]
@@ -62,7 +63,11 @@ fn a_cost_below_the_floor_or_above_the_ceiling_is_refused() {
         assert_eq!(Cost::new(memory, passes), Err(CostError));
     }
     let of = Stretch { password: b"p", salt: &[2; 16], pepper: b"", label: b"" };
-    for cost in [Cost { memory_kib: u32::MAX, passes: 1, lanes: 1 }, Cost { memory_kib: 32, passes: 1, lanes: 0 }, Cost { memory_kib: 0, passes: 0, lanes: 1 }] {
+    for cost in [
+        Cost { memory_kib: u32::MAX, passes: 1, lanes: 1 },
+        Cost { memory_kib: 32, passes: 1, lanes: 0 },
+        Cost { memory_kib: 0, passes: 0, lanes: 1 },
+    ] {
         assert_eq!(argon2id(cost, of).unwrap_err(), StretchError::Cost);
     }
 }

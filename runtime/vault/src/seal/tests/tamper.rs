@@ -7,7 +7,8 @@ fn others_are_well(house: &House, records: &[SealedRecord], id: SecretId) -> boo
 }
 
 fn refused(house: &House, altered: &SealedRecord) -> Trouble {
-    let records: Vec<_> = house.records.values().map(|record| if record.id == altered.id { altered.clone() } else { record.clone() }).collect();
+    let records: Vec<_> =
+        house.records.values().map(|record| if record.id == altered.id { altered.clone() } else { record.clone() }).collect();
     assert!(others_are_well(house, &records, altered.id));
     let trouble = house.seal.open_record(altered).unwrap_err();
     assert!(house.seal.check_all(&records).troubles.iter().any(|finding| finding.id == altered.id && finding.trouble == trouble));
