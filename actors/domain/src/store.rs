@@ -14,13 +14,14 @@ use serde_json::Value;
 use crate::delivery::Delivery;
 use crate::error::{Class, Classified};
 use crate::household::{Audience, Member};
-use crate::ids::{AnswerId, CallId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SessionId, TurnId};
+use crate::ids::{AnswerId, CallId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
 use crate::journal::{Digest, Entry, Fact, Head};
 use crate::label::Label;
 use crate::memory::{Memory, MemoryHit, MemorySearch};
 use crate::message::Message;
 use crate::model::{StopReason, ToolCall, Usage};
 use crate::schedule::Reminder;
+use crate::secret::SealedRecord;
 use crate::time::Timestamp;
 use crate::tool::ToolError;
 
@@ -198,6 +199,10 @@ pub enum Write {
     Session(Session),
     /// Removes a session, if it is there.
     EndSession(SessionId),
+    /// Inserts or replaces a sealed secret.
+    Secret(SealedRecord),
+    /// Removes a sealed secret, if it is there.
+    EraseSecret(SecretId),
 }
 
 /// The unit of writing that an actor asks for.
@@ -261,6 +266,8 @@ pub struct Counts {
     pub pending_deliveries: u64,
     /// Deliveries of which nobody knows.
     pub unknown_deliveries: u64,
+    /// Sealed secrets.
+    pub secrets: u64,
 }
 
 /// What can go wrong with the store. A person gets the sentence; it says what to do.
@@ -362,6 +369,8 @@ pub trait Store: Send + Sync {
     fn unsettled_deliveries(&self) -> StoreFuture<Vec<Delivery>>;
     /// The session of that token, whatever its end.
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>>;
+    /// All sealed secrets.
+    fn secrets(&self) -> StoreFuture<Vec<SealedRecord>>;
     /// Entries of the journal after `after`, in order, at most `limit`.
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>>;
     /// How many rows there are.

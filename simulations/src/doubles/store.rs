@@ -12,6 +12,7 @@ use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
+use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, Write};
 use tokio::task::AbortHandle;
 
@@ -200,6 +201,11 @@ impl Store for SimStore {
 
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
         self.inner.session(token)
+    }
+
+    fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {
+        self.spare("secrets");
+        self.inner.secrets()
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

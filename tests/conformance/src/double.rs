@@ -15,6 +15,7 @@ use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
+use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture};
 
 pub mod rows;
@@ -238,6 +239,10 @@ impl Store for MemoryStore {
 
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
         self.read(move |rows| rows.sessions.values().find(|session| session.token == token).cloned())
+    }
+
+    fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {
+        self.read(|rows| rows.secrets.values().cloned().collect())
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

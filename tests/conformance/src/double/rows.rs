@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_domain::delivery::{Delivery, DeliveryState};
 use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SessionId, TurnId};
+use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
 use hearth_domain::journal::{Entry, Head};
 use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::{Reminder, ReminderState};
+use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Session, Step, StoreError, Turn, TurnState, Write};
 use hearth_domain::time::Timestamp;
 
@@ -35,6 +36,8 @@ pub struct Rows {
     pub deliveries: BTreeMap<AnswerId, Delivery>,
     /// Sessions.
     pub sessions: BTreeMap<SessionId, Session>,
+    /// Sealed secrets.
+    pub secrets: BTreeMap<SecretId, SealedRecord>,
     /// The journal.
     pub journal: BTreeMap<u64, Entry>,
 }
@@ -83,6 +86,8 @@ impl Rows {
             Write::Delivery(row) => drop(self.deliveries.insert(row.answer, row)),
             Write::Session(row) => drop(self.sessions.insert(row.id, row)),
             Write::EndSession(id) => drop(self.sessions.remove(&id)),
+            Write::Secret(row) => drop(self.secrets.insert(row.id, row)),
+            Write::EraseSecret(id) => drop(self.secrets.remove(&id)),
         }
     }
 
@@ -190,6 +195,7 @@ impl Rows {
             pending_reminders: count(self.reminders.values().filter(|row| row.state == ReminderState::Pending)),
             pending_deliveries: deliveries(|state| matches!(state, DeliveryState::Pending | DeliveryState::Sending)),
             unknown_deliveries: deliveries(|state| state == DeliveryState::Unknown),
+            secrets: count(self.secrets.values()),
         }
     }
 }

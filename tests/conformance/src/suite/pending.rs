@@ -84,6 +84,7 @@ async fn counts(mut house: House) -> Outcome {
         pending_reminders: 1,
         pending_deliveries: 2,
         unknown_deliveries: 1,
+        secrets: 0,
     };
     same("counts", &house.store.counts().await?, &expected)?;
     same("the clock of the samples", &at(1), &turn("kitchen", 1).at)
