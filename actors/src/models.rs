@@ -6,6 +6,8 @@
 //!
 //! Permanent; without state. House commands are the first provider (when they are to answer first) and the last one (which always
 //! answers); in between stand the configured ones, each an actor of its own ([`crate::provider`]). A summary skips the house's own.
+//! What goes to a provider that is not the house's own, and what comes back, is looked through for secrets ([`crate::guard`]); a piece
+//! of text that is shown while it comes has been looked through by the vault, as bytes, and is void when the guard finds something.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use hearth_supervisor::context::Context;
 use hearth_supervisor::link::Link;
 use tracing::{Instrument as _, Span};
 
+use crate::guard::Guard;
 use crate::leash::{Leash, leash};
 use crate::provider::{Attempt, PreviewSink};
 
@@ -66,42 +69,67 @@ pub struct Rung {
 #[derive(Debug)]
 pub struct ModelsActor {
     rungs: Arc<Vec<Rung>>,
+    guard: Guard,
     deadline: Duration,
 }
 
 impl ModelsActor {
     /// A chain of these providers.
     #[must_use]
-    pub fn new(rungs: Vec<Rung>, limits: &Limits) -> Self {
+    pub fn new(rungs: Vec<Rung>, guard: Guard, limits: &Limits) -> Self {
         // An attempt is bounded by its provider; this is for a provider's actor that does not answer at all.
-        Self { rungs: Arc::new(rungs), deadline: limits.model_deadline.saturating_add(limits.ask_deadline) }
+        Self { rungs: Arc::new(rungs), guard, deadline: limits.model_deadline.saturating_add(limits.ask_deadline) }
     }
 }
 
-async fn climb(
+/// What one completion carries from provider to provider.
+struct Climb {
     rungs: Arc<Vec<Rung>>,
+    guard: Guard,
     deadline: Duration,
     request: Arc<ModelRequest>,
-    purpose: Purpose,
     preview: PreviewSink,
-) -> Result<ModelReply, ModelError> {
-    let mut last = ModelError::NobodyLeft;
-    for rung in rungs.iter().filter(|rung| purpose == Purpose::Turn || !rung.house) {
-        // Held while the attempt is awaited: dropped with this future, it ends the attempt.
-        let (tether, leash) = leash();
-        let attempt = Attempt { request: Arc::clone(&request), preview: Arc::clone(&preview), leash, span: Span::current() };
-        let result = rung.attempt.ask(attempt, deadline).await.unwrap_or_else(|error| Err(ModelError::Unavailable(error.to_string())));
-        drop(tether);
-        match result {
-            Ok(reply) => return Ok(reply),
-            Err(ModelError::NotACommand) => {}
-            Err(error) => {
-                tracing::warn!(provider = rung.name, %error, "no completion; asking the next provider");
-                last = error;
+}
+
+impl Climb {
+    async fn run(self, purpose: Purpose) -> Result<ModelReply, ModelError> {
+        let mut last = ModelError::NobodyLeft;
+        for rung in self.rungs.iter().filter(|rung| purpose == Purpose::Turn || !rung.house) {
+            let result = if rung.house { self.attempt(rung, Arc::clone(&self.request)).await } else { self.guarded(rung).await };
+            match result {
+                Ok(reply) => return Ok(reply),
+                Err(ModelError::NotACommand) => {}
+                Err(error) => {
+                    tracing::warn!(provider = rung.name, %error, "no completion; asking the next provider");
+                    last = error;
+                }
             }
         }
+        Err(last)
     }
-    Err(last)
+
+    /// An attempt at a provider that must not learn a secret, nor tell one.
+    async fn guarded(&self, rung: &Rung) -> Result<ModelReply, ModelError> {
+        let mut request = Arc::clone(&self.request);
+        if self.guard.watches() {
+            self.guard.cover_request(Arc::make_mut(&mut request)).await?;
+        }
+        let mut reply = self.attempt(rung, request).await?;
+        let covered = self.guard.cover_reply(&mut reply).await;
+        if !matches!(covered, Ok(false)) {
+            (self.preview)(None);
+        }
+        covered.map(|_| reply)
+    }
+
+    async fn attempt(&self, rung: &Rung, request: Arc<ModelRequest>) -> Result<ModelReply, ModelError> {
+        // Held while the attempt is awaited: dropped with this future, it ends the attempt.
+        let (tether, leash) = leash();
+        let attempt = Attempt { request, preview: Arc::clone(&self.preview), leash, span: Span::current() };
+        let asked = rung.attempt.ask(attempt, self.deadline).await;
+        drop(tether);
+        asked.unwrap_or_else(|error| Err(ModelError::Unavailable(error.to_string())))
+    }
 }
 
 // === impl Actor ===
@@ -115,7 +143,8 @@ impl Handler<Complete> for ModelsActor {
 
     fn handle(&mut self, complete: Complete, _: &mut Context<Self>) -> Self::Result {
         let Complete { request, purpose, preview, leash, span } = complete;
-        let climbing = climb(Arc::clone(&self.rungs), self.deadline, request, purpose, preview);
+        let (rungs, guard) = (Arc::clone(&self.rungs), self.guard.clone());
+        let climbing = Climb { rungs, guard, deadline: self.deadline, request, preview }.run(purpose);
         Box::pin(async move { leash.hold(climbing).await.unwrap_or(Err(ModelError::NobodyLeft)) }.instrument(span))
     }
 }

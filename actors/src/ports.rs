@@ -11,6 +11,7 @@ use hearth_domain::model::Model;
 use hearth_domain::store::Store;
 use hearth_domain::time::Clock;
 use hearth_domain::tool::Tools;
+use hearth_domain::vault::VaultProcess;
 use hearth_supervisor::wires::Wires;
 
 /// The ports. Real in the product, doubles in simulation.
@@ -26,6 +27,8 @@ pub struct Ports {
     pub models: Vec<Arc<dyn Model>>,
     /// Tools that live outside the tree.
     pub tools: Arc<dyn Tools>,
+    /// Makes the processes of the vault.
+    pub vault: Arc<dyn VaultProcess>,
     /// Counts what the house does.
     pub meter: Arc<dyn Meter>,
     /// The root of all chance.

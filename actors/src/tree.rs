@@ -3,13 +3,13 @@
 //! ```text
 //! house (one_for_one, small intensity)
 //! ├─ store          ├─ audit         ├─ models (sup)         ├─ outbox
-//! ├─ household      ├─ memory        │  ├─ chain             ├─ conversations (sup)
-//! ├─ policy         ├─ tools (sup)   │  └─ one per provider  │  ├─ directory
-//! │                 │  └─ toolbox    └─ scheduler            │  └─ one per live conversation
+//! ├─ vault          ├─ memory        │  ├─ chain             ├─ conversations (sup)
+//! ├─ household      ├─ tools (sup)   │  └─ one per provider  │  ├─ directory
+//! ├─ policy         │  └─ toolbox    └─ scheduler            │  └─ one per live conversation
 //! └─ channels (sup) ── local
 //! ```
 //!
-//! Children start in the order of what they need: the store before its readers, channels last, so that nobody talks to a house that is
+//! Children start in the order of what they need: the store before its readers, the vault first among them, channels last, so that nobody talks to a house that is
 //! half up. Links are made first, from slots, so the order of wiring does not matter.
 
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use crate::audit::{AuditActor, Record, Verify};
 use crate::channel;
 use crate::conversation::Surroundings;
 use crate::conversations::ConversationsActor;
+use crate::guard::Guard;
 use crate::house_tools::{self, HouseTools};
 use crate::household::{HouseholdActor, Resolve, Who};
 use crate::inquire::Inquire;
@@ -39,6 +40,7 @@ use crate::provider::ProviderActor;
 use crate::scheduler::SchedulerActor;
 use crate::store::{Save, StoreActor};
 use crate::tools::ToolsActor;
+use crate::vault::{List, Lock, Look, Status, Stored, VaultActor};
 
 /// Restarts of the rooms themselves; small, because limits multiply down the tree.
 const HOUSE_INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
@@ -75,6 +77,14 @@ pub struct Doors {
     pub verify: Link<Verify>,
     /// The store, for what the faces keep: sessions.
     pub save: Link<Save>,
+    /// The vault: which secrets there are.
+    pub secrets: Link<List>,
+    /// The vault: how it is.
+    pub vault: Link<Status>,
+    /// The vault: seals itself.
+    pub lock: Link<Lock>,
+    /// The vault: where secrets stand in a text.
+    pub look: Link<Look>,
     /// What the house says of itself.
     pub inquire: Inquire,
 }
@@ -82,6 +92,7 @@ pub struct Doors {
 /// The slots of all rooms.
 struct Slots {
     store: Slot<StoreActor>,
+    vault: Slot<VaultActor>,
     household: Slot<HouseholdActor>,
     policy: Slot<PolicyActor>,
     audit: Slot<AuditActor>,
@@ -99,6 +110,7 @@ impl Slots {
         let (size, wires) = (house.limits.mailbox, &ports.wires);
         Self {
             store: Slot::new("store", house.limits.waiting_commits, wires),
+            vault: Slot::new("vault", size, wires),
             household: Slot::new("household", size, wires),
             policy: Slot::new("policy", size, wires),
             audit: Slot::new("audit", size, wires),
@@ -118,7 +130,9 @@ impl Slots {
 pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let slots = Slots::new(ports, house);
     let save = slots.store.link::<Save>();
-    let (rungs, models) = models(ports, house, &slots);
+    let stored = Stored::default();
+    let guard = Guard::new(slots.vault.link(), stored.clone(), &house.limits);
+    let (rungs, models) = models(ports, house, &slots, &guard);
     let providers: Vec<_> = rungs.iter().filter(|rung| !rung.house).map(|rung| rung.name.clone()).collect();
     let inquire = Inquire::new(Arc::clone(&ports.store), house.limits.read_deadline, providers);
     let doors = Doors {
@@ -132,12 +146,17 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         record: slots.audit.link(),
         verify: slots.audit.link(),
         save: save.clone(),
+        secrets: slots.vault.link(),
+        vault: slots.vault.link(),
+        lock: slots.vault.link(),
+        look: slots.vault.link(),
         inquire: inquire.clone(),
     };
     let spec = SupervisorSpec::new("house", Strategy::OneForOne)
         .intensity(HOUSE_INTENSITY.0, HOUSE_INTENSITY.1)
         .backoff(Backoff::default())
         .child(store(ports, house, &slots))
+        .child(vault(ports, house, &slots, stored))
         .child(household(ports, house, &slots))
         .child(ChildSpec::worker(&slots.policy, || async { Ok(PolicyActor::default()) }).probe(PROBE))
         .child(audit(ports, house, &slots))
@@ -156,6 +175,16 @@ fn store(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     ChildSpec::worker(&slots.store, move || StoreActor::open(Arc::clone(&store), Arc::clone(&meter), limits.clone()))
         .start_deadline(STORE_START)
         .probe(PROBE)
+}
+
+fn vault(ports: &Ports, house: &House, slots: &Slots, stored: Stored) -> ChildSpec {
+    let (ports, limits) = (ports.clone(), house.limits.clone());
+    let (save, settle) = (slots.store.link(), slots.store.link());
+    ChildSpec::worker(&slots.vault, move || {
+        let actor = VaultActor::new(&ports, save.clone(), settle.clone(), stored.clone(), limits.clone());
+        async { Ok(actor) }
+    })
+    .probe(PROBE)
 }
 
 fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
@@ -182,7 +211,7 @@ fn memory(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
 }
 
 /// Each provider and the chain over them. The house's own interpreter goes by the name `house`.
-fn models(ports: &Ports, house: &House, slots: &Slots) -> (Vec<Rung>, ChildSpec) {
+fn models(ports: &Ports, house: &House, slots: &Slots, guard: &Guard) -> (Vec<Rung>, ChildSpec) {
     let mut supervisor = SupervisorSpec::new("models", Strategy::OneForOne);
     let mut rungs = Vec::new();
     for (n, model) in ports.models.iter().enumerate() {
@@ -198,10 +227,10 @@ fn models(ports: &Ports, house: &House, slots: &Slots) -> (Vec<Rung>, ChildSpec)
             .probe(PROBE),
         );
     }
-    let (chain, limits) = (rungs.clone(), house.limits.clone());
+    let (chain, guard, limits) = (rungs.clone(), guard.clone(), house.limits.clone());
     let supervisor = supervisor.child(
         ChildSpec::worker(&slots.models, move || {
-            let actor = ModelsActor::new(chain.clone(), &limits);
+            let actor = ModelsActor::new(chain.clone(), guard.clone(), &limits);
             async { Ok(actor) }
         })
         .probe(PROBE),

@@ -24,6 +24,7 @@ pub mod privacy;
 pub mod queues;
 pub mod reminders;
 pub mod restarts;
+pub mod vault;
 pub mod waiting;
 
 /// A client of the house, over all its connections.
@@ -117,6 +118,8 @@ pub trait Checker {
 pub struct Checkers {
     /// I-12; the store double reports to it.
     pub durable: durable::Durable,
+    /// I-1; the vault's double reports to it.
+    pub vault: vault::Vault,
     privacy: privacy::Privacy,
     reminders: reminders::Reminders,
     answers: answers::Answers,
@@ -134,6 +137,7 @@ impl Checkers {
     pub fn new(plan: &Plan) -> Self {
         Self {
             durable: durable::Durable::default(),
+            vault: vault::Vault::new(plan),
             privacy: privacy::Privacy::new(plan),
             reminders: reminders::Reminders::default(),
             answers: answers::Answers::default(),
@@ -146,14 +150,14 @@ impl Checkers {
         }
     }
 
-    fn all(&self) -> [&dyn Checker; 10] {
-        let Self { durable, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
-        [durable, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
+    fn all(&self) -> [&dyn Checker; 11] {
+        let Self { durable, vault, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
+        [durable, vault, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
     }
 
-    fn all_mut(&mut self) -> [&mut dyn Checker; 10] {
-        let Self { durable, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
-        [durable, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
+    fn all_mut(&mut self) -> [&mut dyn Checker; 11] {
+        let Self { durable, vault, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
+        [durable, vault, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
     }
 
     /// Shows an event to everybody.

@@ -5,3 +5,4 @@ pub mod ids;
 pub mod models;
 pub mod store;
 pub mod tools;
+pub mod vault;

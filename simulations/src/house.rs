@@ -15,6 +15,7 @@ use crate::doubles::ids::SimIds;
 use crate::doubles::models::{HouseModel, SimModel};
 use crate::doubles::store::SimStore;
 use crate::doubles::tools::SimTools;
+use crate::doubles::vault::SimVault;
 use crate::faults::wires::SimWires;
 use crate::plants::Plant;
 use crate::seed::Draw;
@@ -31,6 +32,7 @@ pub fn ports(world: &Arc<World>, store: &Arc<SimStore>, life: usize) -> Ports {
         ids: Arc::new(SimIds::new(draw, repeats)),
         models: models(world, life),
         tools: Arc::new(SimTools::new(world, life)),
+        vault: Arc::new(SimVault::new(world, life)),
         meter: Arc::new(NoMeter),
         seed: world.seed.child("house").child(&life.to_string()),
         wires: Wires::intercepted(Arc::new(SimWires::new(world, life))),

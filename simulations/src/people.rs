@@ -174,6 +174,13 @@ impl Person {
 
     /// The words of one message: commands and free text, each with this person's private words.
     fn text(&mut self) -> String {
+        let (world, draw) = (Arc::clone(&self.world), &mut self.draw);
+        if draw.happens(world.plan.vault.said) {
+            let secrets = world.checkers().vault.guarded();
+            if !secrets.is_empty() {
+                return format!("{} is what the note on the fridge says, {}", draw.pick(&secrets), canary(self.n, 0));
+            }
+        }
         let word = canary(self.n, self.draw.number(0, 9_999));
         let old = canary(self.n, self.draw.number(0, 9_999));
         let place = (*self.draw.pick(&["cellar", "garden", "attic", "garage"])).to_owned();

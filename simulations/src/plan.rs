@@ -114,6 +114,25 @@ pub struct ToolMix {
     pub slow: u32,
 }
 
+/// What happens in the vault, and to its process.
+#[derive(Debug, Clone, Default)]
+pub struct VaultMix {
+    /// Secrets that owners enter, change and revoke.
+    pub secrets: u64,
+    /// The longest time between two things that happen in it, milliseconds.
+    pub pause_ms: u64,
+    /// Processes that die, in ten thousandths.
+    pub die: u32,
+    /// Processes that fall silent, in ten thousandths.
+    pub silent: u32,
+    /// The longest time until one does either, milliseconds.
+    pub lives_ms: u64,
+    /// Starts that fail, and as many that take too long, in ten thousandths.
+    pub fail: u32,
+    /// Messages in which somebody says a secret, in ten thousandths.
+    pub said: u32,
+}
+
 /// What happens to the whole house.
 #[derive(Debug, Clone, Default)]
 pub struct HouseMix {
@@ -164,6 +183,8 @@ pub struct Plan {
     /// Faults.
     pub tools: ToolMix,
     /// Faults.
+    pub vault: VaultMix,
+    /// Faults.
     pub house: HouseMix,
     /// People.
     pub people: PeopleMix,
@@ -192,6 +213,7 @@ impl Plan {
             store: if on("store?") { store(&mut Draw::of(&seed, "store")) } else { StoreMix::default() },
             model: model(&mut Draw::of(&seed, "model"), quiet),
             tools: if on("tools?") { tools(&mut Draw::of(&seed, "tools")) } else { ToolMix::default() },
+            vault: vault(&mut Draw::of(&seed, "vault"), quiet),
             house: if quiet { HouseMix::default() } else { house(&mut Draw::of(&seed, "house"), storm) },
             people: people(&mut Draw::of(&seed, "people"), acts, pause_ms),
             plant,
@@ -205,11 +227,11 @@ impl Plan {
 
 impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { wires, store, tools, house, people, limits, .. } = self;
+        let Self { wires, store, tools, vault, house, people, limits, .. } = self;
         write!(
             f,
             "storm {} s, {} people x {} threads x {} devices, {} acts; wires refuse {} delay {} ({} ms) lose {} crash {}; \
-             store fail {} after {} slow {} ({} ms) crash {}{}; tools fail {} hang {} crash {}; kills {} stops {} jumps {}; models {}{}; \
+             store fail {} after {} slow {} ({} ms) crash {}{}; tools fail {} hang {} crash {}; vault {} secrets die {} silent {} fail {} ({} ms) said {}; kills {} stops {} jumps {}; models {}{}; \
              mailbox {} waiting {} live {} history {} replay {}",
             self.storm.as_secs(),
             self.members.len(),
@@ -230,6 +252,12 @@ impl std::fmt::Display for Plan {
             tools.fail,
             tools.hang,
             tools.crash,
+            vault.secrets,
+            vault.die,
+            vault.silent,
+            vault.fail,
+            vault.lives_ms,
+            vault.said,
             house.kills.len(),
             house.stops.len(),
             house.jumps.len(),
@@ -323,6 +351,19 @@ fn store(draw: &mut Draw) -> StoreMix {
 fn tools(draw: &mut Draw) -> ToolMix {
     let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
     ToolMix { fail: some(draw, 3_000), hang: some(draw, 2_000), crash: some(draw, 2_000), slow: some(draw, 3_000) }
+}
+
+/// Some households have no secrets; in some the process dies faster than anybody would believe.
+fn vault(draw: &mut Draw, quiet: bool) -> VaultMix {
+    let secrets = if draw.coin() { draw.number(1, 12) } else { 0 };
+    let pause_ms = draw.number(2_000, 400_000);
+    let said = u32::try_from(draw.number(0, 2_000)).unwrap_or(0);
+    if quiet {
+        return VaultMix { secrets, pause_ms, said, ..VaultMix::default() };
+    }
+    let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
+    let lives_ms = if draw.happens(2_000) { draw.number(10, 1_000) } else { draw.number(1_000, 1_800_000) };
+    VaultMix { secrets, pause_ms, said, lives_ms, die: some(draw, 10_000), silent: some(draw, 4_000), fail: some(draw, 3_000) }
 }
 
 fn model(draw: &mut Draw, quiet: bool) -> ModelMix {

@@ -1,7 +1,7 @@
 //! Defects that are there on purpose, through doubles, wires and clients only: each one must be caught by its checker, or the checkers
 //! prove nothing.
 
-use crate::plan::{Behaviour, HouseMix, ModelMix, Plan, StoreMix, ToolMix, WireMix};
+use crate::plan::{Behaviour, HouseMix, ModelMix, Plan, StoreMix, ToolMix, VaultMix, WireMix};
 use std::time::Duration;
 
 /// A planted defect.
@@ -23,11 +23,13 @@ pub enum Plant {
     LyingTool,
     /// An entry of the journal is altered on its way into the store.
     Tamper,
+    /// The vault finds nothing in any text.
+    BlindGuard,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LoseCommit,
         Self::DoubleHand,
         Self::LoseAnswer,
@@ -36,6 +38,7 @@ impl Plant {
         Self::ForgetClaim,
         Self::LyingTool,
         Self::Tamper,
+        Self::BlindGuard,
     ];
 
     /// The beginning of the name of the invariant that it breaks.
@@ -48,6 +51,7 @@ impl Plant {
             Self::ForgetClaim => "I-11",
             Self::LyingTool => "effects",
             Self::Tamper => "chain",
+            Self::BlindGuard => "I-1 ",
         }
     }
 
@@ -56,6 +60,7 @@ impl Plant {
         plan.wires = WireMix::default();
         plan.store = StoreMix::default();
         plan.tools = ToolMix::default();
+        plan.vault = VaultMix::default();
         plan.house = HouseMix::default();
         plan.model = ModelMix { weights: vec![(Behaviour::Answer, 40), (Behaviour::HouseTools, 20)], models: 1, house_first: true };
         let third = plan.storm / 3;
@@ -67,6 +72,7 @@ impl Plant {
                 plan.house.kills = (1..8).map(|n| plan.storm / 8 * n).collect();
                 plan.wires.crash = 100;
             }
+            Self::BlindGuard => plan.vault = VaultMix { secrets: 3, pause_ms: 20_000, said: 5_000, ..VaultMix::default() },
             Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds | Self::CrossTalk | Self::Tamper => {}
         }
     }

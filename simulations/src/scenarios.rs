@@ -7,6 +7,7 @@ use crate::plants::Plant;
 
 pub mod household;
 pub mod tools;
+pub mod vault;
 
 /// A scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -15,6 +16,8 @@ pub enum Scenario {
     Household,
     /// Many tool calls that fail in every way.
     Tools,
+    /// A vault that dies all the time while its owner enters secrets.
+    Vault,
 }
 
 impl Scenario {
@@ -24,6 +27,7 @@ impl Scenario {
         match self {
             Self::Household => household::plan(number, seed, plant),
             Self::Tools => tools::plan(number, seed, plant),
+            Self::Vault => vault::plan(number, seed, plant),
         }
     }
 }
@@ -33,6 +37,7 @@ impl std::fmt::Display for Scenario {
         f.write_str(match self {
             Self::Household => "household",
             Self::Tools => "tools",
+            Self::Vault => "vault",
         })
     }
 }

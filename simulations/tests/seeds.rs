@@ -23,6 +23,11 @@ fn the_household_holds_its_invariants() {
 }
 
 #[test]
+fn a_vault_that_dies_all_the_time_loses_no_secret_and_tells_none() {
+    check(Scenario::Vault, 0..8);
+}
+
+#[test]
 fn tools_that_fail_in_every_way_have_their_effects_once() {
     check(Scenario::Tools, 0..8);
 }

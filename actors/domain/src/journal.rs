@@ -105,6 +105,12 @@ pub enum FactKind {
     LoggedIn,
     /// A session at the page ended.
     LoggedOut,
+    /// A secret was entered, changed or erased.
+    SecretChanged,
+    /// Secrets were used for requests, or a use was refused.
+    SecretUsed,
+    /// A decoy was touched, or a stored secret tried to leave.
+    SecretAlarm,
 }
 
 /// One thing that happened, before it has its place in the chain.

@@ -85,6 +85,17 @@ pub struct Limits {
     pub replay: usize,
     /// Clients of the local channel.
     pub subscribers: usize,
+    /// Questions to the vault that are under way.
+    pub vault_questions: usize,
+    /// How long the vault's process may take until it can be used.
+    #[serde(with = "humantime_serde")]
+    pub vault_start: Duration,
+    /// Time between two heartbeats of the vault's process, and how long one may be without an answer.
+    #[serde(with = "humantime_serde")]
+    pub vault_beat: Duration,
+    /// How long the vault's process must have been up for its end to be the first one again: started again at once.
+    #[serde(with = "humantime_serde")]
+    pub vault_steady: Duration,
 }
 
 /// Messages of one page of a replay, at most: what the store reads at once.
@@ -107,6 +118,7 @@ impl Limits {
             ("model_calls", self.model_calls),
             ("replay", self.replay),
             ("subscribers", self.subscribers),
+            ("vault_questions", self.vault_questions),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(format!("{name} is 0; the house cannot live without any; leave it out for the usual bound"));
@@ -155,6 +167,10 @@ impl Default for Limits {
             delivery_attempts: 5,
             replay: 200,
             subscribers: 1_024,
+            vault_questions: 256,
+            vault_start: Duration::from_secs(30),
+            vault_beat: Duration::from_secs(5),
+            vault_steady: Duration::from_secs(10),
         }
     }
 }

@@ -87,6 +87,67 @@ pub struct ModelRequest {
     pub cache_key: String,
 }
 
+impl ModelRequest {
+    /// Shows every text that a provider is sent, always in the same order. Pictures are no text, and the tools are not the people's.
+    pub fn each_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+        visit(&mut self.system);
+        visit(&mut self.context);
+        for one in &mut self.history {
+            match one {
+                Utterance::User { parts } => {
+                    for part in parts {
+                        if let Part::Text { text } = part {
+                            visit(text);
+                        }
+                    }
+                }
+                Utterance::Assistant { text, calls } => {
+                    visit(text);
+                    calls.iter_mut().for_each(|call| call.each_text(visit));
+                }
+                Utterance::ToolResult { call, name, content } => [call, name, content].into_iter().for_each(&mut *visit),
+            }
+        }
+        visit(&mut self.member);
+    }
+}
+
+impl ToolCall {
+    fn each_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+        visit(&mut self.id);
+        visit(&mut self.name);
+        match &mut self.arguments {
+            Arguments::Json(value) => each_text_of(value, visit),
+            Arguments::Malformed(text) => visit(text),
+        }
+    }
+}
+
+/// Every text of a JSON value: keys too, and numbers, which become texts when they are changed.
+fn each_text_of(value: &mut Value, visit: &mut dyn FnMut(&mut String)) {
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(number) => {
+            let before = number.to_string();
+            let mut text = before.clone();
+            visit(&mut text);
+            if text != before {
+                *value = Value::String(text);
+            }
+        }
+        Value::String(text) => visit(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| each_text_of(value, visit)),
+        Value::Object(map) => {
+            let visited = std::mem::take(map).into_iter().map(|(mut key, mut value)| {
+                visit(&mut key);
+                each_text_of(&mut value, visit);
+                (key, value)
+            });
+            *map = visited.collect();
+        }
+    }
+}
+
 /// Why a model stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +201,14 @@ pub struct ModelReply {
     pub stop: StopReason,
     /// The configured name of the provider that gave it.
     pub provider: String,
+}
+
+impl ModelReply {
+    /// Shows every text of the reply, always in the same order.
+    pub fn each_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+        visit(&mut self.text);
+        self.calls.iter_mut().for_each(|call| call.each_text(visit));
+    }
 }
 
 /// What can go wrong with one completion.
@@ -205,4 +274,31 @@ pub trait Model: Send + Sync {
     fn name(&self) -> &str;
     /// One attempt at one completion; no retries inside.
     fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_text_of_a_reply_is_shown_and_can_be_changed() {
+        let call = |id: &str, arguments| ToolCall { id: id.to_owned(), name: "send".to_owned(), arguments };
+        let arguments = json!({ "to": ["b1", { "b2": 4711 }], "urgent": true });
+        let mut reply = ModelReply {
+            text: "b0".to_owned(),
+            calls: vec![call("c1", Arguments::Json(arguments)), call("c2", Arguments::Malformed("{b3".to_owned()))],
+            usage: Usage::default(),
+            stop: StopReason::ToolUse,
+            provider: "p".to_owned(),
+        };
+        let mut shown = Vec::new();
+        reply.each_text(&mut |text| shown.push(text.clone()));
+        assert_eq!(shown, ["b0", "c1", "send", "to", "b1", "b2", "4711", "urgent", "c2", "send", "{b3"]);
+        reply.each_text(&mut |text| *text = text.replace('b', "x").replace("4711", "?"));
+        assert_eq!(reply.text, "x0");
+        assert_eq!(reply.calls[0].arguments, Arguments::Json(json!({ "to": ["x1", { "x2": "?" }], "urgent": true })));
+        assert_eq!(reply.calls[1].arguments, Arguments::Malformed("{x3".to_owned()));
+    }
 }

@@ -107,6 +107,7 @@ fn difference(shadow: &Rows, actual: &Rows) -> String {
         .or_else(|| table("memory", &shadow.memories, &actual.memories))
         .or_else(|| table("reminder", &shadow.reminders, &actual.reminders))
         .or_else(|| table("claim", &shadow.claims, &actual.claims))
+        .or_else(|| table("secret", &shadow.secrets, &actual.secrets))
         .or_else(|| table("delivery", &shadow.deliveries, &actual.deliveries))
         .or_else(|| table("conversation", &shadow.conversations, &actual.conversations))
         .or_else(|| table("secret", &shadow.secrets, &actual.secrets))

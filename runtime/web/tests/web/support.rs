@@ -22,6 +22,7 @@ use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelReques
 use hearth_domain::store::Store;
 use hearth_domain::time::{Clock, Mono, Timestamp};
 use hearth_domain::tool::{Invocation, ToolError, ToolOutput, ToolSpec, Tools};
+use hearth_domain::vault::NoVault;
 use hearth_supervisor::root::{Root, RootOptions};
 use hearth_supervisor::wires::Wires;
 use hearth_web::login::LoginLinks;
@@ -158,6 +159,7 @@ impl House {
             ids: Arc::new(Counter(AtomicU64::new(first_id))),
             models: vec![Arc::new(Echo(gate.clone()))],
             tools: Arc::new(NoTools),
+            vault: Arc::new(NoVault),
             meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
             wires: Wires::plain(),
