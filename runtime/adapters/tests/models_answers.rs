@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a failure is the message")]
 
+use std::sync::Arc;
+
 use hearth_adapters::models::config::Kind;
 use hearth_domain::message::Part;
 use hearth_domain::model::{Arguments, Model, StopReason, ToolCall, Usage, Utterance};

@@ -67,7 +67,7 @@ async fn version(link: &Link, server: Option<&Server>) -> Result<u32, StoreError
 pub(super) async fn take_over(link: &Link, held: Option<i64>) -> Result<i64, StoreError> {
     const TAKE: &str = "UPDATE house:main SET epoch += 1 WHERE $held IS NONE OR epoch = $held RETURN AFTER";
     for _ in 0..TRIES {
-        let variables = Object::from_iter([("held".to_owned(), held.map_or(Value::None, Value::from))]);
+        let variables = Object::from_iter([("held".to_owned(), held.map_or(Value::None, |held| Value::Number(held.into())))]);
         match link.ask(TAKE, variables).await {
             Err(Failure::Collision) => tokio::time::sleep(PAUSE).await,
             answer => return epoch(answer?, held),

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use libc::{AT_FDCWD, c_char, c_int, c_uint, mode_t};
 
 use crate::real::real;
-use crate::record::{Gate, Setup, errno, set_errno, setup, text};
+use crate::record::{Gate, errno, set_errno, setup, text};
 use crate::watch;
 use crate::wire::{Frame, Kind};
 
