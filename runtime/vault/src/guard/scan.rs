@@ -27,7 +27,7 @@ const RECENT: usize = 32;
 /// What a chunk gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
-    /// Bytes of the stream before this offset may go on. Never beyond the start of a finding.
+    /// Bytes of the stream before this offset may go on. It never goes down, and never on once there was a finding.
     pub safe: u64,
     /// What was completed in this chunk.
     pub findings: Vec<Finding>,
@@ -86,6 +86,8 @@ pub struct Scanner {
     recent: std::collections::VecDeque<Finding>,
     /// Where the first finding starts.
     stop: u64,
+    /// What was released.
+    gone: u64,
 }
 
 impl std::fmt::Debug for Scanner {
@@ -129,19 +131,26 @@ impl Scanner {
             findings: Vec::new(),
             recent: std::collections::VecDeque::new(),
             stop: u64::MAX,
+            gone: 0,
         }
     }
 
     /// Takes the next bytes of the stream.
     pub fn feed(&mut self, chunk: &[u8]) -> Released {
         let hold = self.advance(chunk);
-        Released { safe: hold.min(self.stop), findings: std::mem::take(&mut self.findings) }
+        self.released(hold)
     }
 
     /// The stream has ended.
     pub fn finish(&mut self) -> Released {
         let hold = self.end();
-        Released { safe: hold.min(self.stop), findings: std::mem::take(&mut self.findings) }
+        self.released(hold)
+    }
+
+    fn released(&mut self, hold: u64) -> Released {
+        // What is gone is gone: a beginning that was too short to wait for.
+        self.gone = self.gone.max(hold.min(self.stop));
+        Released { safe: self.gone, findings: self.take_findings() }
     }
 
     /// Findings since they were last asked for.
