@@ -46,7 +46,7 @@ impl Places {
     }
 
     /// Where the last `count` bytes begin.
-    fn from_last(&self, count: usize) -> u64 {
+    fn last_begins(&self, count: usize) -> u64 {
         BLOCK.checked_sub(count).and_then(|index| self.0.get(index)).copied().unwrap_or(0)
     }
 }
@@ -307,7 +307,7 @@ impl Scanner {
         if begun.is_empty() {
             return;
         }
-        let start = places(self).from_last(BLOCK);
+        let start = places(self).last_begins(BLOCK);
         if after.saturating_sub(start) > SPAN_MAX {
             return;
         }
@@ -394,11 +394,11 @@ impl Scanner {
     /// Where the longest suffix begins that is the beginning of a pattern, and its length: the end, when it is too short to be held.
     fn beginning(&self, window: u64, places: &Places) -> (u64, usize) {
         let found = (1..BLOCK).rev().find(|&len| {
-            let fresh = self.at.saturating_sub(places.from_last(len)) < SPAN_MAX;
+            let fresh = self.at.saturating_sub(places.last_begins(len)) < SPAN_MAX;
             fresh && self.tables.prints.begins_with(window, len)
         });
         match found {
-            Some(len) if len >= self.hold_from => (places.from_last(len), len),
+            Some(len) if len >= self.hold_from => (places.last_begins(len), len),
             other => (self.at, other.unwrap_or(0)),
         }
     }
