@@ -122,7 +122,16 @@ pub fn sightings(text: &[u8]) -> Vec<Sighting> {
             Shape::PrivateKey => private_key(text, start),
             Shape::Jwt => web_token(text, start),
             Shape::TelegramBot => bot_token(text, start, after, rule),
-            _ => plain(text, start, after, rule),
+            Shape::AwsAccessKey
+            | Shape::GitHub
+            | Shape::GitLab
+            | Shape::Slack
+            | Shape::Anthropic
+            | Shape::OpenAi
+            | Shape::Google
+            | Shape::Stripe
+            | Shape::HuggingFace
+            | Shape::Npm => plain(text, start, after, rule),
         };
         found.extend(range.map(|(start, end)| Sighting { shape: rule.shape, start, end }));
     }

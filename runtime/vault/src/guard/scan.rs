@@ -27,7 +27,7 @@ const RECENT: usize = 32;
 /// What a chunk gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
-    /// Bytes of the stream before this offset may go on. Never beyond the start of a finding.
+    /// Bytes of the stream before this offset may go on. It never goes down, and never on once there was a finding.
     pub safe: u64,
     /// What was completed in this chunk.
     pub findings: Vec<Finding>,
@@ -46,7 +46,7 @@ impl Places {
     }
 
     /// Where the last `count` bytes begin.
-    fn from_last(&self, count: usize) -> u64 {
+    fn last_begins(&self, count: usize) -> u64 {
         BLOCK.checked_sub(count).and_then(|index| self.0.get(index)).copied().unwrap_or(0)
     }
 }
@@ -86,6 +86,8 @@ pub struct Scanner {
     recent: std::collections::VecDeque<Finding>,
     /// Where the first finding starts.
     stop: u64,
+    /// What was released.
+    gone: u64,
 }
 
 impl std::fmt::Debug for Scanner {
@@ -129,19 +131,26 @@ impl Scanner {
             findings: Vec::new(),
             recent: std::collections::VecDeque::new(),
             stop: u64::MAX,
+            gone: 0,
         }
     }
 
     /// Takes the next bytes of the stream.
     pub fn feed(&mut self, chunk: &[u8]) -> Released {
         let hold = self.advance(chunk);
-        Released { safe: hold.min(self.stop), findings: std::mem::take(&mut self.findings) }
+        self.released(hold)
     }
 
     /// The stream has ended.
     pub fn finish(&mut self) -> Released {
         let hold = self.end();
-        Released { safe: hold.min(self.stop), findings: std::mem::take(&mut self.findings) }
+        self.released(hold)
+    }
+
+    fn released(&mut self, hold: u64) -> Released {
+        // What is gone is gone: a beginning that was too short to wait for.
+        self.gone = self.gone.max(hold.min(self.stop));
+        Released { safe: self.gone, findings: self.take_findings() }
     }
 
     /// Findings since they were last asked for.
@@ -298,7 +307,7 @@ impl Scanner {
         if begun.is_empty() {
             return;
         }
-        let start = places(self).from_last(BLOCK);
+        let start = places(self).last_begins(BLOCK);
         if after.saturating_sub(start) > SPAN_MAX {
             return;
         }
@@ -385,11 +394,11 @@ impl Scanner {
     /// Where the longest suffix begins that is the beginning of a pattern, and its length: the end, when it is too short to be held.
     fn beginning(&self, window: u64, places: &Places) -> (u64, usize) {
         let found = (1..BLOCK).rev().find(|&len| {
-            let fresh = self.at.saturating_sub(places.from_last(len)) < SPAN_MAX;
+            let fresh = self.at.saturating_sub(places.last_begins(len)) < SPAN_MAX;
             fresh && self.tables.prints.begins_with(window, len)
         });
         match found {
-            Some(len) if len >= self.hold_from => (places.from_last(len), len),
+            Some(len) if len >= self.hold_from => (places.last_begins(len), len),
             other => (self.at, other.unwrap_or(0)),
         }
     }
