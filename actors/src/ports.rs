@@ -29,6 +29,8 @@ pub struct Ports {
     pub tools: Arc<dyn Tools>,
     /// Makes the processes of the vault.
     pub vault: Arc<dyn VaultProcess>,
+    /// Makes the processes of the way out that has no keys.
+    pub egress: Arc<dyn VaultProcess>,
     /// Counts what the house does.
     pub meter: Arc<dyn Meter>,
     /// The root of all chance.

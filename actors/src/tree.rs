@@ -3,7 +3,7 @@
 //! ```text
 //! house (one_for_one, small intensity)
 //! ├─ store          ├─ audit         ├─ models (sup)         ├─ outbox
-//! ├─ vault          ├─ memory        │  ├─ chain             ├─ conversations (sup)
+//! ├─ vault, egress  ├─ memory        │  ├─ chain             ├─ conversations (sup)
 //! ├─ household      ├─ tools (sup)   │  └─ one per provider  │  ├─ directory
 //! ├─ policy         │  └─ toolbox    └─ scheduler            │  └─ one per live conversation
 //! └─ channels (sup) ── local
@@ -81,6 +81,8 @@ pub struct Doors {
     pub secrets: Link<List>,
     /// The vault: how it is.
     pub vault: Link<Status>,
+    /// The way out without keys: how it is.
+    pub egress: Link<Status>,
     /// The vault: seals itself.
     pub lock: Link<Lock>,
     /// The vault: where secrets stand in a text.
@@ -93,6 +95,7 @@ pub struct Doors {
 struct Slots {
     store: Slot<StoreActor>,
     vault: Slot<VaultActor>,
+    egress: Slot<VaultActor>,
     household: Slot<HouseholdActor>,
     policy: Slot<PolicyActor>,
     audit: Slot<AuditActor>,
@@ -111,6 +114,7 @@ impl Slots {
         Self {
             store: Slot::new("store", house.limits.waiting_commits, wires),
             vault: Slot::new("vault", size, wires),
+            egress: Slot::new("egress", size, wires),
             household: Slot::new("household", size, wires),
             policy: Slot::new("policy", size, wires),
             audit: Slot::new("audit", size, wires),
@@ -148,6 +152,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         save: save.clone(),
         secrets: slots.vault.link(),
         vault: slots.vault.link(),
+        egress: slots.egress.link(),
         lock: slots.vault.link(),
         look: slots.vault.link(),
         inquire: inquire.clone(),
@@ -157,6 +162,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         .backoff(Backoff::default())
         .child(store(ports, house, &slots))
         .child(vault(ports, house, &slots, stored))
+        .child(egress(ports, house, &slots))
         .child(household(ports, house, &slots))
         .child(ChildSpec::worker(&slots.policy, || async { Ok(PolicyActor::default()) }).probe(PROBE))
         .child(audit(ports, house, &slots))
@@ -182,6 +188,16 @@ fn vault(ports: &Ports, house: &House, slots: &Slots, stored: Stored) -> ChildSp
     let (save, settle) = (slots.store.link(), slots.store.link());
     ChildSpec::worker(&slots.vault, move || {
         let actor = VaultActor::new(&ports, save.clone(), settle.clone(), stored.clone(), limits.clone());
+        async { Ok(actor) }
+    })
+    .probe(PROBE)
+}
+
+fn egress(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (ports, limits) = (ports.clone(), house.limits.clone());
+    let (save, settle) = (slots.store.link(), slots.store.link());
+    ChildSpec::worker(&slots.egress, move || {
+        let actor = VaultActor::egress(&ports, save.clone(), settle.clone(), limits.clone());
         async { Ok(actor) }
     })
     .probe(PROBE)

@@ -139,6 +139,15 @@ impl Stored {
     }
 }
 
+/// Whether a process has anything to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    /// The household's secrets: the vault.
+    Secrets,
+    /// Nothing worth stealing: the way out for requests without credentials.
+    Nothing,
+}
+
 /// Who waits for an answer of the process.
 enum Asker {
     Look(oneshot::Sender<Vec<Span>>),
@@ -157,6 +166,7 @@ struct Change {
 
 /// The vault actor.
 pub struct VaultActor {
+    keeps: Keeps,
     process: Arc<dyn VaultProcess>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -192,12 +202,31 @@ impl VaultActor {
     /// A vault without a process; it starts one by itself.
     #[must_use]
     pub fn new(ports: &Ports, save: Link<Save>, settle: Link<Settle>, stored: Stored, limits: Limits) -> Self {
-        let (process, store, clock) = (Arc::clone(&ports.vault), Arc::clone(&ports.store), Arc::clone(&ports.clock));
+        Self::over(Keeps::Secrets, Arc::clone(&ports.vault), ports, save, settle, stored, limits)
+    }
+
+    /// The same for the process without keys: the way out for requests that carry no credential.
+    #[must_use]
+    pub fn egress(ports: &Ports, save: Link<Save>, settle: Link<Settle>, limits: Limits) -> Self {
+        Self::over(Keeps::Nothing, Arc::clone(&ports.egress), ports, save, settle, Stored::default(), limits)
+    }
+
+    fn over(
+        keeps: Keeps,
+        process: Arc<dyn VaultProcess>,
+        ports: &Ports,
+        save: Link<Save>,
+        settle: Link<Settle>,
+        stored: Stored,
+        limits: Limits,
+    ) -> Self {
+        let (store, clock) = (Arc::clone(&ports.store), Arc::clone(&ports.clock));
         let life = Life::new(clock.mono(), &limits);
         let since = clock.wall();
         let report =
             VaultReport { state: None, since, restarts: 0, secrets: None, trouble: None, findings: Vec::new(), confined: Vec::new() };
         Self {
+            keeps,
             process,
             store,
             clock,
@@ -265,6 +294,10 @@ impl VaultActor {
 
     /// Reads what is stored, then makes a process.
     fn raise(&mut self, ctx: &mut Context<Self>) {
+        if self.keeps == Keeps::Nothing {
+            self.stored.set(0);
+            return self.make(Vec::new(), ctx);
+        }
         let (store, settle, limits) = (Arc::clone(&self.store), self.settle.clone(), self.limits.clone());
         let read = async move { read(&store, &settle, &limits).await };
         ctx.spawn(read.into_actor(self).map(|records, this, ctx| match records {
@@ -366,7 +399,7 @@ impl VaultActor {
     // === changes ===
 
     fn change(&mut self, change: Change, ctx: &mut Context<Self>) {
-        if self.changes.len() >= WRITES_MAX {
+        if self.changes.len() >= WRITES_MAX || self.keeps == Keeps::Nothing {
             self.say(Ask::Written { ticket: change.ticket, ok: false });
             return;
         }

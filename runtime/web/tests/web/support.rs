@@ -160,6 +160,7 @@ impl House {
             models: vec![Arc::new(Echo(gate.clone()))],
             tools: Arc::new(NoTools),
             vault: Arc::new(NoVault),
+            egress: Arc::new(NoVault),
             meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
             wires: Wires::plain(),
