@@ -1,5 +1,7 @@
 //! The key folder on a real disk: what is created how, what is refused, what a crash leaves.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is the message")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};

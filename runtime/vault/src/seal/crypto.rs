@@ -2,11 +2,11 @@
 //!
 //! | function | what | source |
 //! |---|---|---|
-//! | [`seal_in_place`], [`open_in_place`] | XChaCha20-Poly1305 | draft-irtf-cfrg-xchacha-03, over RFC 8439 |
-//! | [`derive`] | HKDF-SHA256, 32 bytes | RFC 5869 |
-//! | [`argon2id`] | Argon2id version 0x13, 32 bytes | RFC 9106 |
+//! | `seal_in_place`, `open_in_place` | XChaCha20-Poly1305 | draft-irtf-cfrg-xchacha-03, over RFC 8439 |
+//! | `derive` | HKDF-SHA256, 32 bytes | RFC 5869 |
+//! | `argon2id` | Argon2id version 0x13, 32 bytes | RFC 9106 |
 //!
-//! Keys live in [`Key`], which zeroes itself. The cipher zeroes its own copy of the key, Argon2 its memory; the working state of
+//! Keys live in `Key`, which zeroes itself. The cipher zeroes its own copy of the key, Argon2 its memory; the working state of
 //! SHA-256 within HKDF stays on the stack until it is written over, which the crates that we use do not prevent.
 
 use chacha20poly1305::aead::{AeadInPlace as _, KeyInit as _};

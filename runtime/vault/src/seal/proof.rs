@@ -290,17 +290,20 @@ pub fn calibrate(clock: &dyn Clock, target: Duration) -> Result<Calibrated, Stre
 
 fn calibrate_with(target: Duration, mut measure: impl FnMut(Cost) -> Result<Duration, StretchError>) -> Result<Calibrated, StretchError> {
     let mut cost = Cost { memory_kib: MEMORY_KIB, passes: PASSES_MIN, lanes: 1 };
-    let mut took = measure(cost)?;
-    while took > target && cost.memory_kib > MEMORY_MIN_KIB {
+    let mut least = measure(cost)?;
+    while least > target && cost.memory_kib > MEMORY_MIN_KIB {
         cost.memory_kib = (cost.memory_kib / 2).max(MEMORY_MIN_KIB);
-        took = measure(cost)?;
+        least = measure(cost)?;
     }
-    let fits = target.as_micros().saturating_mul(u128::from(PASSES_MIN)) / took.as_micros().max(1);
-    cost.passes = u32::try_from(fits).unwrap_or(PASSES_MAX).clamp(PASSES_MIN, PASSES_MAX);
-    if cost.passes > PASSES_MIN {
-        took = measure(cost)?;
+    let fit = |rest: Duration, pass: Duration| u32::try_from(rest.as_nanos() / pass.as_nanos().max(1)).unwrap_or(PASSES_MAX);
+    cost.passes = fit(target, least / PASSES_MIN).clamp(PASSES_MIN, PASSES_MAX);
+    if cost.passes == PASSES_MIN {
+        return Ok(Calibrated { cost, took: least });
     }
-    Ok(Calibrated { cost, took })
+    // The first passes also pay for the memory itself; what one more costs is seen from two measurements.
+    let pass = measure(cost)?.saturating_sub(least) / cost.passes.saturating_sub(PASSES_MIN);
+    cost.passes = PASSES_MIN.saturating_add(fit(target.saturating_sub(least), pass)).clamp(PASSES_MIN, PASSES_MAX);
+    Ok(Calibrated { cost, took: measure(cost)? })
 }
 
 #[cfg(test)]
@@ -322,6 +325,12 @@ mod tests {
         let slowest = machine(Duration::from_secs(1));
         assert_eq!(slowest.cost, Cost::FLOOR);
         assert_eq!(machine(Duration::from_nanos(1)).cost.passes, PASSES_MAX);
+    }
+
+    #[test]
+    fn calibration_sees_through_what_the_memory_costs_once() {
+        let machine = |cost: Cost| Ok(Duration::from_millis(60) + Duration::from_millis(40) * cost.passes);
+        assert_eq!(calibrate_with(TARGET, machine).unwrap().cost.passes, 11);
     }
 
     #[test]
