@@ -90,8 +90,14 @@ async fn a_placeholder_arrives_as_the_value_wherever_it_may_stand() {
         (world.get("/a").header("authorization", basic), BASE64.encode(format!("me:{VALUE}"))),
         (world.get(&format!("/bot{PLACE}/send")), format!("GET /bot{VALUE}/send")),
         (world.get(&format!("/a?key={PLACE}&b=1")), format!("GET /a?key={VALUE}&b=1")),
-        (world.post("/a").header("content-type", "application/json").body(format!("{{\"token\":\"{PLACE}\"}}")), format!("{{\"token\":\"{VALUE}\"}}")),
-        (world.post("/a").header("content-type", "application/x-www-form-urlencoded").body(format!("k={PLACE}&x=y")), format!("k={VALUE}&x=y")),
+        (
+            world.post("/a").header("content-type", "application/json").body(format!("{{\"token\":\"{PLACE}\"}}")),
+            format!("{{\"token\":\"{VALUE}\"}}"),
+        ),
+        (
+            world.post("/a").header("content-type", "application/x-www-form-urlencoded").body(format!("k={PLACE}&x=y")),
+            format!("k={VALUE}&x=y"),
+        ),
     ];
     for (request, wanted) in requests {
         let answer = request.send().await.unwrap();
@@ -109,7 +115,9 @@ async fn a_placeholder_arrives_as_the_value_wherever_it_may_stand() {
 async fn what_a_policy_does_not_allow_never_reaches_the_server() {
     let world = World::new(header_only).await;
     let (other, untouched) = silent().await;
-    let elsewhere = |authority: String| world.door.client().get(format!("http://{authority}/v1/a")).header("hearth-as", "provider/p").bearer_auth(PLACE);
+    let elsewhere = |authority: String| {
+        world.door.client().get(format!("http://{authority}/v1/a")).header("hearth-as", "provider/p").bearer_auth(PLACE)
+    };
     let nobody = world.door.client().get(world.url("/v1/a")).bearer_auth(PLACE);
     let json = || world.post("/v1/a").bearer_auth(PLACE).header("content-type", "application/json");
     let cases = [
@@ -236,7 +244,8 @@ async fn the_last_use_of_a_window_is_given_once() {
     let rate = Some(Rate { uses: 3, window_s: 60 });
     vault.add("key", VALUE, hearth_domain::secret::SecretPolicy { rate, ..policy("key", &everywhere(server.port())) });
     let door = vault.serve();
-    let ask = || door.client().get(format!("http://127.0.0.1:{}/", server.port())).header("hearth-as", "provider/p").bearer_auth(PLACE).send();
+    let ask =
+        || door.client().get(format!("http://127.0.0.1:{}/", server.port())).header("hearth-as", "provider/p").bearer_auth(PLACE).send();
     let all = futures_util::future::join_all((0..10).map(|_| ask())).await;
     let (through, refused): (Vec<_>, Vec<_>) = all.into_iter().map(Result::unwrap).partition(|answer| answer.status() == 200);
     assert_eq!(through.len(), 3);
@@ -274,7 +283,9 @@ async fn a_redirect_is_decided_anew_and_takes_no_credential_elsewhere() {
     let ask = |path: &str| world.get(path).bearer_auth(PLACE).header("hearth-redirects", "follow").send();
     assert_eq!(ask("/v1/same").await.unwrap().text().await.unwrap(), "arrived");
     assert!(world.last().starts_with("GET /v1/there") && world.last().contains(VALUE));
-    for (path, code) in [("/v1/up", "path"), ("/v1/meta", "target_address"), ("/v1/file", "redirect_scheme"), ("/v1/away", "target_address")] {
+    for (path, code) in
+        [("/v1/up", "path"), ("/v1/meta", "target_address"), ("/v1/file", "redirect_scheme"), ("/v1/away", "target_address")]
+    {
         assert_eq!(told(&ask(path).await.unwrap()).1, code, "{path}");
     }
     // The client may go there by the way out without keys.

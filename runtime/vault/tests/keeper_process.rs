@@ -8,7 +8,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::exit,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::wildcard_enum_match_arm,
@@ -288,13 +287,13 @@ fn kills() {
         let (mut line, ..) = house.vault().await;
         assert!(matches!(house.ask(&mut line, new_secret("key", "sk-value-000-Hd02nPzx71", port)).await, AdminAnswer::Done));
         // What counts afterwards is what the house has, or what it had before: a value that was announced as done is never lost.
-        let mut done = 0;
+        let (mut done, mut told) = (0, 0);
         for round in 1..=30_u32 {
             let socket = house.admin();
             let value = format!("sk-value-{round:03}-Hd02nPzx71");
             let ask = AdminAsk::Rotate { name: name("key"), value: Hidden::new(value.into_bytes()) };
             let asking = tokio::task::spawn_blocking(move || admin::ask(&socket, &ask));
-            let requests = futures_util::future::join_all((0..4).map(|_| get(&house, port, "key").send()));
+            let requests: Vec<_> = (0..4).map(|_| tokio::spawn(get(&house, port, "key").send())).collect();
             let killed = async {
                 tokio::time::sleep(Duration::from_micros(u64::from(round) * 797 % 12_000)).await;
                 line.process.kill().unwrap();
@@ -308,16 +307,18 @@ fn kills() {
                     }
                 }
             };
-            let (answer, requests, (), ()) = futures_util::join!(asking, requests, killed, hearing);
+            let (answer, (), ()) = futures_util::join!(asking, killed, hearing);
             line.process.wait().await.unwrap();
             if matches!(answer, Ok(Ok(AdminAnswer::Done))) {
                 done = round;
-            }
-            for request in requests.into_iter().flatten() {
-                assert!([200, 502, 503].contains(&request.status().as_u16()), "{}", request.status());
+                told += 1;
             }
             let (fresh, state, findings, _) = house.vault().await;
             line = fresh;
+            // Those that were not taken in yet waited in the socket's queue; the others broke off.
+            for request in house.meanwhile(&mut line, futures_util::future::join_all(requests)).await {
+                assert!(request.unwrap().map_or(true, |answer| answer.status() == 200));
+            }
             assert!(state == VaultState::Open && findings.iter().all(|finding| finding.contains("https")), "{round}: {findings:?}");
             let asked = get(&house, port, "key").send();
             assert_eq!(house.meanwhile(&mut line, asked).await.unwrap().status(), 200, "{round}");
@@ -326,6 +327,7 @@ fn kills() {
             let now: u32 = head[at..at + 3].parse().unwrap();
             assert!(now >= done && now <= round, "{round}: {now} after {done}");
         }
+        println!("of 30 changes {told} were told as done before the kill");
     });
 }
 
