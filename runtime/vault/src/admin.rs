@@ -288,7 +288,9 @@ pub fn ask(socket: &Path, ask: &AdminAsk) -> Result<AdminAnswer, AdminError> {
     match frame::read(&mut stream, &mut Assembler::new(MESSAGE_BYTES)) {
         Ok(Some(Frame::Message(answer))) => Ok(answer),
         Ok(Some(Frame::Life(_)) | None) => Err(AdminError::NoAnswer),
-        Err(ReadError::Io(error)) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Err(AdminError::NoAnswer),
+        Err(ReadError::Io(error)) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Err(AdminError::NoAnswer)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `change` | adding, rotating, allowing, revoking: each in two phases |
 //! | `owner` | the owner's proof |
-//! | [`gate`], `body` | the vault's answers to the broker |
+//! | [`gate`], `grant`, `body`, `signing` | the vault's answers to the broker |
 //! | [`keyless`] | those of the process without keys |
 //! | [`watch`], [`events`] | leaks and uses |
 //!
@@ -46,8 +46,10 @@ mod body;
 pub mod change;
 pub mod events;
 pub mod gate;
+mod grant;
 pub mod keyless;
 mod owner;
+mod signing;
 pub mod watch;
 
 use change::Pending;

@@ -12,6 +12,7 @@ use zeroize::Zeroize as _;
 use super::Keeper;
 use super::gate::{Asker, No};
 use crate::egress::ports::{Refused, Rewrite, Rewriter, Why};
+use crate::policy::decide::Refusal;
 use crate::policy::placeholder::{BodyKind, Piece, PlaceholderError, Substituter, Values};
 use crate::policy::target::Target;
 
@@ -24,6 +25,8 @@ pub(super) struct BodyUse {
     pub(super) asked: Asker,
     pub(super) target: Target,
     pub(super) kind: BodyKind,
+    /// Bytes of the head, and of the body as far as they were declared.
+    pub(super) bytes: (u64, u64),
     pub(super) place: String,
 }
 
@@ -32,9 +35,10 @@ pub(super) struct BodyRewriter(pub(super) Arc<BodyUse>);
 
 impl Rewriter for BodyRewriter {
     fn start(&self) -> Box<dyn Rewrite> {
-        let refused = Arc::new(Mutex::new(None));
-        let lazy = Lazy { body: Arc::clone(&self.0), first: OnceCell::new(), refused: Arc::clone(&refused) };
-        Box::new(BodyRewrite { body: Arc::clone(&self.0), refused, substituter: Substituter::new(self.0.kind, lazy) })
+        let found = Arc::new(Mutex::new(FoundOut { refused: None, bytes_max: u64::MAX }));
+        let lazy = Lazy { body: Arc::clone(&self.0), first: OnceCell::new(), found: Arc::clone(&found) };
+        let substituter = Substituter::new(self.0.kind, lazy);
+        Box::new(BodyRewrite { body: Arc::clone(&self.0), found, seen: self.0.bytes.0, substituter })
     }
 }
 
@@ -45,22 +49,39 @@ struct Node {
     next: OnceCell<Box<Node>>,
 }
 
+/// What came out while values were looked for.
+struct FoundOut {
+    refused: Option<Refused>,
+    /// Most bytes of this request, by the policies of the secrets in its body.
+    bytes_max: u64,
+}
+
 struct Lazy {
     body: Arc<BodyUse>,
     first: OnceCell<Box<Node>>,
-    refused: Arc<Mutex<Option<Refused>>>,
+    found: Arc<Mutex<FoundOut>>,
 }
 
 impl Lazy {
     fn open(&self, name: &SecretName, known: usize) -> Option<SecretSlice<u8>> {
         let body = &*self.body;
         let opened = if known < SECRETS_MAX {
-            body.keeper.for_body(name, &body.asked, &body.target)
+            body.keeper.for_body(name, &body.asked, &body.target, body.bytes.0.saturating_add(body.bytes.1))
         } else {
             Err(No::new(Why::Denied, "too_many", format!("a body mentions more than {SECRETS_MAX} secrets")))
         };
         body.keeper.tell(Some(&body.asked), vec![name.clone()], body.place.clone(), opened.as_ref().map(drop));
-        opened.map_err(|no| *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(no.refused)).ok()
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        match opened {
+            Ok((value, bytes_max)) => {
+                found.bytes_max = found.bytes_max.min(bytes_max);
+                Some(value)
+            }
+            Err(no) => {
+                found.refused = Some(no.refused);
+                None
+            }
+        }
     }
 }
 
@@ -80,13 +101,18 @@ impl Values for Lazy {
 
 struct BodyRewrite {
     body: Arc<BodyUse>,
-    refused: Arc<Mutex<Option<Refused>>>,
+    found: Arc<Mutex<FoundOut>>,
+    /// Bytes of the request so far.
+    seen: u64,
     substituter: Substituter<Lazy>,
 }
 
 impl BodyRewrite {
     fn put(&self, pieces: Result<Vec<Piece>, PlaceholderError>, out: &mut Vec<u8>) -> Result<(), Refused> {
         let pieces = pieces.map_err(|error| self.refusal(error))?;
+        if self.seen > self.found.lock().unwrap_or_else(PoisonError::into_inner).bytes_max {
+            return Err(No::from(Refusal::Bytes).refused);
+        }
         let pieces: Vec<Bytes> = pieces.into_iter().map(Piece::into_bytes).collect();
         make_room(out, pieces.iter().map(Bytes::len).sum());
         pieces.iter().for_each(|piece| out.extend_from_slice(piece));
@@ -94,7 +120,7 @@ impl BodyRewrite {
     }
 
     fn refusal(&self, error: PlaceholderError) -> Refused {
-        if let Some(refused) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(refused) = self.found.lock().unwrap_or_else(PoisonError::into_inner).refused.take() {
             return refused;
         }
         let no = No::from(error);
@@ -105,6 +131,7 @@ impl BodyRewrite {
 
 impl Rewrite for BodyRewrite {
     fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+        self.seen = self.seen.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         let pieces = self.substituter.feed(Bytes::copy_from_slice(piece));
         self.put(pieces, out)
     }

@@ -200,7 +200,13 @@ impl Keeper {
     /// # Errors
     ///
     /// When the name is taken, or value or policy are not sound.
-    pub fn begin_add(&self, name: &SecretName, owner: MemberId, policy: SecretPolicy, value: &SecretSlice<u8>) -> Result<Begun, ChangeError> {
+    pub fn begin_add(
+        &self,
+        name: &SecretName,
+        owner: MemberId,
+        policy: SecretPolicy,
+        value: &SecretSlice<u8>,
+    ) -> Result<Begun, ChangeError> {
         let mut core = self.core();
         core.ready()?;
         let adding = |pending: &Pending| matches!(&pending.step, Step::Put { record, .. } if record.name == *name);

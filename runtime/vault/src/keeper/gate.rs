@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_domain::household::MemberId;
-use hearth_domain::secret::{Principal, Scheme, SecretName, SecretPolicy, Slot, TargetRule};
+use hearth_domain::secret::{Principal, Scheme, SecretName, Slot, TargetRule};
 use hearth_domain::vault::{Used, VaultState};
 use http::header::{self, HeaderName};
 use http::uri::PathAndQuery;
@@ -27,18 +27,19 @@ use http::{HeaderMap, StatusCode};
 use secrecy::SecretSlice;
 use zeroize::Zeroizing;
 
+use super::Keeper;
 use super::body::{BodyRewriter, BodyUse};
-use super::{Core, Keeper, Standing};
+use super::signing::Signing;
 use crate::egress::limits::Bounds;
-use crate::egress::ports::{self, Asked, Gate, Head, Hop, Pass, Refused, Sign, Why, Written};
-use crate::policy::decide::{Asking, Refusal, decide, scheme_for};
-use crate::policy::placeholder::{self, BodyKind, Mentions, PlaceholderError};
+use crate::egress::ports::{self, Gate, Head, Hop, Pass, Refused, Sign, Why, Written};
+use crate::policy::decide::Refusal;
+use crate::policy::placeholder::{self, BodyKind, PlaceholderError};
 use crate::policy::redirect::{self, RedirectError};
-use crate::policy::target::{Target, TargetError, default_port, scheme_text};
-use crate::sign::{self, Moment, SIGN_HEADER, SignError, SignOrder, ToSign};
+use crate::policy::target::{Target, TargetError, scheme_text};
+use crate::sign::{SIGN_HEADER, SignError, SignOrder};
 
 /// Headers that are credentials by their name: what stands in them comes from the vault or not at all.
-const CREDENTIALS: [&str; 14] = [
+const CREDENTIALS: [&str; 13] = [
     "authorization",
     "cookie",
     "proxy-authorization",
@@ -49,15 +50,12 @@ const CREDENTIALS: [&str; 14] = [
     "x-auth-token",
     "x-access-token",
     "x-auth-key",
-    "x-csrf-token",
     "private-token",
     "x-amz-security-token",
     "x-vault-token",
 ];
 /// Bytes of an opaque body up to which it is looked through for placeholders, which have no place there. A larger one goes out as it is.
 const OPAQUE_LOOKED_AT: u64 = 1 << 20;
-/// Bytes of a nonce of a signature.
-const NONCE: usize = 16;
 
 /// The gate of this keeper.
 #[derive(Debug, Clone)]
@@ -70,13 +68,6 @@ pub struct KeeperGate {
 pub(super) struct Asker {
     pub(super) who: Principal,
     pub(super) member: Option<MemberId>,
-}
-
-/// What a request may have.
-struct Granted {
-    values: BTreeMap<SecretName, SecretSlice<u8>>,
-    rule: TargetRule,
-    bytes_out_max: u64,
 }
 
 /// A refusal and what is told about it.
@@ -96,7 +87,18 @@ impl From<Refusal> for No {
         let why = match refusal {
             Refusal::Rate => Why::TooOften,
             Refusal::Bytes => Why::TooLarge,
-            _ => Why::Denied,
+            Refusal::Canary
+            | Refusal::User
+            | Refusal::Member
+            | Refusal::Expired
+            | Refusal::NoTarget
+            | Refusal::Host
+            | Refusal::Port
+            | Refusal::Scheme
+            | Refusal::Method
+            | Refusal::Path
+            | Refusal::Slot
+            | Refusal::NotPublic(_) => Why::Denied,
         };
         let refused = Refused { why, code: refusal.code(), sentence: refusal.to_string() };
         Self { refused, alarm: refusal == Refusal::Canary }
@@ -128,11 +130,11 @@ impl From<SignError> for No {
     }
 }
 
-fn unknown() -> No {
+pub(super) fn unknown() -> No {
     No::new(Why::Denied, "unknown", "the request mentions a secret that is not there; enter it with `hearth secret add`")
 }
 
-fn sealed(state: VaultState) -> No {
+pub(super) fn sealed(state: VaultState) -> No {
     let sentence = match state {
         VaultState::Broken => "the vault's key is missing or wrong; see `hearth doctor`",
         VaultState::Open | VaultState::Sealed => "the vault is sealed; its owner opens it with `hearth secret unseal`",
@@ -176,15 +178,14 @@ impl KeeperGate {
         drop(core);
         let written = fill(head, &target, &headers, &granted.values)?;
         let bounds = Bounds { request_bytes: self.bounds.request_bytes.min(granted.bytes_out_max.saturating_sub(bytes)), ..self.bounds };
-        let rewriter = self.rewriter(head, body_len, &headers, asked, &target);
+        let rewriter = self.rewriter((head, body_len), &headers, asked, &target);
         let sign = order.map(|order| Arc::new(Signing { keeper: self.keeper.clone(), order }) as Arc<dyn Sign>);
         Ok(pass_of(&target, written, rewriter, sign, &granted.rule, bounds))
     }
 
     fn rewriter(
         &self,
-        head: &Head,
-        body_len: Option<u64>,
+        (head, body_len): (&Head, Option<u64>),
         headers: &HeaderMap,
         asked: Asker,
         target: &Target,
@@ -195,11 +196,13 @@ impl KeeperGate {
         if kind == BodyKind::Opaque && large {
             return None;
         }
-        let body = BodyUse { keeper: self.keeper.clone(), asked, target: target.clone(), kind, place: place(head, Some(target)) };
+        let bytes = (head_bytes(head), body_len.unwrap_or(0));
+        let place = place(head, Some(target));
+        let body = BodyUse { keeper: self.keeper.clone(), asked, target: target.clone(), kind, bytes, place };
         Some(Arc::new(BodyRewriter(Arc::new(body))))
     }
 
-    fn onward(&self, pass: &Pass, head: &Head, status: u16, location: &str, count: u32) -> Result<Option<Hop>, No> {
+    fn onward(&self, pass: &Pass, head: &Head, (status, location, count): (u16, &str, u32), read: &mut Read) -> Result<Option<Hop>, No> {
         let asked = asked(head)?;
         let (headers, order) = without_order(&head.headers)?;
         let from = came_from(pass, head, count)?;
@@ -209,6 +212,10 @@ impl KeeperGate {
         let mut mentions = placeholder::names(&bare(&target), &headers)?;
         for name in order.iter().flat_map(SignOrder::secrets) {
             mentions.entry(name.clone()).or_default().insert(Slot::Signature);
+        }
+        if hop.same_origin {
+            read.asked = Some(Asker { who: asked.who.clone(), member: asked.member });
+            (read.secrets, read.place) = (mentions.keys().cloned().collect(), place(head, Some(&target)));
         }
         let original = Target::of(&head.method, target.scheme, &head.authority, &head.path_and_query)?;
         let all: BTreeSet<SecretName> = placeholder::names(&original, &headers)?.into_keys().chain(mentions.keys().cloned()).collect();
@@ -224,11 +231,8 @@ impl KeeperGate {
                 return Ok(None);
             }
         };
-        let values = if hop.same_origin && !mentions.is_empty() {
-            core.grant(&asked, &target, &mentions, bytes)?.values
-        } else {
-            BTreeMap::new()
-        };
+        let values =
+            if hop.same_origin && !mentions.is_empty() { core.grant(&asked, &target, &mentions, bytes)?.values } else { BTreeMap::new() };
         drop(core);
         let headers = if hop.same_origin { headers } else { without_placeholders(&headers, &target) };
         let written = fill(head, &target, &headers, &values)?;
@@ -275,119 +279,13 @@ impl Gate for KeeperGate {
     }
 
     fn redirect(&self, pass: &Pass, head: &Head, status: u16, location: &str, count: u32) -> Result<Option<Hop>, Refused> {
-        self.onward(pass, head, status, location, count).map_err(|no| no.refused)
-    }
-}
-
-// === decisions ===
-
-impl Core {
-    /// How the request is sent, and so where exactly.
-    fn target(&self, head: &Head, who: &Principal, mentions: &Mentions) -> Result<Target, No> {
-        let scheme = match head.asked {
-            Asked::Plain => Scheme::Http,
-            Asked::Tls => {
-                let of_user = |policy: &SecretPolicy| policy.users.contains(who);
-                let meant = |name: &SecretName, policy: &SecretPolicy| mentions.contains_key(name) || (mentions.is_empty() && of_user(policy));
-                let policies: Vec<&SecretPolicy> =
-                    self.secrets.iter().filter(|(name, secret)| meant(name, &secret.policy)).map(|(_, secret)| &*secret.policy).collect();
-                scheme_for(policies.iter().copied(), &head.authority)
-            }
-        };
-        Ok(Target::of(&head.method, scheme, &head.authority, &head.path_and_query)?)
-    }
-
-    fn usable(&self, name: &SecretName) -> Result<Arc<SecretPolicy>, No> {
-        let secret = self.secrets.get(name).filter(|secret| secret.standing == Standing::Good);
-        secret.map(|secret| Arc::clone(&secret.policy)).ok_or_else(unknown)
-    }
-
-    fn rule_for(&mut self, name: &SecretName, asked: &Asker, target: &Target, slots: &BTreeSet<Slot>, bytes: u64) -> Result<TargetRule, No> {
-        let policy = self.usable(name)?;
-        let uses_in_window = self.window(name).map_or(0, |(window, now)| window.count(now));
-        let now = self.ports.clock.wall();
-        let asking = Asking { who: &asked.who, member: asked.member, now, uses_in_window, bytes_out: bytes, slots };
-        Ok(decide(&policy, &asking, target)?.clone())
-    }
-
-    /// All of the mentioned secrets, or none.
-    fn grant(&mut self, asked: &Asker, target: &Target, mentions: &Mentions, bytes: u64) -> Result<Granted, No> {
-        let mut rules = Vec::new();
-        let mut bytes_out_max = u64::MAX;
-        for (name, slots) in mentions {
-            rules.push(self.rule_for(name, asked, target, slots, bytes)?);
-            bytes_out_max = bytes_out_max.min(self.usable(name)?.bytes_out_max);
+        let mut read = Read::default();
+        let decided = self.onward(pass, head, (status, location, count), &mut read);
+        if !read.secrets.is_empty() {
+            self.keeper.tell(read.asked.as_ref(), read.secrets, read.place, decided.as_ref().map(drop));
         }
-        let rule = agreed(rules)?;
-        let mut values = BTreeMap::new();
-        for (name, slots) in mentions {
-            // What only signs is opened when it signs.
-            if slots.iter().any(|slot| *slot != Slot::Signature) {
-                values.insert(name.clone(), self.value(name).ok_or_else(unknown)?);
-            }
-            self.count(name);
-        }
-        Ok(Granted { values, rule, bytes_out_max })
+        decided.map_err(|no| no.refused)
     }
-
-    /// For a request whose head mentions nothing: a secret whose policy lets it stand in the body.
-    fn grant_for_body(&mut self, asked: &Asker, target: &Target, bytes: u64, has_body: bool) -> Result<Granted, No> {
-        let (slots, names) = (BTreeSet::from([Slot::Body]), self.secrets.keys().cloned().collect::<Vec<_>>());
-        for name in names.iter().filter(|_| has_body) {
-            if let Ok(rule) = self.rule_for(name, asked, target, &slots, bytes) {
-                let bytes_out_max = self.usable(name)?.bytes_out_max;
-                return Ok(Granted { values: BTreeMap::new(), rule, bytes_out_max });
-            }
-        }
-        let sentence = "the request mentions no secret; what needs none goes by the way out without keys";
-        Err(No::new(Why::Denied, "no_placeholder", sentence))
-    }
-
-    /// The rule by which every one of these secrets names the target, wherever in the request it may stand.
-    fn named(&mut self, asked: &Asker, target: &Target, names: &BTreeSet<SecretName>, bytes: u64) -> Result<TargetRule, No> {
-        let each = [Slot::Header, Slot::Path, Slot::Query, Slot::Body, Slot::Signature].map(|slot| BTreeSet::from([slot]));
-        let mut rules = Vec::new();
-        for name in names {
-            let mut last = None;
-            let rule = each.iter().find_map(|slots| self.rule_for(name, asked, target, slots, bytes).map_err(|no| last = Some(no)).ok());
-            rules.push(rule.ok_or_else(|| last.unwrap_or_else(unknown))?);
-        }
-        if rules.is_empty() {
-            return Ok(self.grant_for_body(asked, target, bytes, true)?.rule);
-        }
-        agreed(rules)
-    }
-
-    fn count(&mut self, name: &SecretName) {
-        if let Some((window, now)) = self.window(name) {
-            window.add(now);
-        }
-    }
-}
-
-impl Keeper {
-    /// A secret that a body mentions: decided on, counted and opened.
-    pub(super) fn for_body(&self, name: &SecretName, asked: &Asker, target: &Target) -> Result<SecretSlice<u8>, No> {
-        let mut core = self.core();
-        if core.state() != VaultState::Open {
-            return Err(sealed(core.state()));
-        }
-        core.rule_for(name, asked, target, &BTreeSet::from([Slot::Body]), 0)?;
-        let value = core.value(name).ok_or_else(unknown)?;
-        core.count(name);
-        Ok(value)
-    }
-}
-
-/// Several secrets in one request: how their rules reach the host has to be the same.
-fn agreed(rules: Vec<TargetRule>) -> Result<TargetRule, No> {
-    let mut rules = rules.into_iter();
-    let first = rules.next().ok_or_else(unknown)?;
-    if rules.all(|rule| rule.lan == first.lan && rule.authority == first.authority) {
-        return Ok(first);
-    }
-    let sentence = "the secrets of one request have rules that reach its host in different ways (lan, authority); make them the same";
-    Err(No::new(Why::Denied, "rules_differ", sentence))
 }
 
 // === reading and writing heads ===
@@ -422,9 +320,8 @@ fn mentions_one(name: &HeaderName, value: &header::HeaderValue, target: &Target)
 
 pub(super) fn no_own_credentials(headers: &HeaderMap, target: &Target) -> Result<(), No> {
     let target = bare(target);
-    let own = |(name, value): (&HeaderName, &header::HeaderValue)| {
-        CREDENTIALS.contains(&name.as_str()) && !mentions_one(name, value, &target)
-    };
+    let own =
+        |(name, value): (&HeaderName, &header::HeaderValue)| CREDENTIALS.contains(&name.as_str()) && !mentions_one(name, value, &target);
     if headers.iter().any(own) {
         let sentence = "the request brings a credential of its own (such as Authorization, Cookie or x-api-key): enter it as a secret and use its placeholder";
         return Err(No::new(Why::Denied, "own_credential", sentence));
@@ -509,44 +406,4 @@ fn pass_of(
 ) -> Pass {
     let authority_pem = rule.authority.as_deref().map(Arc::from);
     Pass { target: port_target(target), written, rewriter, sign, lan: rule.lan, authority_pem, bounds }
-}
-
-// === signatures ===
-
-struct Signing {
-    keeper: Keeper,
-    order: SignOrder,
-}
-
-impl Sign for Signing {
-    fn sign(&self, to: &ports::Target, written: &mut Written, body: &[u8]) -> Result<(), Refused> {
-        self.signed(to, written, body).map_err(|no| no.refused)
-    }
-}
-
-impl Signing {
-    fn signed(&self, to: &ports::Target, written: &mut Written, body: &[u8]) -> Result<(), No> {
-        let scheme = if to.scheme == ports::Scheme::Https { Scheme::Https } else { Scheme::Http };
-        let host = if to.host.contains(':') { format!("[{}]", to.host) } else { to.host.clone() };
-        let port = if to.port == default_port(scheme) { String::new() } else { format!(":{}", to.port) };
-        let target = Target::of(&written.method, scheme, &format!("{host}{port}"), written.path_and_query.as_str())?;
-        let mut nonce = [0; NONCE];
-        let mut keys = BTreeMap::new();
-        let now = {
-            let core = self.keeper.core();
-            let failed = |error: crate::seal::crypto::EntropyError| No::new(Why::Denied, "signature", error.to_string());
-            core.ports.entropy.fill(&mut nonce).map_err(failed)?;
-            for name in self.order.secrets() {
-                keys.insert(name.clone(), core.value(name).ok_or_else(unknown)?);
-            }
-            core.ports.clock.wall()
-        };
-        let nonce = hex::encode(nonce);
-        let moment = Moment { now, nonce: &nonce, random: &ring::rand::SystemRandom::new() };
-        let request = ToSign { target: &target, headers: &written.headers, body: Some(body) };
-        for (name, value) in sign::sign(&self.order, &keys, &request, &moment)? {
-            written.headers.insert(name, value);
-        }
-        Ok(())
-    }
 }

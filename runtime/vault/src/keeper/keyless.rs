@@ -90,7 +90,8 @@ impl KeylessGate {
         if !lan {
             target.check_public().map_err(|error| denied(error.code(), error.to_string()))?;
         }
-        let path_and_query: PathAndQuery = target.path_and_query().parse().map_err(|_| denied("target_path", "the path cannot be written"))?;
+        let path_and_query: PathAndQuery =
+            target.path_and_query().parse().map_err(|_| denied("target_path", "the path cannot be written"))?;
         let method = Method::from_bytes(target.method.as_bytes()).unwrap_or_else(|_| head.method.clone());
         let short = head.upgrade || body_len.is_some_and(|bytes| bytes > 0 && bytes <= LOOKED_AT);
         let rewriter = short.then(|| Arc::new(NoPlaceholder) as Arc<dyn Rewriter>);

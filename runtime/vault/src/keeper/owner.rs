@@ -4,9 +4,9 @@ use secrecy::SecretString;
 
 use super::change::{ChangeError, refusal};
 use super::{Keeper, Lock};
+use crate::seal::Seal;
 use crate::seal::proof::{Attempt, Compared, OwnerProof, Verifier};
 use crate::seal::rotate::RotateError;
-use crate::seal::Seal;
 
 impl Keeper {
     /// Begins an attempt at the owner's proof; counted as failed until [`Self::judge`] has seen it succeed.

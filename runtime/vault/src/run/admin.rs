@@ -232,4 +232,3 @@ async fn prove(process: &Process, proof: Proof) -> Result<OwnerProof, No> {
     };
     Ok(keeper.judge(&compared)?)
 }
-

@@ -98,7 +98,9 @@ impl Door {
             return said;
         }
         if !none {
-            said.push("the key folder has no manifest: the vault of these secrets was lost; restore the key folder from its backup".to_owned());
+            said.push(
+                "the key folder has no manifest: the vault of these secrets was lost; restore the key folder from its backup".to_owned(),
+            );
             self.keeper.set_broken();
             *held = Held::Broken;
             return said;
@@ -165,7 +167,7 @@ impl Door {
         let mut held = self.held_now();
         let folder = match std::mem::replace(&mut *held, Held::Broken) {
             Held::Fresh { folder, given: None } => folder,
-            other => {
+            other @ (Held::Fresh { .. } | Held::Slot { .. } | Held::Opened | Held::Broken) => {
                 *held = other;
                 return Err("another one was faster".to_owned());
             }

@@ -70,20 +70,7 @@ pub(super) async fn serve(socket: StdStream, part: Part, confined: Vec<(String, 
     let (mut to, mut from) = channel(socket, MESSAGE_BYTES).map_err(RunError::Runtime)?;
     let Some((records, listener)) = beginning(&mut to, &mut from).await? else { return Ok(()) };
     let mut findings = Vec::new();
-    let (door, gate, watch): (Option<Arc<Door>>, Arc<dyn Gate>, Arc<dyn Watch>) = match part {
-        Part::Vault(door) => {
-            findings.extend(door.begin(records));
-            let keeper = door.keeper.clone();
-            (Some(Arc::from(door)), Arc::new(KeeperGate::new(keeper.clone(), Bounds::default())), Arc::new(Guarded::new(keeper)))
-        }
-        Part::Egress { lan } => (None, Arc::new(KeylessGate::new(lan, Bounds::default())), Arc::new(Blind)),
-    };
-    let roots = system_roots().unwrap_or_else(|error| {
-        findings.push(format!("no https host of the internet can be reached: {error}"));
-        RootCertStore::empty()
-    });
-    let settings = Settings { gate, watch, resolver: Arc::new(SystemResolver), judge: judge(), roots, limits: Limits::default() };
-    let broker = Broker::new(settings);
+    let (door, broker) = made(part, records, &mut findings);
     let (trials, handed) = mpsc::channel(TRIALS);
     let (tells, mut waiting) = mpsc::channel(TELLS);
     let (lock, mut locked) = mpsc::channel(1);
@@ -111,6 +98,24 @@ pub(super) async fn serve(socket: StdStream, part: Part, confined: Vec<(String, 
         finish(&mut tasks).await;
     }
     ended.map(drop)
+}
+
+/// The broker, and the door of a process with keys.
+fn made(part: Part, records: Vec<SealedRecord>, findings: &mut Vec<String>) -> (Option<Arc<Door>>, Arc<Broker>) {
+    let (door, gate, watch): (_, Arc<dyn Gate>, Arc<dyn Watch>) = match part {
+        Part::Vault(door) => {
+            findings.extend(door.begin(records));
+            let keeper = door.keeper.clone();
+            (Some(Arc::from(door)), Arc::new(KeeperGate::new(keeper.clone(), Bounds::default())), Arc::new(Guarded::new(keeper)))
+        }
+        Part::Egress { lan } => (None, Arc::new(KeylessGate::new(lan, Bounds::default())), Arc::new(Blind)),
+    };
+    let roots = system_roots().unwrap_or_else(|error| {
+        findings.push(format!("no https host of the internet can be reached: {error}"));
+        RootCertStore::empty()
+    });
+    let settings = Settings { gate, watch, resolver: Arc::new(SystemResolver), judge: judge(), roots, limits: Limits::default() };
+    (door, Broker::new(settings))
 }
 
 /// What is under way has its grace to end; the owner's socket goes with the process.

@@ -13,7 +13,11 @@ pub struct SystemClock {
 impl SystemClock {
     /// Clocks whose monotonic one begins now.
     #[must_use]
-    #[expect(clippy::disallowed_methods, clippy::new_without_default, reason = "this is the port, and a default would hide that it reads a clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::new_without_default,
+        reason = "this is the port, and a default would hide that it reads a clock"
+    )]
     pub fn new() -> Self {
         Self { begun: std::time::Instant::now() }
     }

@@ -64,13 +64,18 @@ pub(super) async fn test(
                 let broker = answer.headers().get(BROKER).and_then(|value| value.to_str().ok()).map(str::to_owned);
                 Ok((answer.status().as_u16(), broker))
             }
-            _ => Err(TrialError::NoAnswer),
+            futures_util::future::Either::Left((Err(_), _)) | futures_util::future::Either::Right(_) => Err(TrialError::NoAnswer),
         }
     };
     timeout(TOTAL, exchange).await.unwrap_or(Err(TrialError::NoAnswer))
 }
 
-fn request(name: &SecretName, policy: &SecretPolicy, url: Option<&str>, in_header: Option<&str>) -> Result<Request<Empty<Bytes>>, TrialError> {
+fn request(
+    name: &SecretName,
+    policy: &SecretPolicy,
+    url: Option<&str>,
+    in_header: Option<&str>,
+) -> Result<Request<Empty<Bytes>>, TrialError> {
     let user = policy.users.first().ok_or(TrialError::NoUse)?;
     let target = match url {
         Some(url) => Target::of_url(&http::Method::GET, url).map_err(|_| TrialError::Url)?,
