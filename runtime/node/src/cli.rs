@@ -60,6 +60,12 @@ pub enum Command {
         #[arg(long = "as", value_name = "MEMBER")]
         member: Option<String>,
     },
+    /// Secrets: API keys and tokens, which only the vault sees.
+    Secret {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::secret::SecretCommand,
+    },
     /// The configuration.
     Config {
         /// What to do with it.

@@ -37,6 +37,8 @@ pub struct Config {
     pub models: Vec<ProviderConfig>,
     /// The database.
     pub store: StoreConfig,
+    /// The vault.
+    pub vault: VaultConfig,
     /// The page.
     pub web: WebConfig,
     /// The log.
@@ -106,6 +108,34 @@ impl Default for StoreConfig {
             password_env: None,
         }
     }
+}
+
+/// `[vault]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VaultConfig {
+    /// Where its key comes from, in the order in which it is looked for.
+    pub sources: Vec<KeySource>,
+    /// The folder of its key, outside of the data folder; one of the user's configuration when it is not set.
+    pub keys: Option<PathBuf>,
+}
+
+impl Default for VaultConfig {
+    fn default() -> Self {
+        Self { sources: vec![KeySource::Credential, KeySource::Passphrase, KeySource::KeyFile], keys: None }
+    }
+}
+
+/// Where the vault's key comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeySource {
+    /// A credential of systemd, which the machine's TPM may seal.
+    Credential,
+    /// The owner's passphrase, when the vault was set up with one.
+    Passphrase,
+    /// A file that only this user reads, made at the first start.
+    KeyFile,
 }
 
 /// `[web]`

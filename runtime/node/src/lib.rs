@@ -7,10 +7,13 @@ pub mod client;
 pub mod config;
 pub mod redactor;
 pub mod run;
+pub mod secret;
 pub mod serve;
 pub mod served;
 pub mod show;
 pub mod socket;
+
 pub mod telemetry;
 pub mod terminal;
+pub mod vaults;
 pub mod wire;

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    // Before anything else: such a process confines itself before it has a thread.
+    if let Some(ended) = hearth::vaults::as_process() {
+        return ended;
+    }
     match hearth::run::run(hearth::cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -19,7 +19,7 @@ use crate::config::{self, Config};
 use crate::serve::{Page, Running};
 use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::wire::{ClientFrame, HouseFrame};
-use crate::{bench, show, socket, telemetry};
+use crate::{bench, secret, show, socket, telemetry};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat: there, what the tree says of a house that does
 /// not start is said by the command, or by the house of another process.
@@ -69,6 +69,16 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             };
             terminal.line(&harmless(&link));
             Ok(())
+        }
+        Some(Command::Secret { what }) => {
+            // Without a house there is no vault: one is raised for as long as this takes.
+            let socket = socket::path_for(&config.data()?);
+            let house = ensure_house(&config, &socket, &client_runtime()?, Page::Off)?;
+            let done = secret::wait(&config).and_then(|()| secret::run(&config, what));
+            if let Some(house) = house {
+                house.stop()?;
+            }
+            done
         }
         Some(Command::Config { what: ConfigCommand::Check }) => {
             let path = cli

@@ -9,10 +9,10 @@ use hearth_actors::audit::Record;
 use hearth_actors::ports::{House, Ports};
 use hearth_actors::tree::{Doors, build};
 use hearth_adapters::clock_tool::ClockTool;
+use hearth_adapters::models::client::Ways;
 use hearth_adapters::models::config::Bounds;
 use hearth_adapters::models::house::HouseModel;
-use hearth_adapters::models::keys::EnvKeys;
-use hearth_adapters::models::{client, remote::RemoteModel};
+use hearth_adapters::models::remote::RemoteModel;
 use hearth_adapters::store::{Location, StoreConfig, SurrealStore};
 use hearth_adapters::system::{self, SystemClock, SystemIds};
 use hearth_domain::house::provider::NoModel;
@@ -30,6 +30,7 @@ use hearth_web::server::{WebOptions, WebServer};
 
 use crate::config::Config;
 use crate::served::Served;
+use crate::vaults::{self, Exits};
 use crate::{socket, telemetry};
 
 /// How long the actors' thread may hang before the process ends itself, so that the service manager starts it again.
@@ -191,12 +192,15 @@ fn make_folder(data: &Path) -> anyhow::Result<()> {
 }
 
 fn ports(config: &Config, data: &Path, metrics: &Arc<Metrics>) -> anyhow::Result<Ports> {
+    let Exits { vault, egress, ways } = vaults::exits(config, data)?;
     Ok(Ports {
         store: store(config, data)?,
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
-        models: models(config)?,
+        models: models(config, &ways)?,
         tools: Arc::new(ClockTool),
+        vault,
+        egress,
         meter: Arc::clone(metrics) as Arc<dyn Meter>,
         seed: system::seed(),
         wires: Wires::plain(),
@@ -224,16 +228,13 @@ fn store(config: &Config, data: &Path) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 /// Providers in the order in which they are asked. The house's own interpreter is the last, and the first as well when it is to answer first.
-fn models(config: &Config) -> anyhow::Result<Vec<Arc<dyn Model>>> {
+fn models(config: &Config, ways: &Ways) -> anyhow::Result<Vec<Arc<dyn Model>>> {
     let mut chain: Vec<Arc<dyn Model>> = Vec::new();
     if config.house.commands_first && !config.models.is_empty() {
         chain.push(Arc::new(HouseModel::first()));
     }
-    if !config.models.is_empty() {
-        let client = client::direct()?;
-        for model in &config.models {
-            chain.push(Arc::new(RemoteModel::new(model.clone(), &EnvKeys, client.clone(), Bounds::from(&config.limits))?));
-        }
+    for model in &config.models {
+        chain.push(Arc::new(RemoteModel::new(model.clone(), ways, Bounds::from(&config.limits))?));
     }
     let reason = if config.models.is_empty() { NoModel::NotConfigured } else { NoModel::AllDown };
     chain.push(Arc::new(HouseModel::last(reason)));

@@ -54,6 +54,16 @@ pub fn path_for(data: &Path) -> PathBuf {
     folder.join(format!("hearth-{name}.sock"))
 }
 
+/// The path of another socket of the house of this data folder.
+#[must_use]
+pub fn beside(data: &Path, name: &str) -> PathBuf {
+    let house = path_for(data);
+    match house.file_name().and_then(|file| file.to_str()) {
+        Some(file) if file.starts_with("hearth-") => house.with_file_name(format!("{name}-{file}")),
+        Some(_) | None => house.with_file_name(format!("{name}.sock")),
+    }
+}
+
 /// Serves clients until the listener is dropped.
 pub async fn serve(listener: UnixListener, served: Arc<Served>) {
     loop {

@@ -6,7 +6,6 @@
 use std::io::{IsTerminal as _, Write};
 use std::sync::OnceLock;
 
-use hearth_adapters::models::keys::{EnvKeys, KeySource as _};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
@@ -43,13 +42,12 @@ pub fn begin(config: &Config, usual: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has the log keep every secret that the configuration names to itself; the variables of those that are too short for it.
+/// Has the log keep every secret that the configuration names to itself; the variables of those that are too short for it. Keys of models
+/// are in the vault and never come here.
 fn learn(config: &Config) -> Vec<String> {
-    let keys = config.models.iter().filter_map(|model| model.key.as_deref().or(model.kind.default_key()));
-    let others = [&config.store.password_env, &config.web.metrics_token_env];
-    let names = keys.chain(others.into_iter().filter_map(Option::as_deref));
-    let unfit = |name: &&str| EnvKeys.key(name).is_some_and(|secret| !REDACTOR.keep(secret));
-    names.filter(unfit).map(str::to_owned).collect()
+    let names = [&config.store.password_env, &config.web.metrics_token_env];
+    let unfit = |name: &&String| std::env::var(name).is_ok_and(|secret| !secret.is_empty() && !REDACTOR.keep(secret.into()));
+    names.into_iter().flatten().filter(unfit).cloned().collect()
 }
 
 /// The secrets of this process.

@@ -169,7 +169,9 @@ pub enum ConfigError {
     #[error("provider {0}: base_url is not an http or https address without user and password")]
     BadAddress(String),
     /// The name of the key or of the provider cannot be one.
-    #[error("provider {0}: key is the name of a secret in the vault (lower-case letters, digits, hyphens), and its own name has letters and digits only")]
+    #[error(
+        "provider {0}: key is the name of a secret in the vault (lower-case letters, digits, hyphens), and its own name has letters and digits only"
+    )]
     BadKey(String),
     /// A price is negative or not a number.
     #[error("provider {0}: a price is negative or not a number")]

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use hearth_domain::secret::SecretName;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest};
+use hearth_domain::secret::SecretName;
 use rig_core::completion::{CompletionRequest, CompletionResponse};
 use rig_core::driver::DynModel;
 use rig_core::error::ProviderError;
 use rig_core::operation::Completion;
 use rig_core::streaming::{Item, StreamEvent};
 
-use crate::models::config::{Bounds, ConfigError, Prices, ProviderConfig};
 use crate::models::client::Ways;
+use crate::models::config::{Bounds, ConfigError, Prices, ProviderConfig};
 use crate::models::transport::{Address, Transport, asking, key_header};
 use crate::models::{failure, prompt, reply, wires};
 
@@ -62,6 +62,14 @@ impl RemoteModel {
         let transport = Transport::new(client.clone(), address, asking, header, bounds.silence, bounds.wire_bytes());
         Ok(Self { inner: Arc::new(Inner { config, base, transport, bounds }) })
     }
+}
+
+/// The address of a provider that needs no credential, as an origin: its requests go the way out that has none.
+#[must_use]
+pub fn open_origin(config: &ProviderConfig) -> Option<String> {
+    let without_key = key(config).is_ok_and(|key| key.is_none());
+    let address = config.base_url.as_deref().or(config.kind.default_address()).filter(|_| without_key)?;
+    reqwest::Url::parse(address).ok().map(|url| url.origin().ascii_serialization())
 }
 
 /// The secret that is the key. One that the configuration does not name belongs to the kind's own address and to no other: elsewhere (a

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use hearth_domain::secret::{Principal, SecretName};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use rig_core::http_client::{BoxedStream, Error, HttpClientExt, LazyBody, MultipartForm};
 use rig_core::http_client::{Request, Response, Result, StreamingResponse};
-use hearth_domain::secret::{Principal, SecretName};
 
 use crate::models::failure::Failure;
 

@@ -2,7 +2,6 @@
 
 use hearth_actors::tree::HOUSE_PROVIDER;
 use hearth_adapters::models::config::{ConfigError, ProviderConfig};
-use hearth_adapters::models::keys::{EnvKeys, KeySource as _};
 use toml::de::{DeTable, DeValue};
 use tracing_subscriber::EnvFilter;
 
@@ -133,16 +132,8 @@ impl Config {
     /// What is right and will be missed all the same: variables that are named and not set.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let unset = |name: &&String| EnvKeys.key(name).is_none();
+        let unset = |name: &&String| std::env::var_os(name).is_none_or(|value| value.is_empty());
         let mut warnings = Vec::new();
-        for model in &self.models {
-            let key = model.key.as_deref().or(model.kind.default_key());
-            // An address of one's own may do without the key that nobody named.
-            let needed = model.key.is_some() || model.base_url.is_none();
-            if let Some(key) = key.filter(|key| needed && EnvKeys.key(key).is_none()) {
-                warnings.push(format!("the model `{}` has no key: {key} is not set; the house does not start without it", model.name));
-            }
-        }
         if let Some(name) = self.web.metrics_token_env.as_ref().filter(unset) {
             warnings.push(format!("web.metrics_token_env names {name}, which is not set; /metrics is for the owner's session alone"));
         }

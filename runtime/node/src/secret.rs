@@ -1,0 +1,282 @@
+//! `hearth secret`: what an owner says to the vault. It goes to the vault's own socket and never through the house.
+
+mod command;
+mod entry;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use hearth_domain::household::Member;
+use hearth_domain::secret::{Rate, SecretName, SecretPolicy};
+use hearth_vault::admin::{self, AdminAnswer, AdminAsk, AdminError, NewSecret, Proof, SOCKET};
+use hearth_vault::keeper::Census;
+use hearth_vault::keeper::change::Allowance;
+use secrecy::ExposeSecret as _;
+
+pub use command::{AddOptions, AllowOptions, SecretCommand, ValueOptions};
+
+use crate::config::Config;
+use crate::terminal::{Terminal, harmless};
+use crate::vaults;
+
+/// How often, and how long, a vault that is being started is waited for.
+const WAITS: u32 = 500;
+const WAIT: Duration = Duration::from_millis(20);
+
+/// Most bytes of one request that carries a secret, unless the owner says otherwise.
+const BYTES_OUT: u64 = 16 << 20;
+
+/// Waits until the vault of this configuration answers at its socket: its process is started beside the house, and again when it ends.
+pub fn wait(config: &Config) -> anyhow::Result<()> {
+    let socket = vaults::keys(config, &config.data()?)?.join(SOCKET);
+    let mut left = WAITS;
+    loop {
+        match admin::ask(&socket, &AdminAsk::Status) {
+            Ok(_) => return Ok(()),
+            Err(AdminError::Connect(_) | AdminError::NoAnswer) if left > 0 => std::thread::sleep(WAIT),
+            Err(error) => return Err(error.into()),
+        }
+        left = left.saturating_sub(1);
+    }
+}
+
+/// Runs one command against a vault that is there.
+pub fn run(config: &Config, command: SecretCommand) -> anyhow::Result<()> {
+    let socket = vaults::keys(config, &config.data()?)?.join(SOCKET);
+    let terminal = Terminal::new();
+    let said = match command {
+        SecretCommand::Add(options) => add(config, &socket, *options)?,
+        SecretCommand::List { json } => return list(&socket, &terminal, json),
+        SecretCommand::ShowPolicy { name } => return show_policy(&socket, &terminal, name(&name)?),
+        SecretCommand::Allow(options) => allow(&socket, *options)?,
+        SecretCommand::Rotate { name: of, value } => {
+            let value = entry::value(&value, &format!("New value of {of}: "))?;
+            done(&socket, &AdminAsk::Rotate { name: name(&of)?, value })?;
+            format!("{of} has a new value.")
+        }
+        SecretCommand::Revoke { name: of } => {
+            done(&socket, &AdminAsk::Revoke { name: name(&of)? })?;
+            format!("{of} is gone. Revoke it at its service too.")
+        }
+        SecretCommand::Test { name: of, url, header } => test(&socket, &of, url, header)?,
+        SecretCommand::Import { file, owner, users, targets } => return import(config, &socket, &terminal, &file, owner, &users, &targets),
+        SecretCommand::Setup { value } => {
+            let passphrase = entry::new_passphrase(&value, "Passphrase of the vault: ")?;
+            done(&socket, &AdminAsk::SetUp { passphrase })?;
+            "The vault opens by this passphrase alone. After each start: hearth secret unseal".to_owned()
+        }
+        SecretCommand::Unseal { value } => {
+            done(&socket, &AdminAsk::Unseal { passphrase: entry::value(&value, "Passphrase of the vault: ")? })?;
+            "The vault is open.".to_owned()
+        }
+        SecretCommand::Lock => {
+            done(&socket, &AdminAsk::Lock)?;
+            "The vault is locked.".to_owned()
+        }
+        SecretCommand::Passphrase { value, old } => passphrase(&socket, &value, &old)?,
+        SecretCommand::Status => status(&socket)?,
+    };
+    terminal.line(&harmless(&said));
+    Ok(())
+}
+
+fn name(text: &str) -> anyhow::Result<SecretName> {
+    SecretName::new(text).with_context(|| format!("`{}` is no name of a secret", harmless(text)))
+}
+
+/// Asks, and makes a refusal an error.
+fn ask(socket: &Path, what: &AdminAsk) -> anyhow::Result<AdminAnswer> {
+    match admin::ask(socket, what)? {
+        AdminAnswer::Refused { sentence, .. } => bail!("{sentence}"),
+        answer => Ok(answer),
+    }
+}
+
+fn done(socket: &Path, what: &AdminAsk) -> anyhow::Result<()> {
+    match ask(socket, what)? {
+        AdminAnswer::Done => Ok(()),
+        _ => bail!("the vault gave an unexpected answer"),
+    }
+}
+
+fn owner(config: &Config, named: Option<&str>) -> anyhow::Result<Member> {
+    let everybody = config.everybody();
+    let found = match named {
+        Some(named) => everybody.into_iter().find(|member| member.id == Member::id_of(named)),
+        None => everybody.into_iter().next(),
+    };
+    found.with_context(|| format!("nobody here is called `{}`", harmless(named.unwrap_or_default())))
+}
+
+fn rate(text: &str) -> anyhow::Result<Rate> {
+    let parsed = text.split_once('/').and_then(|(uses, window)| Some(Rate { uses: uses.parse().ok()?, window_s: window.parse().ok()? }));
+    parsed.context("a rate is USES/SECONDS, such as 100/3600")
+}
+
+fn add(config: &Config, socket: &Path, options: AddOptions) -> anyhow::Result<String> {
+    let secret_name = name(&options.name)?;
+    if options.targets.is_empty() && !options.canary {
+        bail!("say where it may be sent: --allow 'POST https://api.example.com/v1/**', or --allow @openai for a service that is known");
+    }
+    if options.users.is_empty() && !options.canary {
+        bail!("say who may use it: --use provider/NAME, channel/NAME or tool/NAME");
+    }
+    let value = if options.canary && !options.value.is_given() {
+        None
+    } else {
+        Some(entry::value(&options.value, &format!("Value of {secret_name}: "))?)
+    };
+    let secret = NewSecret {
+        owner: owner(config, options.owner.as_deref())?.id,
+        value,
+        users: options.users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?,
+        targets: options.targets,
+        authority: options.authority.as_deref().map(entry::pem).transpose()?,
+        members: None,
+        rate: options.rate.as_deref().map(rate).transpose()?,
+        bytes_out_max: options.bytes.unwrap_or(BYTES_OUT),
+        until: options.until.as_deref().map(str::parse).transpose().context("--until is a time such as 2027-01-31T00:00:00Z")?,
+        canary: options.canary,
+        name: secret_name,
+    };
+    let shown = secret.name.clone();
+    Ok(match ask(socket, &AdminAsk::Add(Box::new(secret)))? {
+        AdminAnswer::Done => format!("{shown} is in the vault. Where it is used, write {} in its place.", shown.placeholder()),
+        AdminAnswer::Planted { value } => {
+            let value = value.text().context("the decoy is no text")?;
+            format!("{shown} is a decoy. Leave it where only an intruder looks:\n{}", value.expose_secret())
+        }
+        _ => bail!("the vault gave an unexpected answer"),
+    })
+}
+
+fn list(socket: &Path, terminal: &Terminal, json: bool) -> anyhow::Result<()> {
+    let AdminAnswer::Listed { secrets } = ask(socket, &AdminAsk::List)? else { bail!("the vault gave an unexpected answer") };
+    if json {
+        terminal.line(&serde_json::to_string_pretty(&secrets)?);
+        return Ok(());
+    }
+    if secrets.is_empty() {
+        terminal.line("No secret is stored.");
+        return Ok(());
+    }
+    for secret in secrets {
+        let users: Vec<String> = secret.users.iter().map(ToString::to_string).collect();
+        let marks = [(secret.canary, ", a decoy"), (!secret.guarded, ", too weak to be looked for")];
+        let marks: String = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
+        let line = format!("{} (version {}{marks}): {} -> {}", secret.name, secret.version, users.join(", "), secret.targets.join("; "));
+        terminal.line(&harmless(&line));
+    }
+    Ok(())
+}
+
+fn show_policy(socket: &Path, terminal: &Terminal, name: SecretName) -> anyhow::Result<()> {
+    let AdminAnswer::Policy { policy, targets } = ask(socket, &AdminAsk::ShowPolicy { name })? else {
+        bail!("the vault gave an unexpected answer")
+    };
+    let policy: SecretPolicy = *policy;
+    for user in &policy.users {
+        terminal.line(&harmless(&format!("use    {user}")));
+    }
+    for target in &targets {
+        terminal.line(&harmless(&format!("allow  {target}")));
+    }
+    if let Some(rate) = policy.rate {
+        terminal.line(&format!("rate   {}/{}", rate.uses, rate.window_s));
+    }
+    if let Some(until) = policy.until {
+        terminal.line(&format!("until  {until}"));
+    }
+    terminal.line(&format!("bytes  {} of one request", policy.bytes_out_max));
+    Ok(())
+}
+
+/// Narrows at once; asks for the owner's passphrase when the vault says that it would allow more.
+fn allow(socket: &Path, options: AllowOptions) -> anyhow::Result<String> {
+    let of = name(&options.name)?;
+    let change = Allowance {
+        add_users: options.users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?,
+        remove_users: options.not_users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?,
+        add_targets: options.targets,
+        remove_targets: options.not_targets,
+        authority: options.authority.as_deref().map(entry::pem).transpose()?,
+        members: None,
+        rate: options.rate.as_deref().map(rate).transpose()?,
+        bytes_out_max: options.bytes,
+        until: options.until.as_deref().map(str::parse).transpose().context("--until is a time such as 2027-01-31T00:00:00Z")?,
+    };
+    let widens = !change.add_users.is_empty() || !change.add_targets.is_empty() || change.bytes_out_max.is_some() || change.until.is_some();
+    let proof =
+        if widens || change.rate.is_some() { Some(Proof::Passphrase(entry::value(&options.proof, "Owner's passphrase: ")?)) } else { None };
+    done(socket, &AdminAsk::Allow { name: of.clone(), change: Box::new(change), proof })?;
+    Ok(format!("The policy of {of} is changed."))
+}
+
+fn test(socket: &Path, of: &str, url: Option<String>, header: Option<String>) -> anyhow::Result<String> {
+    match ask(socket, &AdminAsk::Test { name: name(of)?, url, header })? {
+        AdminAnswer::Tested { status, broker: None } => Ok(format!("The server answered HTTP {status}.")),
+        AdminAnswer::Tested { status, broker: Some(word) } => bail!("nothing came from the server: {word} (HTTP {status})"),
+        _ => bail!("the vault gave an unexpected answer"),
+    }
+}
+
+/// Every `NAME=VALUE` of a file, each under its name in lower case with hyphens. The file stays; the owner removes it.
+fn import(
+    config: &Config,
+    socket: &Path,
+    terminal: &Terminal,
+    file: &Path,
+    named: Option<String>,
+    users: &[String],
+    targets: &[String],
+) -> anyhow::Result<()> {
+    let member = owner(config, named.as_deref())?;
+    for (variable, value) in entry::variables(file)? {
+        let text = variable.to_lowercase().replace('_', "-");
+        let secret = NewSecret {
+            name: name(&text)?,
+            owner: member.id,
+            value: Some(value),
+            users: users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?,
+            targets: targets.to_vec(),
+            authority: None,
+            members: None,
+            rate: None,
+            bytes_out_max: BYTES_OUT,
+            until: None,
+            canary: false,
+        };
+        match ask(socket, &AdminAsk::Add(Box::new(secret))) {
+            Ok(_) => terminal.line(&harmless(&format!("{text} is in the vault."))),
+            Err(error) => terminal.line(&harmless(&format!("{text} was not taken: {error:#}"))),
+        }
+    }
+    terminal.line(&harmless(&format!("Now remove {}: it still holds the values in plain text.", file.display())));
+    Ok(())
+}
+
+fn passphrase(socket: &Path, value: &ValueOptions, old: &Option<String>) -> anyhow::Result<String> {
+    let AdminAnswer::Status(Census { owner, .. }) = ask(socket, &AdminAsk::Status)? else { bail!("the vault gave an unexpected answer") };
+    let present = if owner {
+        let from = ValueOptions { value_env: old.clone(), ..ValueOptions::default() };
+        Some(Proof::Passphrase(entry::value(&from, "Present passphrase of the owner: ")?))
+    } else {
+        None
+    };
+    let new = entry::new_passphrase(value, "New passphrase of the owner: ")?;
+    Ok(match ask(socket, &AdminAsk::SetProof { old: present, new })? {
+        AdminAnswer::Done => "The owner's passphrase is changed.".to_owned(),
+        AdminAnswer::Kit { text } => {
+            let kit = text.text().context("the kit is no text")?;
+            format!("The owner's passphrase is set. Print this, and keep it away from the house:\n\n{}", kit.expose_secret())
+        }
+        _ => bail!("the vault gave an unexpected answer"),
+    })
+}
+
+fn status(socket: &Path) -> anyhow::Result<String> {
+    let AdminAnswer::Status(census) = ask(socket, &AdminAsk::Status)? else { bail!("the vault gave an unexpected answer") };
+    let owner = if census.owner { "an owner's passphrase is set" } else { "no owner's passphrase is set: hearth secret passphrase" };
+    Ok(format!("{:?}: {} secrets, {} older values guarded, {owner}", census.state, census.secrets, census.kept))
+}

@@ -1,0 +1,175 @@
+//! The words of `hearth secret`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What to do with secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Puts a secret into the vault.
+    Add(Box<AddOptions>),
+    /// Shows which secrets there are, never their values.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows what a secret may be used for.
+    ShowPolicy {
+        /// Which.
+        name: String,
+    },
+    /// Changes what a secret may be used for; asks for the owner's passphrase where that is more.
+    Allow(Box<AllowOptions>),
+    /// Gives a secret a new value.
+    Rotate {
+        /// Which.
+        name: String,
+        /// Where the value comes from.
+        #[command(flatten)]
+        value: ValueOptions,
+    },
+    /// Removes a secret.
+    Revoke {
+        /// Which.
+        name: String,
+    },
+    /// Makes one request with a secret and says what came back.
+    Test {
+        /// Which.
+        name: String,
+        /// Where; its first target otherwise.
+        #[arg(long)]
+        url: Option<String>,
+        /// In which header; `authorization` as bearer otherwise.
+        #[arg(long)]
+        header: Option<String>,
+    },
+    /// Puts every NAME=VALUE of a file (.env) into the vault.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Whose; the owner's when it is not given.
+        #[arg(long, value_name = "MEMBER")]
+        owner: Option<String>,
+        /// Who may use them: provider/NAME, channel/NAME or tool/NAME.
+        #[arg(long = "use", value_name = "USER", required = true)]
+        users: Vec<String>,
+        /// Where they may be sent.
+        #[arg(long = "allow", value_name = "RULE", required = true)]
+        targets: Vec<String>,
+    },
+    /// Sets up a vault that opens by a passphrase alone; only where there is none yet.
+    Setup {
+        /// Where the passphrase comes from.
+        #[command(flatten)]
+        value: ValueOptions,
+    },
+    /// Opens a sealed vault.
+    Unseal {
+        /// Where the passphrase comes from.
+        #[command(flatten)]
+        value: ValueOptions,
+    },
+    /// Seals the vault now.
+    Lock,
+    /// Sets or changes the owner's passphrase, which every wider policy asks for.
+    Passphrase {
+        /// Where the new one comes from.
+        #[command(flatten)]
+        value: ValueOptions,
+        /// The variable that holds the present one.
+        #[arg(long, value_name = "VARIABLE")]
+        old: Option<String>,
+    },
+    /// Shows how the vault is.
+    Status,
+}
+
+/// Where a value comes from that nobody may look at: asked for without an echo when nothing is given.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ValueOptions {
+    /// An open descriptor to read it from.
+    #[arg(long, value_name = "FD")]
+    pub value_fd: Option<i32>,
+    /// A variable to read it from.
+    #[arg(long, value_name = "VARIABLE", conflicts_with = "value_fd")]
+    pub value_env: Option<String>,
+}
+
+impl ValueOptions {
+    /// Whether one is given.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.value_fd.is_some() || self.value_env.is_some()
+    }
+}
+
+/// `hearth secret add`
+#[derive(Debug, Args)]
+pub struct AddOptions {
+    /// Its name: lower-case letters, digits, hyphens.
+    pub name: String,
+    /// Where the value comes from.
+    #[command(flatten)]
+    pub value: ValueOptions,
+    /// Whose; the owner's when it is not given.
+    #[arg(long, value_name = "MEMBER")]
+    pub owner: Option<String>,
+    /// Who may use it: provider/NAME, channel/NAME or tool/NAME.
+    #[arg(long = "use", value_name = "USER")]
+    pub users: Vec<String>,
+    /// Where it may be sent: 'POST https://api.example.com/v1/**', 'GET http://nas.lan:8080/** lan', or @SERVICE.
+    #[arg(long = "allow", value_name = "RULE")]
+    pub targets: Vec<String>,
+    /// A file with the authority of a LAN host's certificate.
+    #[arg(long, value_name = "PEM")]
+    pub authority: Option<PathBuf>,
+    /// How often, as USES/SECONDS.
+    #[arg(long)]
+    pub rate: Option<String>,
+    /// Most bytes of one request.
+    #[arg(long)]
+    pub bytes: Option<u64>,
+    /// Until when.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// A decoy: never sent; whoever uses it raises an alarm.
+    #[arg(long)]
+    pub canary: bool,
+}
+
+/// `hearth secret allow`
+#[derive(Debug, Args)]
+pub struct AllowOptions {
+    /// Whose policy.
+    pub name: String,
+    /// Who may use it too.
+    #[arg(long = "use", value_name = "USER")]
+    pub users: Vec<String>,
+    /// Who may use it no more.
+    #[arg(long = "no-use", value_name = "USER")]
+    pub not_users: Vec<String>,
+    /// Where it may be sent too.
+    #[arg(long = "allow", value_name = "RULE")]
+    pub targets: Vec<String>,
+    /// Where it may be sent no more, as `show-policy` shows it.
+    #[arg(long = "no-allow", value_name = "RULE")]
+    pub not_targets: Vec<String>,
+    /// A file with the authority of a LAN host's certificate.
+    #[arg(long, value_name = "PEM")]
+    pub authority: Option<PathBuf>,
+    /// How often, as USES/SECONDS.
+    #[arg(long)]
+    pub rate: Option<String>,
+    /// Most bytes of one request.
+    #[arg(long)]
+    pub bytes: Option<u64>,
+    /// Until when.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Where the owner's passphrase comes from.
+    #[command(flatten)]
+    pub proof: ValueOptions,
+}
