@@ -13,6 +13,7 @@ use hearth::client::Client;
 use hearth::socket;
 use hearth::wire::{ClientFrame, HouseFrame, Said};
 use hearth_domain::ids::{AnswerId, TurnId};
+use hearth_scripted::server::Scripted;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -96,8 +97,6 @@ impl Home {
             .env("HEARTH_DATA", self.data())
             .env("HEARTH_CONFIG", self.config())
             .env("HEARTH_WEB_LISTEN", "127.0.0.1:0")
-            .env("OPENAI_API_KEY", KEY)
-            .env("ANTHROPIC_API_KEY", KEY)
             .envs(&self.variables)
             .stdin(Stdio::null());
         command
@@ -106,6 +105,16 @@ impl Home {
     /// Runs the binary to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         run(self.command(arguments))
+    }
+
+    /// Puts the key of a provider at this server into the vault, under the provider's name.
+    pub(crate) fn key(&self, server: &Scripted, provider: &str) {
+        let url = server.base_url();
+        let (user, rule) = (format!("provider/{provider}"), format!("POST {url}/** lan"));
+        let mut command = self.command(&["secret", "add", provider, "--value-env", "THE_KEY", "--use", &user, "--allow", &rule]);
+        command.env("THE_KEY", KEY);
+        let ran = run(command);
+        assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     }
 
     /// The answer of `hearth chat --once`.

@@ -5,17 +5,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hearth_adapters::models::client;
+use hearth_adapters::models::client::Ways;
 use hearth_adapters::models::config::{Bounds, Kind, Prices, ProviderConfig};
-use hearth_adapters::models::keys::KeySource;
 use hearth_adapters::models::remote::RemoteModel;
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::message::Part;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest, Utterance};
 use hearth_domain::tool::{Effect, ToolSpec};
 use hearth_scripted::server::Scripted;
-use secrecy::SecretString;
 use serde_json::json;
+
+mod broker;
 
 /// The key of every provider here: a canary.
 pub(crate) const KEY: &str = "sk-canary-4f1c0b7a9d2e";
@@ -34,14 +34,6 @@ pub(crate) const WAYS: [(Kind, bool); 10] = [
     (Kind::Ollama, false),
 ];
 
-pub(crate) struct Keys;
-
-impl KeySource for Keys {
-    fn key(&self, _name: &str) -> Option<SecretString> {
-        Some(SecretString::from(KEY.to_owned()))
-    }
-}
-
 pub(crate) const BOUNDS: Bounds = Bounds { silence: Duration::from_millis(400), total: Duration::from_secs(3), reply_bytes: 128 * 1024 };
 
 pub(crate) fn config(server: &Scripted, (kind, streaming): (Kind, bool)) -> ProviderConfig {
@@ -51,7 +43,7 @@ pub(crate) fn config(server: &Scripted, (kind, streaming): (Kind, bool)) -> Prov
     };
     ProviderConfig {
         base_url: Some(base),
-        key: Some("THE_KEY".to_owned()),
+        key: Some("the-key".to_owned()),
         prices: Some(Prices { input: 3.0, cached: Some(0.3), output: 15.0 }),
         streaming,
         ..ProviderConfig::new("scripted", kind, "test-model")
@@ -59,7 +51,7 @@ pub(crate) fn config(server: &Scripted, (kind, streaming): (Kind, bool)) -> Prov
 }
 
 pub(crate) fn model(server: &Scripted, way: (Kind, bool)) -> RemoteModel {
-    RemoteModel::new(config(server, way), &Keys, client::direct().unwrap(), BOUNDS).unwrap()
+    RemoteModel::new(config(server, way), &broker::ways(), BOUNDS).unwrap()
 }
 
 pub(crate) fn said(text: &str) -> Utterance {
