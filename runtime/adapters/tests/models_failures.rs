@@ -4,15 +4,13 @@
 
 use std::time::Duration;
 
-use hearth_adapters::models::client;
 use hearth_adapters::models::config::{Bounds, ConfigError, Kind, ProviderConfig};
-use hearth_adapters::models::keys::NoKeys;
 use hearth_adapters::models::remote::RemoteModel;
 use hearth_domain::model::{Model, ModelError};
 use hearth_scripted::script::{Ending, Reply, Step};
 use hearth_scripted::server::{Outcome, Scripted};
 
-use support::{BOUNDS, KEY, Keys, WAYS, ask, config, model, request, run, said, sink};
+use support::{BOUNDS, KEY, WAYS, ask, broker, config, model, request, run, said, sink};
 
 #[path = "models/support.rs"]
 mod support;
@@ -101,7 +99,7 @@ fn an_answer_that_drips_for_ever_is_a_timeout_in_all() {
     let server = Scripted::start().unwrap();
     server.push(Step::Slow { reply: Reply::text(&"drip ".repeat(1_000)), every_ms: 50 });
     let bounds = Bounds { total: Duration::from_millis(600), ..BOUNDS };
-    let model = RemoteModel::new(config(&server, (Kind::Openai, true)), &Keys, client::direct().unwrap(), bounds).unwrap();
+    let model = RemoteModel::new(config(&server, (Kind::Openai, true)), &broker::ways(), bounds).unwrap();
     assert_eq!(ask(&model), Err(ModelError::Timeout(bounds.total)));
     let gone = server.wait_until(|requests| requests.iter().all(|request| request.outcome == Outcome::Gone));
     assert_eq!(gone[0].outcome, Outcome::Gone);
@@ -162,25 +160,25 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn a_provider_without_address_or_key_is_refused_before_anything_is_sent() {
-    let client = client::direct().unwrap();
-    let make = |config: ProviderConfig| RemoteModel::new(config, &NoKeys, client.clone(), BOUNDS).map(|_| ()).unwrap_err();
+fn a_provider_without_address_or_with_no_name_of_a_secret_is_refused_before_anything_is_sent() {
+    let ways = broker::ways();
+    let make = |config: ProviderConfig| RemoteModel::new(config, &ways, BOUNDS).map(|_| ()).unwrap_err();
     let plain = |kind| ProviderConfig::new("p", kind, "m");
     let at = |address: &str| ProviderConfig { base_url: Some(address.to_owned()), ..plain(Kind::OpenaiCompatible) };
     assert_eq!(make(plain(Kind::OpenaiCompatible)), ConfigError::NoAddress("p".to_owned()));
-    let missing = ConfigError::NoKey { provider: "p".to_owned(), key: "ANTHROPIC_API_KEY".to_owned() };
-    assert_eq!(make(plain(Kind::Anthropic)), missing);
+    let named = |key: &str| ProviderConfig { key: Some(key.to_owned()), ..plain(Kind::Anthropic) };
+    assert_eq!(make(named("ANTHROPIC_API_KEY")), ConfigError::BadKey("p".to_owned()));
     for address in ["ftp://x", "nonsense", "http://user:secret@host/v1", "http://host/v1?key=secret"] {
         assert_eq!(make(at(address)), ConfigError::BadAddress("p".to_owned()), "{address}");
     }
-    assert!(RemoteModel::new(at("http://127.0.0.1:1/v1"), &NoKeys, client.clone(), BOUNDS).is_ok());
+    assert!(RemoteModel::new(at("http://127.0.0.1:1/v1"), &ways, BOUNDS).is_ok());
 }
 
 #[test]
 fn a_key_for_the_kind_s_own_address_is_not_sent_to_another() {
     let server = Scripted::start().unwrap();
     let config = ProviderConfig { key: None, ..config(&server, (Kind::Anthropic, true)) };
-    ask(&RemoteModel::new(config, &Keys, client::direct().unwrap(), BOUNDS).unwrap()).unwrap();
+    ask(&RemoteModel::new(config, &broker::ways(), BOUNDS).unwrap()).unwrap();
     let request = &server.requests()[0];
     assert!(request.headers.values().all(|value| !value.contains(KEY)));
     assert!(!request.headers.contains_key("x-api-key") && !request.headers.contains_key("authorization"));

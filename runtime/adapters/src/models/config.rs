@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hearth_domain::limits::Limits;
+use hearth_domain::secret::SecretName;
 use serde::{Deserialize, Serialize};
 
 use crate::models::transport::Address;
@@ -123,6 +124,9 @@ impl ProviderConfig {
         let configured = configured.ok_or_else(|| ConfigError::NoAddress(self.name.clone()))?;
         if Address::read(&wires::address(self.kind, configured)).is_none() {
             return Err(ConfigError::BadAddress(self.name.clone()));
+        }
+        if self.key.as_deref().is_some_and(|key| SecretName::new(key).is_err()) {
+            return Err(ConfigError::BadKey(self.name.clone()));
         }
         let fits = |price: f64| price.is_finite() && price >= 0.0;
         let all = |prices: Prices| fits(prices.input) && fits(prices.output) && prices.cached.is_none_or(fits);

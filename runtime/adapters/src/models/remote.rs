@@ -13,7 +13,7 @@ use rig_core::operation::Completion;
 use rig_core::streaming::{Item, StreamEvent};
 
 use crate::models::client::Ways;
-use crate::models::config::{Bounds, ConfigError, Prices, ProviderConfig};
+use crate::models::config::{Bounds, ConfigError, ProviderConfig};
 use crate::models::transport::{Address, Transport, asking, key_header};
 use crate::models::{failure, prompt, reply, wires};
 
@@ -46,7 +46,7 @@ impl RemoteModel {
     ///
     /// When the address, the key's name or a price is missing or wrong. Nothing is sent.
     pub fn new(config: ProviderConfig, ways: &Ways, bounds: Bounds) -> Result<Self, ConfigError> {
-        check_prices(&config)?;
+        config.check()?;
         let configured = config.base_url.as_deref().or(config.kind.default_address());
         let Some(configured) = configured else { return Err(ConfigError::NoAddress(config.name)) };
         let base = wires::address(config.kind, configured);
@@ -78,12 +78,6 @@ fn key(config: &ProviderConfig) -> Result<Option<SecretName>, ConfigError> {
     let of_kind = config.kind.default_key().filter(|_| config.base_url.is_none());
     let named = config.key.as_deref().or(of_kind).map(SecretName::new);
     named.transpose().map_err(|_| ConfigError::BadKey(config.name.clone()))
-}
-
-fn check_prices(config: &ProviderConfig) -> Result<(), ConfigError> {
-    let fits = |price: f64| price.is_finite() && price >= 0.0;
-    let all = |prices: Prices| fits(prices.input) && fits(prices.output) && prices.cached.is_none_or(fits);
-    if config.prices.is_none_or(all) { Ok(()) } else { Err(ConfigError::BadPrice(config.name.clone())) }
 }
 
 impl Model for RemoteModel {

@@ -15,7 +15,7 @@ use hearth_domain::tool::{Effect, ToolSpec};
 use hearth_scripted::server::Scripted;
 use serde_json::json;
 
-mod broker;
+pub(crate) mod broker;
 
 /// The key of every provider here: a canary.
 pub(crate) const KEY: &str = "sk-canary-4f1c0b7a9d2e";

@@ -182,7 +182,7 @@ fn check_model(n: usize, model: &ProviderConfig) -> Result<(), Wrong> {
         ConfigError::BadPrice(_) => {
             Wrong::new(place("prices"), format!("{error}; give US dollars per million tokens, or leave prices out"))
         }
-        ConfigError::NoKey { .. } | ConfigError::BadKey(_) => Wrong::new(place("key"), error.to_string()),
+        ConfigError::BadKey(_) => Wrong::new(place("key"), error.to_string()),
     })
 }
 
