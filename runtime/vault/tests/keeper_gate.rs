@@ -207,12 +207,13 @@ async fn requests_go_on_while_a_secret_is_rotated_and_the_older_value_stays_guar
     let mut world = World::new(everywhere).await;
     let newer = "sk-newer-8Wq0zR4tYb6Vn2";
     let requests: Vec<_> = (0..40).map(|_| world.get("/a").bearer_auth(PLACE).send()).collect();
-    let running = tokio::spawn(futures_util::future::join_all(requests));
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(futures_util::future::join_all(requests));
     let begun = world.vault.keeper.begin_rotate(&name("key"), &value(newer)).unwrap();
     world.get("/a").bearer_auth(PLACE).send().await.unwrap();
     assert!(world.last().contains(VALUE), "until the house has stored it, the older one counts");
     world.vault.store(begun).unwrap();
-    for answer in running.await.unwrap() {
+    for answer in tasks.join_next().await.unwrap().unwrap() {
         assert_eq!(answer.unwrap().status(), 200);
     }
     world.get("/b").bearer_auth(PLACE).send().await.unwrap();

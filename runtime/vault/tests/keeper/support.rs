@@ -191,7 +191,9 @@ pub(crate) async fn silent() -> (Server, Seen) {
     server(|_| text("fine")).await
 }
 
-fn written_down(request: Request<Incoming>, seen: Seen, answer: Arc<dyn Fn(&str) -> Response<Body> + Send + Sync>) -> Answering {
+type Answers = dyn Fn(&str) -> Response<Body> + Send + Sync;
+
+fn written_down(request: Request<Incoming>, seen: Seen, answer: Arc<Answers>) -> Answering {
     Box::pin(async move {
         let (parts, body) = request.into_parts();
         let mut lines = format!("{} {}\n", parts.method, parts.uri);
