@@ -25,6 +25,9 @@ const SHARED_BYTES: usize = 32 * 1024;
 /// Bytes of one request or reply.
 const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Sees one text, and may change it.
+type Visit<'a> = dyn FnMut(&mut String) + 'a;
+
 /// The guard.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -64,7 +67,7 @@ impl Guard {
         self.cover(&mut |visit| reply.each_text(visit)).await
     }
 
-    async fn cover(&self, each: &mut (dyn FnMut(&mut dyn FnMut(&mut String)) + Send)) -> Result<bool, ModelError> {
+    async fn cover(&self, each: &mut (dyn FnMut(&mut Visit<'_>) + Send)) -> Result<bool, ModelError> {
         if !self.watches() {
             return Ok(false);
         }

@@ -148,13 +148,11 @@ impl Life {
 
     /// It says in what state it is. `false` when that does not matter any more.
     pub(super) fn turned(&mut self, now_in: VaultState) -> bool {
-        match &mut self.phase {
-            Phase::Up { state, .. } => {
-                *state = now_in;
-                true
-            }
-            _ => false,
+        if let Phase::Up { state, .. } = &mut self.phase {
+            *state = now_in;
+            return true;
         }
+        false
     }
 
     /// It has answered a beat.
@@ -188,10 +186,7 @@ impl Life {
 
     /// The state of a process that can be asked.
     pub(super) const fn state(&self) -> Option<VaultState> {
-        match self.phase {
-            Phase::Up { state, .. } => Some(state),
-            _ => None,
-        }
+        if let Phase::Up { state, .. } = self.phase { Some(state) } else { None }
     }
 }
 

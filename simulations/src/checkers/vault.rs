@@ -126,7 +126,16 @@ impl Checker for Vault {
             Seen::Called(call) => Self::none_deep(&call.arguments.to_string(), "a call"),
             Seen::Shown(_, message) => Self::none_deep(&message.text, "a screen"),
             Seen::Preview(_, text) => Self::none_deep(text, "a preview"),
-            _ => Ok(()),
+            Seen::Effect(_)
+            | Seen::Connected { .. }
+            | Seen::CaughtUp(_)
+            | Seen::Disconnected(_)
+            | Seen::Asked(..)
+            | Seen::Answered(_)
+            | Seen::Told { .. }
+            | Seen::Tree(_)
+            | Seen::Picture(_)
+            | Seen::Begins => Ok(()),
         }
     }
 

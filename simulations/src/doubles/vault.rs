@@ -231,7 +231,8 @@ impl Process {
             self.enter();
         } else if let Some(record) = self.records.values().next().cloned() {
             for _ in 0..self.draw.size(1, 30) {
-                self.out.push_back(Tell::Used(self.used(&record)));
+                let used = self.used(&record);
+                self.out.push_back(Tell::Used(used));
             }
         }
     }
