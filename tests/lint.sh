@@ -6,9 +6,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 export RUSTDOCFLAGS="-D warnings"
-lint() {
-    cargo clippy --release "$@" --all-targets -- -D warnings
-    cargo doc --release "$@" --no-deps
-}
-lint -p hearth-supervisor -p hearth-domain -p hearth-actors -p hearth-web -p hearth-conformance -p hearth-tidy
-lint -p hearth-simulations
+packages="-p hearth-supervisor -p hearth-domain -p hearth-actors -p hearth-web -p hearth-conformance -p hearth-tidy"
+cargo clippy --release $packages --all-targets -- -D warnings
+cargo doc --release $packages --no-deps
+cargo clippy --release -p hearth-simulations -- -D warnings
+cargo doc --release -p hearth-simulations --no-deps
