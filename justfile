@@ -11,9 +11,13 @@ test:
 fmt:
     cargo fmt --all --check
 
-# Clippy and the docs.
+# Clippy and the docs, as in CI.
 lint:
     tests/lint.sh
+
+# Clippy over everything, the packages with the database too.
+lint-all:
+    cargo clippy --release --workspace --all-targets -- -D warnings
 
 # One seed, or `just sim 1000`.
 sim seeds="50":

@@ -110,6 +110,7 @@ fn one(arguments: &Arguments, number: u64) -> bool {
         let sink = traced.then(|| Box::new(BufWriter::new(std::io::stdout())) as Box<dyn std::io::Write + Send>);
         drop(done.send(run(job, sink)));
     };
+    #[expect(clippy::disallowed_methods, reason = "each seed has a thread of its own, since actix keeps things by thread")]
     let thread = std::thread::Builder::new().name(format!("seed {number}")).stack_size(16 << 20).spawn(work);
     let text = match (thread, report.recv_timeout(WEDGED)) {
         (Ok(_), Ok(report)) => {

@@ -253,7 +253,7 @@ async fn storm_and_calm(world: &Arc<World>, front: &Arc<Front>, root: &RootHandl
     }
     match stop_in_order(world, front, root).await {
         End::Stopped => End::Done,
-        end => end,
+        end @ (End::Broken | End::Killed | End::Fell(_) | End::Done) => end,
     }
 }
 

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The house's actors are reached through links only ([`hearth_actors::tree::Doors`]); nothing is decided here but who asks.
-//! Invariants: a handler cannot be mounted without a proof among its arguments ([`routes`]); what a person or a model wrote
-//! reaches a browser as inert text ([`markdown`], [`view`]); tokens are known here by their digests only.
+//! Invariants: a handler cannot be mounted without a proof among its arguments (`routes`); what a person or a model wrote
+//! reaches a browser as inert text (`markdown`, `view`); tokens are known here by their digests only.
 
 pub mod login;
 pub mod metrics;

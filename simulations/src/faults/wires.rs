@@ -50,7 +50,7 @@ impl Interceptor for SimWires {
         let verdict = match self.draw(passage.manner) {
             // One sender's messages stay in their order, on whatever links they go; the store itself is slow instead.
             Verdict::Delay(_) if passage.to == "store" => Verdict::Pass,
-            verdict => verdict,
+            verdict @ (Verdict::Pass | Verdict::Refuse | Verdict::Delay(_) | Verdict::LoseReply) => verdict,
         };
         match verdict {
             Verdict::Pass => self.world.note(format!("{message} to {}", passage.to)),
