@@ -70,16 +70,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             terminal.line(&harmless(&link));
             Ok(())
         }
-        Some(Command::Secret { what }) => {
-            // Without a house there is no vault: one is raised for as long as this takes.
-            let socket = socket::path_for(&config.data()?);
-            let house = ensure_house(&config, &socket, &client_runtime()?, Page::Off)?;
-            let done = secret::wait(&config).and_then(|()| secret::run(&config, what));
-            if let Some(house) = house {
-                house.stop()?;
-            }
-            done
-        }
+        Some(Command::Secret { what }) => keep_secrets(&config, what),
         Some(Command::Config { what: ConfigCommand::Check }) => {
             let path = cli
                 .config
@@ -160,6 +151,17 @@ async fn announce(running: &Running, config: &Config) {
         Ok(link) => terminal.line(&format!("Page, logs you in once: {link}")),
         Err(_) => terminal.line("The page is not served."),
     }
+}
+
+/// Speaks to the vault. Without a house there is none: one is raised for as long as this takes.
+fn keep_secrets(config: &Config, what: secret::SecretCommand) -> anyhow::Result<()> {
+    let socket = socket::path_for(&config.data()?);
+    let house = ensure_house(config, &socket, &client_runtime()?, Page::Off)?;
+    let done = secret::wait(config).and_then(|()| secret::run(config, what));
+    if let Some(house) = house {
+        house.stop()?;
+    }
+    done
 }
 
 fn chat_once(config: &Config, seat: Seat, text: String, images: &[PathBuf], json: bool) -> anyhow::Result<()> {

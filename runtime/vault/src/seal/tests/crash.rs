@@ -1,3 +1,5 @@
+//! Every boundary of a change: what is on the disk opens with the old state or the new one.
+
 use super::*;
 
 /// The acts of a change, in order; a crash may come within each that writes a manifest, or after any.

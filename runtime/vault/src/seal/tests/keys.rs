@@ -1,3 +1,5 @@
+//! Member keys and the vault key: changed, erased, found again.
+
 use super::check::RestoreError;
 use super::members::MemberError;
 use super::proof::OwnerProof;

@@ -1,3 +1,5 @@
+//! The owner: passphrase, recovery key, attempts.
+
 use std::time::Duration;
 
 use secrecy::SecretString;
