@@ -1,3 +1,5 @@
+//! What an attacker does to records at rest: bits, fields, versions, households.
+
 use super::*;
 
 /// Whether every secret but `id` is as it was.
