@@ -79,7 +79,13 @@ impl Ask {
     pub fn pieces(self) -> Vec<Sent> {
         let records = match self {
             Self::Records { records } if records.len() > 1 => records,
-            ask => return vec![Sent { ask, more: false }],
+            ask @ (Self::Records { .. }
+            | Self::Written { .. }
+            | Self::Look { .. }
+            | Self::List { .. }
+            | Self::Beat { .. }
+            | Self::Lock
+            | Self::Stop) => return vec![Sent { ask, more: false }],
         };
         let last = records.len().saturating_sub(1);
         let piece = |(n, record)| Sent { ask: Self::Records { records: vec![record] }, more: n < last };

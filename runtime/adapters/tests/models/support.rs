@@ -5,7 +5,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hearth_adapters::models::client::Ways;
 use hearth_adapters::models::config::{Bounds, Kind, Prices, ProviderConfig};
 use hearth_adapters::models::remote::RemoteModel;
 use hearth_domain::label::{Integrity, Label, Readers};
