@@ -526,6 +526,23 @@ fn a_vault_with_a_passphrase_waits_for_its_owner_and_the_default_does_not() {
     }
 }
 
+#[test]
+fn the_doctor_says_what_protects_the_secrets_and_what_does_not() {
+    let home = Home::new();
+    let said = home.run(&["doctor"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.out.contains("there is no vault yet") && said.out.contains("the house does not run"), "{}", said.out);
+    let house = home.start();
+    assert!(home.secret_done("", &["status"]).starts_with("Open: 0 secrets"));
+    let said = home.run(&["doctor"]).out;
+    for part in ["a key file: protects a copy of the data folder", "not against", "vault      open", "egress     open", "no core dumps: "] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("chmod") && !said.contains("warning"), "{said}");
+    eprintln!("{said}");
+    assert_eq!(house.stop(), Some(0));
+}
+
 // === the way out ===
 
 #[test]
