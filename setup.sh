@@ -3,7 +3,7 @@
 # Installs what is missing where it can (Debian and its kin, as root), and says what to install where it cannot.
 #
 #   ./setup.sh           what the house needs
-#   ./setup.sh --tests   and what its tests need: Chromium
+#   ./setup.sh --tests   and what its tests need: Chromium, strace
 set -eu
 
 missing=""
@@ -24,6 +24,7 @@ libclang || missing="$missing libclang-dev"
 if [ "${1:-}" = --tests ]; then
     has chromium || missing="$missing chromium"
     has chromedriver || missing="$missing chromium-driver"
+    has strace || missing="$missing strace"
 fi
 
 [ -n "$missing" ] || exit 0

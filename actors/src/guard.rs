@@ -101,7 +101,7 @@ impl Guard {
         for _ in 1..TRIES {
             match self.look.ask(Look { text: text.to_owned() }, self.deadline).await {
                 Ok(Ok(spans)) => return Ok(spans),
-                Ok(Err(error @ (VaultError::Sealed | VaultError::Broken))) => return Err(ModelError::Unavailable(error.to_string())),
+                Ok(Err(error @ (VaultError::Sealed | VaultError::Broken))) => return Err(ModelError::NoKey(error.to_string())),
                 Ok(Err(_)) | Err(_) => tokio::time::sleep(pause).await,
             }
             // It may have been read by now that there are none.

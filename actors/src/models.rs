@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Handler, Message, ResponseFuture};
+use hearth_domain::house::no_model_note;
 use hearth_domain::limits::Limits;
 use hearth_domain::model::{ModelError, ModelReply, ModelRequest};
 use hearth_supervisor::context::Context;
@@ -94,12 +95,23 @@ struct Climb {
 impl Climb {
     async fn run(self, purpose: Purpose) -> Result<ModelReply, ModelError> {
         let mut last = ModelError::NobodyLeft;
+        let mut keyless = None;
         for rung in self.rungs.iter().filter(|rung| purpose == Purpose::Turn || !rung.house) {
             let result = if rung.house { self.attempt(rung, Arc::clone(&self.request)).await } else { self.guarded(rung).await };
             match result {
-                Ok(reply) => return Ok(reply),
+                Ok(mut reply) => {
+                    if let Some(why) = keyless.filter(|_| rung.house && reply.text.ends_with(no_model_note())) {
+                        reply.text.push_str(&why);
+                        (self.preview)(Some(&why));
+                    }
+                    return Ok(reply);
+                }
                 Err(ModelError::NotACommand) => {}
                 Err(error) => {
+                    // Nothing but its owner's doing changes that, so its owner is told.
+                    if let ModelError::NoKey(sentence) = &error {
+                        keyless = Some(format!("\n\n{}: {sentence}", rung.name));
+                    }
                     tracing::warn!(provider = rung.name, %error, "no completion; asking the next provider");
                     last = error;
                 }

@@ -1,6 +1,7 @@
 //! The house as people meet it: the real binary, real processes, a folder of their own for each test.
 //!
 //! `spine`: said, answered, kept. `terminal`: the chat in a terminal. `providers`: turns with language models over real HTTP.
+//! `vault`: secrets, from their owner's commands to the servers that they are for; `memory`: who else has them.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
 //!
 //! Nothing sleeps in order to wait: a test reads frames, lines and exits, each with a deadline.
@@ -17,6 +18,8 @@ mod commands;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod spine;
@@ -26,3 +29,5 @@ mod support;
 mod terminal;
 #[cfg(test)]
 mod trouble;
+#[cfg(test)]
+mod vault;

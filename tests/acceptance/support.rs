@@ -111,10 +111,28 @@ impl Home {
     pub(crate) fn key(&self, server: &Scripted, provider: &str) {
         let url = server.base_url();
         let (user, rule) = (format!("provider/{provider}"), format!("POST {url}/** lan"));
-        let mut command = self.command(&["secret", "add", provider, "--value-env", "THE_KEY", "--use", &user, "--allow", &rule]);
-        command.env("THE_KEY", KEY);
-        let ran = run(command);
-        assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+        self.secret_done(KEY, &["add", provider, "--value-env", "THE_VALUE", "--use", &user, "--allow", &rule]);
+    }
+
+    /// `hearth secret` with a value in the variable `THE_VALUE`.
+    pub(crate) fn secret(&self, value: &str, arguments: &[&str]) -> Ran {
+        let mut command = self.command(&[&["secret"], arguments].concat());
+        command.env("THE_VALUE", value);
+        run(command)
+    }
+
+    /// The same, when it has to succeed; what it said.
+    pub(crate) fn secret_done(&self, value: &str, arguments: &[&str]) -> String {
+        let ran = self.secret(value, arguments);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{arguments:?}: {}", ran.out);
+        ran.out
+    }
+
+    /// The same, when it has to be refused; the sentence.
+    pub(crate) fn secret_refused(&self, value: &str, arguments: &[&str]) -> String {
+        let ran = self.secret(value, arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{arguments:?}");
+        ran.err
     }
 
     /// The answer of `hearth chat --once`.
@@ -161,6 +179,20 @@ pub(crate) fn finish(process: Child) -> Ran {
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// Every process here: its id, its parent's, and what stands first in its arguments.
+fn processes() -> Vec<(u32, u32, String)> {
+    let ids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| {
+        // One that has just ended is none.
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        let arguments = std::fs::read(format!("/proc/{id}/cmdline")).ok()?;
+        let name = arguments.split(|byte| *byte == 0).next()?;
+        Some((id, parent, String::from_utf8_lossy(name).into_owned()))
+    })
+    .collect()
+}
+
 fn pid(process: &Child) -> Pid {
     Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap()
 }
@@ -185,6 +217,18 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The id of its process that is named so (`hearth vault`), once there is one that is none of these.
+    pub(crate) fn part(&self, name: &str, not: &[u32]) -> u32 {
+        let began = Instant::now();
+        loop {
+            let found = processes().into_iter().find(|(id, parent, named)| *parent == self.id() && named == name && !not.contains(id));
+            if let Some((id, _, _)) = found {
+                return id;
+            }
+            assert!(began.elapsed() < DEADLINE, "no {name}\n{}", self.tail());
+        }
     }
 
     /// Where its socket is seen from here, when it is not where the data folder says.

@@ -235,6 +235,9 @@ pub enum ModelError {
     /// 401, 403: the key is wrong or missing.
     #[error("the provider refuses the key; check it and the provider's address")]
     Unauthorised,
+    /// The vault does not give the key: there is none, it is sealed, or its policy does not allow this use. In the vault's own words.
+    #[error("the vault does not give its key: {0}")]
+    NoKey(String),
     /// 400, 404, 422: the request or the model's name is wrong.
     #[error("the provider refuses the request ({0}); check the model's name")]
     Rejected(String),
@@ -259,7 +262,7 @@ impl Classified for ModelError {
             | Self::Garbled(_)
             | Self::Resting
             | Self::NobodyLeft => Class::Transient,
-            Self::Unauthorised => Class::Denied,
+            Self::Unauthorised | Self::NoKey(_) => Class::Denied,
             Self::Rejected(_) | Self::NotACommand => Class::Permanent,
         }
     }

@@ -66,6 +66,8 @@ pub enum Command {
         #[command(subcommand)]
         what: crate::secret::SecretCommand,
     },
+    /// Says what protects the secrets, against what not, and what is wrong.
+    Doctor,
     /// The configuration.
     Config {
         /// What to do with it.

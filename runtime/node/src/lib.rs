@@ -5,6 +5,7 @@ pub mod chat;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod doctor;
 pub mod redactor;
 pub mod run;
 pub mod secret;

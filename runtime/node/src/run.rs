@@ -19,7 +19,7 @@ use crate::config::{self, Config};
 use crate::serve::{Page, Running};
 use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::wire::{ClientFrame, HouseFrame};
-use crate::{bench, secret, show, socket, telemetry};
+use crate::{bench, doctor, secret, show, socket, telemetry};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat: there, what the tree says of a house that does
 /// not start is said by the command, or by the house of another process.
@@ -68,6 +68,15 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 bail!("the house gave an unexpected answer")
             };
             terminal.line(&harmless(&link));
+            Ok(())
+        }
+        Some(Command::Doctor) => {
+            let status = match ask_house(&config, &ClientFrame::Status) {
+                Ok(HouseFrame::Status { status }) => Ok(status),
+                Ok(_) => Err("it gave an unexpected answer".to_owned()),
+                Err(error) => Err(format!("{error:#}")),
+            };
+            terminal.text(&harmless(&doctor::report(&config, &status)?));
             Ok(())
         }
         Some(Command::Secret { what }) => keep_secrets(&config, what),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use hearth_domain::household::Member;
-use hearth_domain::secret::{Rate, SecretName, SecretPolicy};
+use hearth_domain::secret::{Principal, Rate, SecretName, SecretPolicy};
 use hearth_vault::admin::{self, AdminAnswer, AdminAsk, AdminError, NewSecret, Proof, SOCKET};
 use hearth_vault::keeper::Census;
 use hearth_vault::keeper::change::Allowance;
@@ -232,22 +232,26 @@ fn import(
     targets: &[String],
 ) -> anyhow::Result<()> {
     let member = owner(config, named.as_deref())?;
+    let users: Vec<Principal> = users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?;
     for (variable, value) in entry::variables(file)? {
         let text = variable.to_lowercase().replace('_', "-");
-        let secret = NewSecret {
-            name: name(&text)?,
-            owner: member.id,
-            value: Some(value),
-            users: users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?,
-            targets: targets.to_vec(),
-            authority: None,
-            members: None,
-            rate: None,
-            bytes_out_max: BYTES_OUT,
-            until: None,
-            canary: false,
-        };
-        match ask(socket, &AdminAsk::Add(Box::new(secret))) {
+        let taken = name(&text).and_then(|name| {
+            let secret = NewSecret {
+                name,
+                owner: member.id,
+                value: Some(value),
+                users: users.clone(),
+                targets: targets.to_vec(),
+                authority: None,
+                members: None,
+                rate: None,
+                bytes_out_max: BYTES_OUT,
+                until: None,
+                canary: false,
+            };
+            ask(socket, &AdminAsk::Add(Box::new(secret)))
+        });
+        match taken {
             Ok(_) => terminal.line(&harmless(&format!("{text} is in the vault."))),
             Err(error) => terminal.line(&harmless(&format!("{text} was not taken: {error:#}"))),
         }

@@ -9,6 +9,7 @@ use hearth_actors::audit::Verify;
 use hearth_actors::household::Resolve;
 use hearth_actors::local::{Seen, Subscribed};
 use hearth_actors::tree::Doors;
+use hearth_actors::vault::Status;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::ids::ConversationId;
 use hearth_domain::journal::Head;
@@ -74,9 +75,11 @@ impl Served {
         }
     }
 
-    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`.
+    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`, and `vault` and `egress` as they
+    /// say themselves.
     pub async fn status(&self) -> serde_json::Value {
         let root = self.tree.snapshot();
+        let (vault, egress) = (self.doors.vault.ask(Status, READING).await, self.doors.egress.ask(Status, READING).await);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "data": self.data,
@@ -85,6 +88,8 @@ impl Served {
             "counts": self.doors.inquire.counts().await,
             "uptime_ms": root.uptime_ms,
             "restarts": restarts(&root),
+            "vault": vault.ok(),
+            "egress": egress.ok(),
         })
     }
 

@@ -18,7 +18,10 @@ const REASON_CHARS: usize = 200;
 const KEY_CHARS: usize = 20;
 
 /// The broker's words for what may be different at the next attempt.
-const WILL_PASS: [&str; 8] = ["sealed", "overloaded", "no-address", "unreachable", "deadline", "broken", "bad-answer", "tls"];
+const WILL_PASS: [&str; 7] = ["overloaded", "no-address", "unreachable", "deadline", "broken", "bad-answer", "tls"];
+/// The same for what the owner of a key can mend: there is none, the vault is sealed, or the key's policy does not allow this use.
+const NO_KEY: [&str; 12] =
+    ["unknown", "sealed", "canary", "user", "member", "expired", "no_target", "host", "port", "scheme", "method", "path"];
 
 /// What the transport itself notices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +82,7 @@ impl From<&Failure> for ModelError {
             Failure::TooLong => too_long(),
             Failure::Unsendable | Failure::Elsewhere => Self::Rejected(failure.to_string()),
             Failure::Broker { code, sentence } if WILL_PASS.contains(&code.as_str()) => Self::Unavailable(sentence.clone()),
+            Failure::Broker { code, sentence } if NO_KEY.contains(&code.as_str()) => Self::NoKey(sentence.clone()),
             Failure::Broker { code, .. } if code == "rate" => Self::RateLimited { retry_after: None },
             Failure::Broker { sentence, .. } => Self::Rejected(sentence.clone()),
         }

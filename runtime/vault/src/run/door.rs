@@ -111,7 +111,7 @@ impl Door {
             Some(key) => create_given(folder, key),
             None if wants_key => set_up(folder, None, Box::new(SystemEntropy)).map_err(|error| error.to_string()),
             None => {
-                said.push("no vault is set up yet: its owner sets a passphrase with `hearth secret unseal`".to_owned());
+                said.push("no vault is set up yet: its owner sets a passphrase with `hearth secret setup`".to_owned());
                 *held = Held::Fresh { folder, given: None };
                 return said;
             }
