@@ -5,8 +5,9 @@ use hearth_simulations::run::{Job, Report, run};
 use hearth_simulations::scenarios::Scenario;
 use hearth_simulations::world::PLANNED;
 
-/// Seeds within which a defect has to be caught.
-const SEEDS: u64 = 10;
+/// Seeds within which a defect has to be caught. The rarest, the lying tool, shows in about two of five seeds (108 of 289): ten seeds
+/// would miss it once in a hundred changes of what a seed draws.
+const SEEDS: u64 = 20;
 
 /// A run on a thread of its own: actix keeps things per thread.
 fn on_a_fresh_thread(job: Job) -> Report {

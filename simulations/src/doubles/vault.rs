@@ -133,7 +133,8 @@ impl Process {
         let never = now + Duration::from_secs(10_000_000);
         let mut at = |per_10k: u32, most_ms: u64| if draw.happens(per_10k) { now + draw.millis(1, most_ms) } else { never };
         let (dies, silent) = (at(mix.die, mix.lives_ms.max(1)), at(mix.silent, mix.lives_ms.max(1)));
-        let next = now + draw.millis(1, mix.pause_ms.max(10));
+        // Without secrets nothing ever happens in it.
+        let next = if mix.secrets == 0 { never } else { now + draw.millis(1, mix.pause_ms.max(10)) };
         Self {
             world: Arc::clone(world),
             draw,
@@ -227,7 +228,7 @@ impl Process {
     fn act(&mut self) {
         let mix = &self.world.plan.vault;
         self.next = Instant::now() + self.draw.millis(10, mix.pause_ms.max(10));
-        if self.entered.is_none() && self.draw.happens(6_000) && mix.secrets > 0 {
+        if self.entered.is_none() && self.draw.happens(6_000) {
             self.enter();
         } else if let Some(record) = self.records.values().next().cloned() {
             for _ in 0..self.draw.size(1, 30) {
