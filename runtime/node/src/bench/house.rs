@@ -64,6 +64,12 @@ impl Scratch {
         Ok(kib / 1_024.0)
     }
 
+    /// Its process of this name.
+    pub(super) fn child(&self, name: &str) -> Option<u32> {
+        let named = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(name.as_bytes()));
+        children(self.process.id()).into_iter().find(named)
+    }
+
     /// Ends the house well and waits for it.
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
         let id = i32::try_from(self.process.id())?;
@@ -89,7 +95,9 @@ fn resident_kib(pid: u32) -> anyhow::Result<f64> {
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
+/// Children of every thread: the house starts its processes from a thread of their own.
 fn children(pid: u32) -> Vec<u32> {
-    let read = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    read.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let read = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    read.flat_map(|read| read.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()).collect()
 }
