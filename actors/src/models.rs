@@ -95,7 +95,7 @@ struct Climb {
 impl Climb {
     async fn run(self, purpose: Purpose) -> Result<ModelReply, ModelError> {
         let mut last = ModelError::NobodyLeft;
-        let mut keyless = None;
+        let mut keyless: Option<String> = None;
         for rung in self.rungs.iter().filter(|rung| purpose == Purpose::Turn || !rung.house) {
             let result = if rung.house { self.attempt(rung, Arc::clone(&self.request)).await } else { self.guarded(rung).await };
             match result {

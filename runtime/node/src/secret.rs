@@ -48,7 +48,7 @@ pub fn run(config: &Config, command: SecretCommand) -> anyhow::Result<()> {
     let said = match command {
         SecretCommand::Add(options) => add(config, &socket, *options)?,
         SecretCommand::List { json } => return list(&socket, &terminal, json),
-        SecretCommand::ShowPolicy { name } => return show_policy(&socket, &terminal, name(&name)?),
+        SecretCommand::ShowPolicy { name: of } => return show_policy(&socket, &terminal, name(&of)?),
         SecretCommand::Allow(options) => allow(&socket, *options)?,
         SecretCommand::Rotate { name: of, value } => {
             let value = entry::value(&value, &format!("New value of {of}: "))?;

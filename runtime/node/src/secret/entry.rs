@@ -55,7 +55,7 @@ fn read(descriptor: i32) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The text of a certificate's file.
-pub(super) fn pem(path: &std::path::PathBuf) -> anyhow::Result<String> {
+pub(super) fn pem(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
