@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -338,14 +339,16 @@ pub(crate) struct Talk {
     client: Client,
     runtime: tokio::runtime::Runtime,
     pub(crate) frames: Vec<HouseFrame>,
-    said: usize,
 }
+
+/// What was said so far, so that nothing is taken for said before.
+static SAID: AtomicUsize = AtomicUsize::new(1);
 
 impl Talk {
     fn connect(socket: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(Client::connect(socket)).unwrap().expect("no house listens");
-        Self { client, runtime, frames: Vec::new(), said: 0 }
+        Self { client, runtime, frames: Vec::new() }
     }
 
     pub(crate) fn send(&mut self, frame: &ClientFrame) {
@@ -390,8 +393,7 @@ impl Talk {
 
     /// Says something; the nonce.
     pub(crate) fn say(&mut self, text: &str) -> String {
-        self.said += 1;
-        let nonce = format!("{}-{}", std::process::id(), self.said);
+        let nonce = format!("{}-{}", std::process::id(), SAID.fetch_add(1, Ordering::Relaxed));
         self.say_as(&nonce, text);
         nonce
     }

@@ -92,7 +92,7 @@ fn secrets_are_entered_shown_changed_and_removed_with_a_house_and_without_one() 
         for shown in [&["list"][..], &["list", "--json"], &["show-policy", "weather"], &["status"]] {
             let said = home.secret_done("", shown);
             assert!(Needles::of(&[KEY]).in_bytes(said.as_bytes()).is_empty(), "{said}");
-            assert!(said.contains("tool/weather") || said.starts_with("Open: 1 secrets, 0 older"), "{said}");
+            assert!(said.contains("weather") || said.starts_with("Open: 1 secrets, 0 older"), "{said}");
         }
         let said = home.secret_done("", &["show-policy", "weather"]);
         assert!(said.contains(&format!("allow  {rule} in header")), "{said}");
@@ -154,7 +154,7 @@ fn what_cannot_be_a_secret_is_refused_with_a_sentence() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
     }
     let large = home.folder().join("large");
-    std::fs::write(&large, vec![b'x'; 1 << 20]).unwrap();
+    std::fs::write(&large, vec![b'x'; (1 << 20) + 1]).unwrap();
     let mut command = home.command(&["secret", "add", "a", "--value-fd", "0", "--use", "tool/a", "--allow", RULE]);
     command.stdin(File::open(&large).unwrap());
     let ran = run(command);
@@ -277,7 +277,7 @@ fn a_secret_goes_to_no_other_place_and_for_nobody_else() {
         home.secret_done(KEY, &["add", "first", FROM[0], FROM[1], "--use", user, "--allow", &rule]);
         let answer = talk.answer(QUESTION).text;
         assert!(answer.starts_with(NOBODY), "{user} {rule}: {answer}");
-        assert!(answer.contains("first: ") && answer.contains(expected), "{user} {rule}: {answer}");
+        assert!(answer.contains("first: ") && answer.contains(expected), "{user} {rule}: {answer}\n{}", home.log());
         assert_eq!((server.requests().len(), server.connections()), (0, 0), "{user} {rule}");
         home.secret_done("", &["revoke", "first"]);
     }
@@ -288,28 +288,33 @@ fn a_secret_goes_to_no_other_place_and_for_nobody_else() {
 #[test]
 fn a_key_that_is_used_is_in_no_process_but_the_vaults_and_in_no_file() {
     let turns = std::env::var("HEARTH_TURNS").map_or(TURNS, |turns| turns.parse().unwrap()).min(TURNS_MAX);
+    // One that no run before had: memory that the system hands out may hold what processes that have ended left in it.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let value = format!("sk-canary-{now:x}-{:x}", std::process::id());
     let server = knowing(&["second"]);
-    let mut count = 0;
+    let (mut count, said_back) = (0, value.clone());
     // Every tenth turn, the first provider says the key back.
     server.respond("first", move |_| {
         count += 1;
-        let echo = Step::Status { code: 401, retry_after: None, message: format!("the key {KEY} is not good") };
+        let echo = Step::Status { code: 401, retry_after: None, message: format!("the key {said_back} is not good") };
         if count % 10 == 0 { echo } else { Step::text(ANSWER) }
     });
     let mut home = Home::with(&(provider(&server, "first", "openai") + &provider(&server, "second", "anthropic") + ONCE));
     home.variables.insert("HEARTH_LOG", "debug".to_owned());
     let house = home.start();
-    home.key(&server, "first");
-    home.key(&server, "second");
+    let rule = format!("POST {}/** lan", server.base_url());
+    for (name, user) in [("first", "provider/first"), ("second", "provider/second")] {
+        home.secret_done(&value, &["add", name, FROM[0], FROM[1], "--use", user, "--allow", &rule]);
+    }
     let mut talk = talk(&house);
     for _ in 0..turns {
         assert_eq!(talk.answer(QUESTION).text, ANSWER);
     }
     let asked = server.requests();
-    let with_key = keys(&server).iter().filter(|key| *key == KEY).count();
+    let with_key = keys(&server).iter().filter(|key| **key == value).count();
     assert!(with_key >= turns && with_key == asked.len(), "{with_key} of {} requests had the key", asked.len());
 
-    let needles = Needles::of(&[KEY]);
+    let needles = Needles::of(&[&value]);
     let processes = [("house", house.id()), ("egress", house.part("hearth egress", &[])), ("vault", house.part("hearth vault", &[]))];
     // Something that the house does have, so that it is known to be looked at.
     let control = Needles::of(&["hearth_secret_first_"]);

@@ -20,8 +20,8 @@ const KEY_CHARS: usize = 20;
 /// The broker's words for what may be different at the next attempt.
 const WILL_PASS: [&str; 7] = ["overloaded", "no-address", "unreachable", "deadline", "broken", "bad-answer", "tls"];
 /// The same for what the owner of a key can mend: there is none, the vault is sealed, or the key's policy does not allow this use.
-const NO_KEY: [&str; 12] =
-    ["unknown", "sealed", "canary", "user", "member", "expired", "no_target", "host", "port", "scheme", "method", "path"];
+const NO_KEY: [&str; 13] =
+    ["unknown", "sealed", "canary", "user", "member", "expired", "no_target", "host", "port", "scheme", "method", "path", "slot"];
 
 /// What the transport itself notices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
