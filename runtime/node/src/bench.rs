@@ -8,6 +8,7 @@ mod idle;
 mod model;
 mod stats;
 mod turn;
+mod vault;
 
 use std::io::Write as _;
 
@@ -27,6 +28,8 @@ pub enum Name {
     Supervisor,
     /// A house at rest: its memory, and the time from its start to its first answer.
     Idle,
+    /// The vault: what its way adds to a request, and how soon it is back after a kill.
+    Vault,
 }
 
 /// One figure.
@@ -65,6 +68,7 @@ pub fn run(name: Name, json: bool) -> anyhow::Result<()> {
         Name::Turn => turn::measure()?,
         Name::Supervisor => supervisor()?,
         Name::Idle => idle::measure()?,
+        Name::Vault => vault::measure()?,
     };
     let terminal = Terminal::new();
     if !json {

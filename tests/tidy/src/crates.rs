@@ -73,7 +73,8 @@ pub const FOREIGN: [(&str, &[&str]); 23] = [
     ("surrealdb", &["hearth-adapters"]),
     ("surrealdb-*", &["hearth-engine", "hearth-crash"]),
     ("rig-core", &["hearth-adapters"]),
-    ("reqwest", &["hearth-adapters"]),
+    // The bench of the vault compares its way with the same client's direct one.
+    ("reqwest", &["hearth-adapters", "hearth"]),
     // The bench's own scripted model is a page of the node.
     ("actix-web", &["hearth-web", "hearth"]),
     ("wasmtime*", &[]),
