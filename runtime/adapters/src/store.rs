@@ -265,7 +265,7 @@ impl Shared {
         let _turn = self.turnstile.lock().await;
         let known = known_cause(cause);
         let unknown = StoreError::Unavailable(known.as_ref().map_or_else(|| shorten(cause), ToString::to_string));
-        tracing::warn!(target: "hearth::store", cause, "a commit failed; the database is opened again to see what became of it");
+        tracing::warn!(target: "hearth::store", cause, reason = %unknown, "a commit failed; the database is opened again to see what became of it");
         drop(house);
         self.close_now().await;
         if self.open_now().await.is_err() {
