@@ -5,6 +5,8 @@
 //!                                          └─► life (task per actor) ─► context ◄─ inbox ◄─ slot ◄─ Link
 //! ```
 //!
+//! Children that are processes, which an actor starts and watches, are in [`process`].
+//!
 //! # Messages
 //! - **Order.** Messages offered on links to one slot from one thread are handled in that order. Between threads there is
 //!   none. Futures spawned on a context, `ResponseActFuture` and `ctx.notify` interleave with later messages;
@@ -64,6 +66,7 @@ pub mod handle;
 mod inbox;
 mod life;
 pub mod link;
+pub mod process;
 pub mod root;
 mod rules;
 mod shell;

@@ -115,6 +115,8 @@ ids! {
     ReminderId, "rmd";
     /// One login session at the page.
     SessionId, "ses";
+    /// One secret of the vault, over all its versions.
+    SecretId, "sec";
 }
 
 /// A version 8 UUID (RFC 9562 section 5.8) from the first 16 bytes of a SHA-256 over length-framed parts.

@@ -43,12 +43,13 @@ pub struct Row {
 }
 
 /// The one-way rule, top to bottom. A new edge is a decision: it is made here, and DECISIONS.md says why.
-pub const EDGES: [Row; 13] = [
+pub const EDGES: [Row; 14] = [
     Row { name: "hearth-supervisor", product: &[], tests: &[] },
     Row { name: "hearth-domain", product: &[], tests: &[] },
     Row { name: "hearth-actors", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-conformance"] },
     Row { name: "hearth-engine", product: &[], tests: &[] },
     Row { name: "hearth-adapters", product: &["hearth-domain", "hearth-engine"], tests: &["hearth-conformance", "hearth-scripted"] },
+    Row { name: "hearth-vault", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-web", product: &["hearth-domain", "hearth-actors", "hearth-supervisor"], tests: &["hearth-conformance"] },
     Row {
         name: "hearth",
@@ -64,7 +65,7 @@ pub const EDGES: [Row; 13] = [
 ];
 
 /// A foreign crate (with all whose names begin like it when the name ends in `*`) and who may name it.
-pub const FOREIGN: [(&str, &[&str]); 13] = [
+pub const FOREIGN: [(&str, &[&str]); 23] = [
     ("surrealdb", &["hearth-adapters"]),
     ("surrealdb-*", &["hearth-engine", "hearth-crash"]),
     ("rig-core", &["hearth-adapters"]),
@@ -74,7 +75,19 @@ pub const FOREIGN: [(&str, &[&str]); 13] = [
     ("wasmtime*", &[]),
     ("tantivy*", &["hearth-adapters"]),
     ("actix", &["hearth-supervisor", "hearth-actors", "hearth-web", "hearth", "hearth-simulations"]),
-    ("getrandom", &["hearth-adapters"]),
+    ("getrandom", &["hearth-adapters", "hearth-vault"]),
+    // Sealing, outbound TLS and DNS live in the vault alone.
+    ("argon2", &["hearth-vault"]),
+    ("chacha20poly1305", &["hearth-vault"]),
+    ("hkdf", &["hearth-vault"]),
+    ("hmac", &["hearth-vault"]),
+    ("ring", &["hearth-vault"]),
+    ("rustls*", &["hearth-vault"]),
+    ("tokio-rustls", &["hearth-vault"]),
+    // What takes rights away from a process is one piece.
+    ("landlock", &["hearth-supervisor"]),
+    ("seccompiler", &["hearth-supervisor"]),
+    ("nix", &["hearth-supervisor"]),
     ("libc", &["hearth-crash-shim"]),
     ("clap*", &["hearth", "hearth-simulations", "hearth-crash"]),
     ("anyhow", &["hearth", "hearth-simulations", "hearth-crash"]),
@@ -82,7 +95,8 @@ pub const FOREIGN: [(&str, &[&str]); 13] = [
 ];
 
 /// What only the tests of a crate may name.
-pub const FOREIGN_IN_TESTS: [(&str, &str, &str); 2] = [
+pub const FOREIGN_IN_TESTS: [(&str, &str, &str); 3] = [
+    ("hearth-vault", "reqwest", "its tests are clients of the broker, as the models are"),
     ("hearth-web", "actix", "its tests raise a house"),
     ("hearth", "surrealdb-types", "acceptance writes what a newer house would have written"),
 ];

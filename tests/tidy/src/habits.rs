@@ -6,7 +6,8 @@ use crate::source::Source;
 pub const UNSAFE: [(&str, &str); 1] = [("tests/crash/shim/src/", "stands between a program and its libc")];
 
 /// Test files that may sleep, and why. A test waits by reading, never by guessing how long something takes.
-pub const SLEEPS: [(&str, &str); 8] = [
+pub const SLEEPS: [(&str, &str); 9] = [
+    ("runtime/vault/tests/keeper_process.rs", "the instant at which a process is killed is drawn, not waited for"),
     ("supervisor/tests/supervision/", "paused clock: a sleep is an instant of the test's own time"),
     ("tests/conformance/src/double.rs", "the double is slow where its plan says so; paused clock"),
     ("tests/crash/src/", "a harness of real processes and disks: looks again until a deadline, and gives a store its background time"),

@@ -1,0 +1,406 @@
+//! The keeper: what the vault knows while it runs, and every decision that needs it. Synchronous; one lock, never held across a wait.
+//!
+//! ```text
+//! records ─load─▶ Keeper ◀─ gate (may this go out, as what) ◀─ broker
+//!                   │  ├──▶ watch (a guard of all values) ──▶ broker
+//!                   │  └──▶ events ──▶ house
+//!                   └─ change: begin ─▶ Tell::Write ─▶ house … written(ticket, ok) ─▶ finish
+//! ```
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `change` | adding, rotating, allowing, revoking: each in two phases |
+//! | `owner` | the owner's proof |
+//! | [`gate`], `grant`, `body`, `signing` | the vault's answers to the broker |
+//! | [`keyless`] | those of the process without keys |
+//! | [`watch`], [`events`] | leaks and uses |
+//!
+//! **Versions.** A placeholder means the newest durable version, always. What was put in before a rotation stays as it went out. The value
+//! before (or of a revoked secret) stays known to the guard for [`OVERLAP`], encrypted under a key of this process; a restart forgets it.
+//!
+//! **In memory.** Policies and the guard's fingerprints. A value is opened for one use (or one rebuild of the guard) and zeroed after it.
+//!
+//! **Not claimed.** Who asks is what the house says: a house that lies can use each secret for what its policy allows its users, and no more.
+//! Counts of uses begin anew with the process, and when a rate's window is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hearth_domain::ids::{Ids, SecretId};
+use hearth_domain::secret::{SealedRecord, SecretName, SecretPolicy};
+use hearth_domain::time::{Clock, Mono};
+use hearth_domain::vault::{SecretInfo, Span, VaultState};
+use secrecy::{ExposeSecret as _, SecretSlice};
+use zeroize::Zeroizing;
+
+use crate::guard::{Grade, Guard};
+use crate::policy::rule;
+use crate::policy::usage::Window;
+use crate::seal::Seal;
+use crate::seal::crypto::{self, Entropy, EntropyError, Key, NONCE_BYTES, TAG_BYTES};
+use crate::seal::envelope::Opened;
+use crate::seal::manifest::RECORDS_MAX;
+
+mod body;
+pub mod change;
+pub mod events;
+pub mod gate;
+mod grant;
+pub mod keyless;
+mod owner;
+mod signing;
+pub mod watch;
+
+use change::Pending;
+use events::Events;
+
+/// How long a value that was replaced or revoked stays known to the guard.
+pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+/// Most of such values; beyond it the oldest is forgotten.
+pub const KEPT_MAX: usize = 64;
+
+/// Time, ids and chance.
+#[derive(Clone)]
+pub struct Ports {
+    /// Clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Ids of new secrets.
+    pub ids: Arc<dyn Ids>,
+    /// Chance that is fit for keys.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+/// Whether there is a key.
+enum Lock {
+    /// Nobody has given one yet.
+    Sealed,
+    /// There is none that fits.
+    Broken,
+    /// It is here.
+    Open(Box<Seal>),
+}
+
+/// Whether a secret is used at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Yes.
+    Good,
+    /// Its removal is under way.
+    Leaving,
+}
+
+/// A secret that can be used.
+struct Secret {
+    record: SealedRecord,
+    policy: Arc<SecretPolicy>,
+    standing: Standing,
+}
+
+/// A value that is only guarded any more.
+struct Kept {
+    name: SecretName,
+    until: Mono,
+    nonce: [u8; NONCE_BYTES],
+    tag: [u8; TAG_BYTES],
+    text: Vec<u8>,
+}
+
+/// What the keeper is made of.
+struct Core {
+    ports: Ports,
+    lock: Lock,
+    /// What the house has stored, before it could be opened.
+    waiting: Option<Vec<SealedRecord>>,
+    /// Whether the records have been read: a change before would be settled away.
+    loaded: bool,
+    secrets: BTreeMap<SecretName, Secret>,
+    kept: Vec<Kept>,
+    windows: BTreeMap<SecretId, Window>,
+    guard: Guard,
+    guard_key: Zeroizing<[u8; 32]>,
+    kept_key: Key,
+    next_ticket: u64,
+    pending: BTreeMap<u64, Pending>,
+    /// Changes that the house has stored and whose last step in the manifest failed.
+    unfinished: BTreeSet<SecretId>,
+}
+
+/// A handle to the keeper; clones are the same one.
+#[derive(Clone)]
+pub struct Keeper {
+    core: Arc<Mutex<Core>>,
+    events: Arc<Events>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+/// What it has, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Census {
+    /// Whether it can be used.
+    pub state: VaultState,
+    /// Secrets that can be used.
+    pub secrets: usize,
+    /// Values that are only guarded any more.
+    pub kept: usize,
+    /// Spellings that the guard looks for.
+    pub patterns: usize,
+    /// Memory of the guard's fingerprints, in bytes.
+    pub guard_bytes: usize,
+    /// Whether an owner's passphrase is set.
+    pub owner: bool,
+}
+
+impl Keeper {
+    /// A keeper without a key.
+    ///
+    /// # Errors
+    ///
+    /// Without chance.
+    pub fn new(ports: Ports) -> Result<Self, EntropyError> {
+        let mut guard_key = Zeroizing::new([0; 32]);
+        ports.entropy.fill(guard_key.as_mut_slice())?;
+        let core = Core {
+            lock: Lock::Sealed,
+            waiting: None,
+            loaded: false,
+            secrets: BTreeMap::new(),
+            kept: Vec::new(),
+            windows: BTreeMap::new(),
+            guard: Guard::build(&guard_key, []),
+            guard_key,
+            kept_key: Key::fresh(&*ports.entropy)?,
+            next_ticket: 1,
+            pending: BTreeMap::new(),
+            unfinished: BTreeSet::new(),
+            ports,
+        };
+        Ok(Self { core: Arc::new(Mutex::new(core)), events: Arc::new(Events::default()) })
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was used.
+    #[must_use]
+    pub fn events(&self) -> Arc<Events> {
+        Arc::clone(&self.events)
+    }
+
+    /// Whether it can be used.
+    #[must_use]
+    pub fn state(&self) -> VaultState {
+        self.core().state()
+    }
+
+    /// There is no key that fits, and waiting for one is no use.
+    pub fn set_broken(&self) {
+        self.core().lock = Lock::Broken;
+    }
+
+    /// The key is here. Opens the records if they came before. Gives what is wrong with single ones, as sentences.
+    pub fn open(&self, seal: Seal) -> Vec<String> {
+        let mut core = self.core();
+        core.lock = Lock::Open(Box::new(seal));
+        core.waiting.take().map(|records| core.adopt(records)).unwrap_or_default()
+    }
+
+    /// What the house has stored: once, with no change under way. Gives what is wrong with single records, as sentences.
+    pub fn load(&self, records: Vec<SealedRecord>) -> Vec<String> {
+        let mut core = self.core();
+        if matches!(core.lock, Lock::Open(_)) {
+            return core.adopt(records);
+        }
+        core.waiting = Some(records);
+        Vec::new()
+    }
+
+    /// The secrets that can be used, by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<SecretInfo> {
+        let core = self.core();
+        core.secrets.iter().map(|(name, secret)| core.info(name, secret)).collect()
+    }
+
+    /// The policy of a secret.
+    #[must_use]
+    pub fn policy(&self, name: &SecretName) -> Option<Arc<SecretPolicy>> {
+        self.core().secrets.get(name).map(|secret| Arc::clone(&secret.policy))
+    }
+
+    /// Where values of stored secrets stand in a text, those that overlap or touch as one place.
+    #[must_use]
+    pub fn look(&self, text: &str) -> Vec<Span> {
+        let guard = self.core().guard.clone();
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
+        let mut spans: Vec<Span> = guard
+            .find(text.as_bytes())
+            .into_iter()
+            .map(|finding| Span { start: place(finding.start), end: place(finding.end), name: finding.secret })
+            .collect();
+        spans.sort_by_key(|span| (span.start, span.end));
+        spans.dedup_by(|later, earlier| {
+            let one = later.start <= earlier.end;
+            if one {
+                earlier.end = earlier.end.max(later.end);
+            }
+            one
+        });
+        spans
+    }
+
+    /// The guard as it is now.
+    pub(crate) fn guard(&self) -> Guard {
+        self.core().guard.clone()
+    }
+
+    /// Forgets values whose time as an older version is over. To be called now and then.
+    pub fn forget_old(&self) {
+        let mut core = self.core();
+        let now = core.ports.clock.mono();
+        let before = core.kept.len();
+        core.kept.retain(|kept| kept.until > now);
+        if core.kept.len() != before {
+            core.rebuild();
+        }
+    }
+
+    /// What it has, in numbers.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let core = self.core();
+        let owner = matches!(&core.lock, Lock::Open(seal) if seal.has_owner());
+        let (patterns, guard_bytes) = (core.guard.patterns(), core.guard.resident_bytes());
+        Census { state: core.state(), secrets: core.secrets.len(), kept: core.kept.len(), patterns, guard_bytes, owner }
+    }
+}
+
+impl Core {
+    fn state(&self) -> VaultState {
+        match self.lock {
+            Lock::Sealed => VaultState::Sealed,
+            Lock::Broken => VaultState::Broken,
+            Lock::Open(_) => VaultState::Open,
+        }
+    }
+
+    fn seal(&mut self) -> Option<&mut Seal> {
+        match &mut self.lock {
+            Lock::Open(seal) => Some(seal),
+            Lock::Sealed | Lock::Broken => None,
+        }
+    }
+
+    fn open_record(&self, record: &SealedRecord) -> Option<Opened> {
+        match &self.lock {
+            Lock::Open(seal) => seal.open_record(record).ok(),
+            Lock::Sealed | Lock::Broken => None,
+        }
+    }
+
+    /// The value of a secret, for one use.
+    fn value(&self, name: &SecretName) -> Option<SecretSlice<u8>> {
+        self.secrets.get(name).and_then(|secret| self.open_record(&secret.record)).map(|opened| opened.value)
+    }
+
+    fn adopt(&mut self, mut records: Vec<SealedRecord>) -> Vec<String> {
+        self.loaded = true;
+        let mut said = Vec::new();
+        if records.len() > RECORDS_MAX {
+            said.push(format!("the house has more than {RECORDS_MAX} secrets; those beyond are left alone"));
+            records.truncate(RECORDS_MAX);
+        }
+        let Some(seal) = self.seal() else { return said };
+        let findings = match seal.settle(&records) {
+            Ok(findings) => findings,
+            Err(error) => {
+                said.push(format!("changes that were under way could not be brought to their end: {error}"));
+                seal.check_all(&records)
+            }
+        };
+        for finding in &findings.troubles {
+            let name = records.iter().find(|record| record.id == finding.id).map(|record| &record.name);
+            said.push(name.map_or_else(|| format!("{}: {}", finding.id, finding.trouble), |name| format!("{name}: {}", finding.trouble)));
+        }
+        records.sort_by_key(|record| record.id);
+        self.secrets.clear();
+        for record in records {
+            let Some(opened) = self.open_record(&record) else { continue };
+            if self.secrets.contains_key(&record.name) {
+                said.push(format!("{}: there are two secrets of this name; the older one is used", record.name));
+                continue;
+            }
+            let secret = Secret { policy: Arc::new(opened.policy), record, standing: Standing::Good };
+            self.secrets.insert(secret.record.name.clone(), secret);
+        }
+        self.rebuild();
+        said
+    }
+
+    /// A new guard. All values are in memory at once while it is made.
+    fn rebuild(&mut self) {
+        let stored = self.secrets.iter().filter_map(|(name, secret)| Some((name.clone(), self.open_record(&secret.record)?.value)));
+        let kept = self.kept.iter().filter_map(|kept| Some((kept.name.clone(), self.open_kept(kept)?)));
+        let values: Vec<(SecretName, SecretSlice<u8>)> = stored.chain(kept).collect();
+        self.guard = Guard::build(&self.guard_key, values.iter().map(|(name, value)| (name.clone(), value.expose_secret())));
+    }
+
+    fn open_kept(&self, kept: &Kept) -> Option<SecretSlice<u8>> {
+        let mut text = Zeroizing::new(kept.text.clone());
+        crypto::open_in_place(&self.kept_key, &kept.nonce, b"kept", &mut text, &kept.tag).ok()?;
+        Some(SecretSlice::from(std::mem::take(&mut *text)))
+    }
+
+    /// Keeps a value for the guard until the overlap is over.
+    fn keep(&mut self, name: &SecretName, value: &SecretSlice<u8>) {
+        let mut nonce = [0; NONCE_BYTES];
+        if let Err(error) = self.ports.entropy.fill(&mut nonce) {
+            tracing::warn!(%error, "an older value is not guarded any more");
+            return;
+        }
+        let mut text = value.expose_secret().to_vec();
+        let Some(tag) = crypto::seal_in_place(&self.kept_key, &nonce, b"kept", &mut text) else { return };
+        let until = self.ports.clock.mono().plus(OVERLAP);
+        if self.kept.len() >= KEPT_MAX {
+            self.kept.remove(0);
+        }
+        self.kept.push(Kept { name: name.clone(), until, nonce, tag, text });
+    }
+
+    fn info(&self, name: &SecretName, secret: &Secret) -> SecretInfo {
+        let grade = self.guard.grades().iter().find(|(known, _)| known == name).map(|(_, grade)| *grade);
+        SecretInfo {
+            name: name.clone(),
+            owner: secret.record.owner,
+            version: secret.record.version,
+            users: secret.policy.users.iter().cloned().collect(),
+            targets: secret.policy.targets.iter().map(rule::show).collect(),
+            guarded: matches!(grade, Some(Grade::Strong | Grade::Unsplit)),
+            canary: secret.policy.canary,
+        }
+    }
+
+    /// Uses of a secret within its policy's window.
+    fn window(&mut self, name: &SecretName) -> Option<(&mut Window, u64)> {
+        let now = u64::try_from(self.ports.clock.mono().0.as_millis()).unwrap_or(u64::MAX);
+        let secret = self.secrets.get(name)?;
+        let length = u64::from(secret.policy.rate?.window_s).saturating_mul(1000);
+        let window = self.windows.entry(secret.record.id).or_insert_with(|| Window::new(length));
+        if window.length_ms() != length.max(1) {
+            *window = Window::new(length);
+        }
+        Some((window, now))
+    }
+}

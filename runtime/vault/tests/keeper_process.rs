@@ -1,0 +1,395 @@
+//! The two processes as they run: this program is its own child, which is why it has its own `main`.
+//!
+//! With `vault` or `egress` it is such a process. Otherwise it is a small house: it starts them, stores what it is told to, and asks
+//! through their sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::wildcard_enum_match_arm,
+    reason = "the whole program is a test, though none that the compiler knows as one"
+)]
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::panic::catch_unwind;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hearth_domain::household::MemberId;
+use hearth_domain::ids::SecretId;
+use hearth_domain::secret::{Principal, SealedRecord, SecretName};
+use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Tell, Used, VaultState};
+use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
+use hearth_supervisor::process::frame::Frame;
+use hearth_supervisor::process::spawn::{Process, Program, Spawner};
+use hearth_vault::admin::{self, AdminAnswer, AdminAsk, Hidden, NewSecret, Proof, SOCKET};
+use hearth_vault::keeper::change::Allowance;
+use hearth_vault::run::{self, Role};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const VALUE: &str = "sk-kq83Hd02nPzx71LmWvTe5r9B";
+const PASSPHRASE: &str = "correct horse battery";
+
+type Test = (&'static str, fn());
+
+const TESTS: [Test; 5] = [
+    ("a_secret_is_added_used_and_changed_through_the_sockets", uses),
+    ("nothing_is_lost_when_the_vault_is_killed_at_any_moment", kills),
+    ("a_passphrase_vault_waits_for_its_owner", waits),
+    ("a_manifest_that_is_gone_is_not_covered_up", gone),
+    ("the_process_without_keys_serves_and_refuses_placeholders", keyless),
+];
+
+fn main() {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    let role = match arguments.peek().and_then(|first| first.to_str()) {
+        Some("vault") => Some(Role::Vault),
+        Some("egress") => Some(Role::Egress),
+        _ => None,
+    };
+    if let Some(role) = role {
+        let _ = run::main(role, arguments.skip(1));
+        std::process::exit(0);
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
+        return;
+    }
+    let names: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let mut failed = 0;
+    for (name, test) in TESTS.into_iter().filter(|(name, _)| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()))) {
+        let passed = catch_unwind(test).is_ok();
+        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
+        failed += i32::from(!passed);
+    }
+    std::process::exit(failed);
+}
+
+fn run<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(DEADLINE, future).await.expect("the deadline of a test") })
+}
+
+/// What outlives a process.
+struct House {
+    folder: tempfile::TempDir,
+    listener: UnixListener,
+    spawner: Spawner,
+    store: BTreeMap<SecretId, SealedRecord>,
+    used: Vec<Used>,
+}
+
+struct Line {
+    process: Process,
+    to: FrameSender,
+    from: FrameReceiver,
+}
+
+fn name(text: &str) -> SecretName {
+    SecretName::new(text).unwrap()
+}
+
+impl House {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("vault.sock")).unwrap();
+        Self { folder, listener, spawner: Spawner::start().unwrap(), store: BTreeMap::new(), used: Vec::new() }
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.folder.path().join("keys")
+    }
+
+    fn admin(&self) -> PathBuf {
+        self.keys().join(SOCKET)
+    }
+
+    fn client(&self) -> reqwest::Client {
+        reqwest::Client::builder().unix_socket(self.folder.path().join("vault.sock")).build().unwrap()
+    }
+
+    async fn start(&self, arguments: Vec<String>) -> (Line, VaultState, Vec<String>, Vec<(String, String)>) {
+        let spawned = self.spawner.spawn(Program::new("hearth-test", arguments)).await.unwrap();
+        let (mut to, mut from) = channel(spawned.socket, MESSAGE_BYTES).unwrap();
+        let records = self.store.values().cloned().collect();
+        let pieces = Ask::Records { records }.pieces();
+        for (at, sent) in pieces.into_iter().enumerate() {
+            let descriptors = [self.listener.as_fd()];
+            to.send(&Frame::Message(sent), if at == 0 { &descriptors } else { &[] }).await.unwrap();
+        }
+        let Some(Frame::Message(Tell::Up { state, findings, confined })) = from.recv::<Tell>().await.unwrap().map(|got| got.frame) else {
+            panic!("it did not come up")
+        };
+        (Line { process: spawned.process, to, from }, state, findings, confined)
+    }
+
+    async fn vault(&self) -> (Line, VaultState, Vec<String>, Vec<(String, String)>) {
+        self.start(vec!["vault".into(), "--keys".into(), self.keys().display().to_string()]).await
+    }
+
+    /// Does what a house does, until the future is done.
+    async fn meanwhile<T>(&mut self, line: &mut Line, future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut future => return done,
+                got = line.from.recv::<Tell>() => {
+                    let Ok(Some(got)) = got else { return future.await };
+                    if let Frame::Message(tell) = got.frame {
+                        self.hear(&mut line.to, tell).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self, to: &mut FrameSender, tell: Tell) {
+        match tell {
+            Tell::Write { ticket, put, erase, .. } => {
+                self.store.extend(put.into_iter().map(|record| (record.id, record)));
+                erase.iter().for_each(|id| drop(self.store.remove(id)));
+                // The process may be gone.
+                drop(to.send(&Frame::Message(Sent { ask: Ask::Written { ticket, ok: true }, more: false }), &[]).await);
+            }
+            Tell::Used(used) => self.used.push(used),
+            _ => {}
+        }
+    }
+
+    async fn ask(&mut self, line: &mut Line, ask: AdminAsk) -> AdminAnswer {
+        let socket = self.admin();
+        let asking = tokio::task::spawn_blocking(move || admin::ask(&socket, &ask).unwrap());
+        self.meanwhile(line, asking).await.unwrap()
+    }
+}
+
+fn new_secret(secret: &str, value: &str, port: u16) -> AdminAsk {
+    AdminAsk::Add(Box::new(NewSecret {
+        name: name(secret),
+        owner: MemberId::derived(&["owner"]),
+        value: Some(Hidden::new(value.as_bytes().to_vec())),
+        users: vec![Principal::Provider("p".into())],
+        targets: vec![format!("GET,POST http://127.0.0.1:{port}/** lan")],
+        authority: None,
+        members: None,
+        rate: None,
+        bytes_out_max: 1 << 20,
+        until: None,
+        canary: false,
+    }))
+}
+
+/// A server that counts requests and notes their heads.
+async fn server() -> (u16, Arc<AtomicUsize>, Arc<Mutex<String>>, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, count, last) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(String::new())));
+    let (counted, noted) = (count.clone(), last.clone());
+    let task = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (counted, noted) = (counted.clone(), noted.clone());
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let Ok(byte) = stream.read_u8().await else { return };
+                    head.push(byte);
+                }
+                *noted.lock().unwrap() = String::from_utf8(head).unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
+                drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").await);
+            });
+        }
+    });
+    (port, count, last, task)
+}
+
+fn get(house: &House, port: u16, secret: &str) -> reqwest::RequestBuilder {
+    let client = house.client();
+    client.get(format!("http://127.0.0.1:{port}/v1/a")).header("hearth-as", "provider/p").bearer_auth(name(secret).placeholder())
+}
+
+fn refused(answer: &AdminAnswer) -> &str {
+    match answer {
+        AdminAnswer::Refused { sentence, .. } => sentence,
+        _ => "not refused",
+    }
+}
+
+fn uses() {
+    run(async {
+        let (port, count, last, _server) = server().await;
+        let mut house = House::new();
+        let (mut line, state, findings, confined) = house.vault().await;
+        assert_eq!((state, findings.iter().filter(|finding| !finding.contains("https")).count()), (VaultState::Open, 0), "{findings:?}");
+        assert!(confined.iter().any(|(part, outcome)| part == "memory hidden from other processes" && outcome == "done"), "{confined:?}");
+        assert_eq!(std::fs::metadata(house.admin()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, port)).await, AdminAnswer::Done));
+        assert_eq!(house.store.len(), 1);
+        let answer = get(&house, port, "key").send();
+        assert_eq!(house.meanwhile(&mut line, answer).await.unwrap().text().await.unwrap(), "ok");
+        assert!(last.lock().unwrap().contains(&format!("Bearer {VALUE}")));
+        let test = AdminAsk::Test { name: name("key"), url: None, header: Some("x-api-key".into()) };
+        assert!(matches!(house.ask(&mut line, test).await, AdminAnswer::Tested { status: 200, broker: None }));
+        assert!(last.lock().unwrap().contains(&format!("x-api-key: {VALUE}")));
+        let wide = |proof| AdminAsk::Allow {
+            name: name("key"),
+            change: Box::new(Allowance { add_users: vec![Principal::Tool("t".into())], ..Allowance::default() }),
+            proof,
+        };
+        assert!(refused(&house.ask(&mut line, wide(None)).await).contains("owner's passphrase"));
+        let passphrase = Hidden::new(PASSPHRASE.as_bytes().to_vec());
+        let set = AdminAsk::SetProof { old: None, new: passphrase.clone() };
+        assert!(matches!(house.ask(&mut line, set.clone()).await, AdminAnswer::Kit { .. }));
+        assert!(refused(&house.ask(&mut line, set).await).contains("set already"));
+        // Each wait is twice the one before: soon it is longer than comparing takes.
+        let waiting = loop {
+            let wrong = Proof::Passphrase(Hidden::new(b"wrong horse battery".to_vec()));
+            let answer = house.ask(&mut line, wide(Some(wrong))).await;
+            if !refused(&answer).contains("neither the owner's passphrase") {
+                break answer;
+            }
+        };
+        assert!(refused(&waiting).contains("too many wrong attempts"));
+        let right = || Some(Proof::Passphrase(passphrase.clone()));
+        assert!(refused(&house.ask(&mut line, wide(right())).await).contains("too many wrong attempts"));
+        line.to.send(&Frame::Message(Sent { ask: Ask::Look { id: 7, text: format!("it is {VALUE}!") }, more: false }), &[]).await.unwrap();
+        loop {
+            match line.from.recv::<Tell>().await.unwrap().unwrap().frame {
+                Frame::Message(Tell::Found { id: 7, spans }) => {
+                    assert_eq!((spans[0].start, spans[0].end, spans[0].name.as_str()), (6, 6 + VALUE.len(), "key"));
+                    break;
+                }
+                Frame::Message(tell) => house.hear(&mut line.to, tell).await,
+                Frame::Life(_) => {}
+            }
+        }
+        assert!(matches!(house.ask(&mut line, AdminAsk::Revoke { name: name("key") }).await, AdminAnswer::Done));
+        let answer = get(&house, port, "key").send();
+        assert_eq!(house.meanwhile(&mut line, answer).await.unwrap().status(), 403);
+        assert_eq!((house.store.len(), count.load(Ordering::SeqCst)), (0, 2));
+        assert!(matches!(house.ask(&mut line, AdminAsk::Lock).await, AdminAnswer::Done));
+        line.process.wait().await.unwrap();
+    });
+}
+
+fn kills() {
+    run(async {
+        let (port, _count, last, _server) = server().await;
+        let mut house = House::new();
+        let (mut line, ..) = house.vault().await;
+        assert!(matches!(house.ask(&mut line, new_secret("key", "sk-value-000-Hd02nPzx71", port)).await, AdminAnswer::Done));
+        // What counts afterwards is what the house has, or what it had before: a value that was announced as done is never lost.
+        let (mut done, mut told) = (0, 0);
+        for round in 1..=30_u32 {
+            let socket = house.admin();
+            let value = format!("sk-value-{round:03}-Hd02nPzx71");
+            let ask = AdminAsk::Rotate { name: name("key"), value: Hidden::new(value.into_bytes()) };
+            let asking = tokio::task::spawn_blocking(move || admin::ask(&socket, &ask));
+            let requests: Vec<_> = (0..4).map(|_| tokio::spawn(get(&house, port, "key").send())).collect();
+            let killed = async {
+                tokio::time::sleep(Duration::from_micros(u64::from(round) * 7_919 % 60_000)).await;
+                line.process.kill().unwrap();
+            };
+            // Reads what the house is told until the line ends.
+            let (mut to, mut from) = (line.to, line.from);
+            let hearing = async {
+                while let Ok(Some(got)) = from.recv::<Tell>().await {
+                    if let Frame::Message(tell) = got.frame {
+                        house.hear(&mut to, tell).await;
+                    }
+                }
+            };
+            let (answer, (), ()) = futures_util::join!(asking, killed, hearing);
+            line.process.wait().await.unwrap();
+            if matches!(answer, Ok(Ok(AdminAnswer::Done))) {
+                done = round;
+                told += 1;
+            }
+            let (fresh, state, findings, _) = house.vault().await;
+            line = fresh;
+            // Those that were not taken in yet waited in the socket's queue; the others broke off.
+            for request in house.meanwhile(&mut line, futures_util::future::join_all(requests)).await {
+                assert!(request.unwrap().map_or(true, |answer| answer.status() == 200));
+            }
+            assert!(state == VaultState::Open && findings.iter().all(|finding| finding.contains("https")), "{round}: {findings:?}");
+            let asked = get(&house, port, "key").send();
+            assert_eq!(house.meanwhile(&mut line, asked).await.unwrap().status(), 200, "{round}");
+            let head = last.lock().unwrap().clone();
+            let at = head.find("sk-value-").unwrap() + 9;
+            let now: u32 = head[at..at + 3].parse().unwrap();
+            assert!(now >= done && now <= round, "{round}: {now} after {done}");
+        }
+        println!("of 30 changes {told} were told as done before the kill");
+    });
+}
+
+fn waits() {
+    run(async {
+        let mut house = House::new();
+        let arguments = ["vault", "--source", "passphrase", "--keys"].map(str::to_owned).into_iter();
+        let arguments: Vec<String> = arguments.chain([house.keys().display().to_string()]).collect();
+        let (mut line, state, ..) = house.start(arguments.clone()).await;
+        assert_eq!(state, VaultState::Sealed);
+        let passphrase = || Hidden::new(PASSPHRASE.as_bytes().to_vec());
+        assert!(refused(&house.ask(&mut line, AdminAsk::Unseal { passphrase: passphrase() }).await).contains("no vault yet"));
+        assert!(matches!(house.ask(&mut line, AdminAsk::SetUp { passphrase: passphrase() }).await, AdminAnswer::Done));
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+        line.to.send(&Frame::Message(Sent { ask: Ask::Lock, more: false }), &[]).await.unwrap();
+        line.process.wait().await.unwrap();
+        let (mut line, state, ..) = house.start(arguments).await;
+        assert_eq!(state, VaultState::Sealed);
+        let sealed = get(&house, 9, "key").send();
+        assert_eq!(house.meanwhile(&mut line, sealed).await.unwrap().headers()["hearth-broker"], "sealed");
+        let wrong = Hidden::new(b"wrong horse battery".to_vec());
+        assert!(refused(&house.ask(&mut line, AdminAsk::Unseal { passphrase: wrong }).await).contains("not the passphrase"));
+        assert!(matches!(house.ask(&mut line, AdminAsk::Unseal { passphrase: passphrase() }).await, AdminAnswer::Done));
+        let AdminAnswer::Listed { secrets } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        assert_eq!(secrets[0].name, name("key"));
+    });
+}
+
+fn gone() {
+    run(async {
+        let mut house = House::new();
+        let (mut line, ..) = house.vault().await;
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+        drop(line.process);
+        std::fs::remove_file(house.keys().join("vault.manifest")).unwrap();
+        // The one before may still be on its way out, with its lock.
+        let (_line, state, findings, _) = loop {
+            let up = house.vault().await;
+            if !up.2.iter().any(|finding| finding.contains("another vault is running")) {
+                break up;
+            }
+        };
+        assert_eq!(state, VaultState::Broken);
+        assert!(findings.iter().any(|finding| finding.contains("has no manifest")), "{findings:?}");
+    });
+}
+
+fn keyless() {
+    run(async {
+        let (port, count, ..) = server().await;
+        let house = House::new();
+        let arguments = ["egress".into(), "--lan".into(), format!("http://127.0.0.1:{port}")];
+        let (_line, state, ..) = house.start(arguments.to_vec()).await;
+        assert_eq!(state, VaultState::Open);
+        let url = format!("http://127.0.0.1:{port}/");
+        assert_eq!(house.client().get(&url).send().await.unwrap().text().await.unwrap(), "ok");
+        let answer = house.client().get(&url).bearer_auth("hearth_secret_key_").send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), count.load(Ordering::SeqCst)), (403, 1));
+    });
+}
