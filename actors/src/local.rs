@@ -19,7 +19,7 @@
 //! Permanent. A client that comes again with its cursor gets each message after it once: the cursor is what makes this channel recognise
 //! repetitions. A restart ends the clients' streams; they come back. Limits: `subscribers`, `replay`, and [`QUEUE`] events per client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture};
@@ -156,6 +156,19 @@ pub struct LocalActor {
     confirm: Link<Confirm>,
     clients: BTreeMap<ClientId, Client>,
     last_client: ClientId,
+    /// Who waits for a page of the store, in order.
+    pages: VecDeque<ClientId>,
+    /// Whether a page is being read. One at a time: clients that come and go must not keep the store from its writes.
+    reading: Reading,
+}
+
+/// What the channel reads of the store just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Nothing.
+    Nothing,
+    /// A page for one client.
+    Page,
 }
 
 impl std::fmt::Debug for LocalActor {
@@ -168,8 +181,8 @@ impl std::fmt::Debug for LocalActor {
 struct Client {
     conversation: ConversationId,
     events: mpsc::Sender<Event>,
-    /// The last message that it was handed.
-    cursor: u64,
+    /// The last message that it was handed; `None` while it waits for the newest page.
+    cursor: Option<u64>,
     feed: Feed,
 }
 
@@ -193,18 +206,52 @@ impl LocalActor {
         stop: Link<Stop>,
         confirm: Link<Confirm>,
     ) -> Self {
-        Self { store, limits, resolve, submit, stop, confirm, clients: BTreeMap::new(), last_client: 0 }
+        Self {
+            store,
+            limits,
+            resolve,
+            submit,
+            stop,
+            confirm,
+            clients: BTreeMap::new(),
+            last_client: 0,
+            pages: VecDeque::new(),
+            reading: Reading::Nothing,
+        }
     }
 
-    /// Reads the next page for a client that catches up.
+    /// Asks for the next page for a client that catches up.
     fn read_page(&mut self, id: ClientId, ctx: &mut Context<Self>) {
-        let Some(client) = self.clients.get_mut(&id) else {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.feed = Feed::CatchingUp { missed: false };
+            self.pages.push_back(id);
+            self.read_next(ctx);
+        }
+    }
+
+    /// Reads the page of whoever waits longest and is still there: after its cursor, or the newest for one that has none. A page that is
+    /// not full is all there is; a full one leads on to what was said meanwhile.
+    fn read_next(&mut self, ctx: &mut Context<Self>) {
+        if self.reading == Reading::Page {
+            return;
+        }
+        let here = |id: &ClientId| self.clients.get(id).filter(|client| !client.events.is_closed());
+        let next = std::iter::from_fn(|| self.pages.pop_front()).find_map(|id| here(&id).map(|client| (id, client)));
+        let Some((id, client)) = next else {
             return;
         };
-        client.feed = Feed::CatchingUp { missed: false };
         let limit = self.limits.replay;
-        let read = within(self.limits.read_deadline, self.store.messages(client.conversation, client.cursor, limit));
-        ctx.spawn(read.into_actor(self).then(move |page, this, _| this.send_page(id, page, limit)));
+        let page = match client.cursor {
+            Some(cursor) => self.store.messages(client.conversation, cursor, limit),
+            None => self.store.recent(client.conversation, limit),
+        };
+        self.reading = Reading::Page;
+        ctx.spawn(within(self.limits.read_deadline, page).into_actor(self).map(move |page, this, ctx| {
+            this.reading = Reading::Nothing;
+            let sent = this.send_page(id, page, limit);
+            ctx.spawn(sent);
+            this.read_next(ctx);
+        }));
     }
 
     /// Sends a page at the client's own speed, then goes on.
@@ -229,7 +276,7 @@ impl LocalActor {
                 this.clients.remove(&id);
                 return;
             };
-            client.cursor = client.cursor.max(last.unwrap_or(0));
+            client.cursor = Some(client.cursor.max(last).unwrap_or(0));
             if full || client.feed == (Feed::CatchingUp { missed: true }) {
                 this.read_page(id, ctx);
             } else {
@@ -247,7 +294,7 @@ impl LocalActor {
     fn said(&mut self, message: &Arc<Said>, ctx: &mut Context<Self>) {
         let mut slow = Vec::new();
         self.clients.retain(|id, client| {
-            if client.conversation != message.conversation || client.cursor >= message.seq {
+            if client.conversation != message.conversation || client.cursor >= Some(message.seq) {
                 return true;
             }
             if let Feed::CatchingUp { .. } = client.feed {
@@ -255,7 +302,7 @@ impl LocalActor {
                 return true;
             }
             match client.events.try_send(Event::Message(Arc::clone(message))) {
-                Ok(()) => client.cursor = message.seq,
+                Ok(()) => client.cursor = Some(message.seq),
                 Err(mpsc::error::TrySendError::Full(_)) => slow.push(*id),
                 Err(mpsc::error::TrySendError::Closed(_)) => return false,
             }
@@ -278,21 +325,6 @@ impl LocalActor {
         for id in live {
             self.read_page(id, ctx);
         }
-    }
-
-    /// Where a new client without a cursor begins: before the newest messages of one page.
-    fn begin(&mut self, id: ClientId, cursor: Option<u64>, ctx: &mut Context<Self>) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        if let Some(cursor) = cursor {
-            client.cursor = cursor;
-            return self.read_page(id, ctx);
-        }
-        let limit = self.limits.replay;
-        let read = within(self.limits.read_deadline, self.store.recent(client.conversation, limit));
-        // A page that is not full is the whole conversation; a full one leads on to what was said meanwhile.
-        ctx.spawn(read.into_actor(self).then(move |page, this, _| this.send_page(id, page, limit)));
     }
 }
 
@@ -318,8 +350,8 @@ impl Handler<Subscribe> for LocalActor {
             this.last_client = this.last_client.saturating_add(1);
             let id = this.last_client;
             let conversation = resolved.place.conversation;
-            this.clients.insert(id, Client { conversation, events, cursor: 0, feed: Feed::CatchingUp { missed: false } });
-            this.begin(id, cursor, ctx);
+            this.clients.insert(id, Client { conversation, events, cursor, feed: Feed::CatchingUp { missed: false } });
+            this.read_page(id, ctx);
             Ok(Subscribed { client: id, member: resolved.member, conversation })
         }))
     }
@@ -363,12 +395,13 @@ impl Handler<Halt> for LocalActor {
     type Result = ResponseFuture<bool>;
 
     fn handle(&mut self, halt: Halt, _: &mut Context<Self>) -> Self::Result {
-        let deadline = self.limits.ask_deadline;
+        let (deadline, durable) = (self.limits.ask_deadline, self.limits.commit_deadline);
         let resolved = self.resolve.ask(Resolve { identity: halt.identity, thread: halt.thread }, deadline);
         let stop = self.stop.clone();
         Box::pin(async move {
             match resolved.await {
-                Ok(Ok(resolved)) => stop.ask(Stop(resolved.place.conversation), deadline).await.unwrap_or(false),
+                // It is answered when the end is durable.
+                Ok(Ok(resolved)) => stop.ask(Stop(resolved.place.conversation), durable).await.unwrap_or(false),
                 Ok(Err(_)) | Err(_) => false,
             }
         })
@@ -381,7 +414,7 @@ impl Handler<Seen> for LocalActor {
     fn handle(&mut self, seen: Seen, _: &mut Context<Self>) {
         if let Some(client) = self.clients.get(&seen.client) {
             // A confirmation that does not fit is made good by the next one.
-            drop(self.confirm.offer(Confirm { conversation: client.conversation, upto: seen.upto.min(client.cursor) }));
+            drop(self.confirm.offer(Confirm { conversation: client.conversation, upto: seen.upto.min(client.cursor.unwrap_or(0)) }));
         }
     }
 }

@@ -181,7 +181,8 @@ fn runs_out_of_room(home: &Home, house: House, disk: &Disk) {
     talk.answer("remember that the bins go out on Tuesday");
 
     disk.fill();
-    let long = format!("what time is it? {}", "x".repeat(30_000));
+    // Nothing that a store could pack, and so make room with.
+    let long = format!("what time is it? {}", noise(30_000));
     let mut accepted = Vec::new();
     // Whoever says something is told: accepted, refused, or the connection ends.
     let refusal = loop {
@@ -227,6 +228,18 @@ fn say(house: &House, text: &str) -> anyhow::Result<Result<AnswerId, String>> {
             }
         }
     })
+}
+
+/// Letters in no order.
+fn noise(count: usize) -> String {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let letters = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'0' + u8::try_from(state % 75).unwrap())
+    });
+    letters.take(count).collect()
 }
 
 /// A word that no other message has.

@@ -24,6 +24,19 @@ pub enum Part {
     },
 }
 
+/// Whether a letter shows nothing itself and can make others show as what they are not: marks, embeddings, overrides and isolates of
+/// the direction of text (UAX #9). Controls are not among them.
+#[must_use]
+pub const fn hides(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a letter of somebody's text must not be obeyed by what shows it: it [`hides`], or is a control other than newline and tab.
+#[must_use]
+pub fn is_harmful(letter: char) -> bool {
+    !matches!(letter, '\n' | '\t') && (letter.is_control() || hides(letter))
+}
+
 /// Who said it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

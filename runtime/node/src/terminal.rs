@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use hearth_domain::message::is_harmful;
+
 /// Standard output as a person sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
@@ -42,17 +44,6 @@ impl Terminal {
     fn style(self, code: &str, text: &str) -> String {
         if self.styled { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
-}
-
-/// Whether a letter shows nothing itself and can make others show as what they are not: marks, embeddings, overrides and isolates of
-/// the direction of text. Controls are not among them.
-#[must_use]
-pub const fn hides(letter: char) -> bool {
-    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn is_harmful(letter: char) -> bool {
-    !matches!(letter, '\n' | '\t') && (letter.is_control() || hides(letter))
 }
 
 /// What came from elsewhere, made harmless for a terminal: control characters are shown, not obeyed.

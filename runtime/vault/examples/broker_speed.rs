@@ -14,9 +14,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use hearth_vault::egress::connect::SystemResolver;
 use hearth_vault::egress::limits::{Bounds, Limits};
-use hearth_vault::egress::ports::{Gate, Head, Held, Hop, Leak, Pass, Refused, Scan, Scheme, Target, Watch, Why, Written};
+use hearth_vault::egress::ports::{Gate, Head, Hop, Pass, Refused, Scheme, Target, Why, Written};
 use hearth_vault::egress::server::{Entrance, serve};
 use hearth_vault::egress::{Broker, Settings};
+use hearth_vault::keeper::watch::Blind;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -64,28 +65,6 @@ impl Gate for Open {
 
     fn redirect(&self, _: &Pass, _: &Head, _: u16, _: &str, _: u32) -> Result<Option<Hop>, Refused> {
         Ok(None)
-    }
-}
-
-struct Blind;
-
-impl Watch for Blind {
-    fn outgoing(&self) -> Box<dyn Scan> {
-        Box::new(Self)
-    }
-
-    fn incoming(&self) -> Box<dyn Scan> {
-        Box::new(Self)
-    }
-}
-
-impl Scan for Blind {
-    fn feed(&mut self, _piece: &[u8]) -> Result<Held, Leak> {
-        Ok(Held(0))
-    }
-
-    fn finish(&mut self) -> Result<(), Leak> {
-        Ok(())
     }
 }
 

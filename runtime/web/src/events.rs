@@ -28,6 +28,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use crate::chat;
 use crate::face::Face;
 use crate::live::Nudge;
+use crate::markdown::visible;
 use crate::principal::Principal;
 use crate::problem::{Problem, Refusal};
 use crate::view;
@@ -171,7 +172,7 @@ impl Feed {
                     self.previewed = Some(turn);
                     self.fill(u64::MAX).await;
                 }
-                self.ready.push_back(line("delta", &json!({ "turn": turn, "text": &*text })));
+                self.ready.push_back(line("delta", &json!({ "turn": turn, "text": visible(&text) })));
             }
             Event::Reset { turn } => self.ready.push_back(line("reset", &json!({ "turn": turn }))),
             Event::CaughtUp => self.ready.push_back(line("caught-up", &json!({}))),

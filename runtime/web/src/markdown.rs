@@ -1,6 +1,7 @@
 //! Answers as HTML. What a model wrote is not trusted: no raw HTML, no picture is loaded, and a link shows the address to which it
 //! leads beside its words, because both can carry away what the house knows (THREATS.md 3.4, EchoLeak).
 
+use hearth_domain::message::is_harmful;
 use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::{Alignment, CowStr, Event, Options, Parser, Tag, TagEnd};
 
@@ -21,11 +22,7 @@ pub(crate) fn render(text: &str) -> Markup {
 /// Text in which nothing hides: controls (but for newline and tab), and letters that turn the direction of what follows, by which it
 /// would show as what it is not, are shown as the sign for what cannot be shown.
 pub(crate) fn visible(text: &str) -> String {
-    let hides = |letter: char| {
-        let turns = matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        turns || (letter.is_control() && !matches!(letter, '\n' | '\t'))
-    };
-    text.replace("\r\n", "\n").chars().map(|letter| if hides(letter) { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+    text.replace("\r\n", "\n").chars().map(|letter| if is_harmful(letter) { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 /// A link or picture whose words are being read.

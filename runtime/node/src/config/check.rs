@@ -2,11 +2,11 @@
 
 use hearth_actors::tree::HOUSE_PROVIDER;
 use hearth_adapters::models::config::{ConfigError, ProviderConfig};
+use hearth_domain::message::hides;
 use toml::de::{DeTable, DeValue};
 use tracing_subscriber::EnvFilter;
 
 use super::{Config, ENVIRONMENT, nearest, place};
-use crate::terminal::hides;
 
 /// Words for how much is logged.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

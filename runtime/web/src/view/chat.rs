@@ -173,7 +173,7 @@ pub(crate) fn message(message: &Message, reader: &Member, zone: &TimeZone) -> Ma
             div.bubble {
                 @if message.purpose == Purpose::Notice { (icon(BELL)) }
                 @if house { div.text { (markdown::render(&message.text)) } }
-                @else { p.stream { (message.text) } }
+                @else { p.stream { (markdown::visible(&message.text)) } }
                 @if !message.images.is_empty() {
                     p.hint { "With " (message.images.len()) " picture(s)." }
                 }

@@ -33,6 +33,22 @@ fn a_message_is_answered_in_the_stream_and_on_the_page() {
 }
 
 #[test]
+fn nothing_hides_in_what_is_said_nor_in_a_preview() {
+    let house = House::new();
+    let browser = house.login("Ada");
+    let mut stream = browser.events(0);
+    stream.until("hello");
+    browser.say("one", "slow:pay\u{202e}eve \u{1b}[31mnow");
+    let own = stream.until("message").data["html"].as_str().unwrap().to_owned();
+    let preview = stream.until("delta").data["text"].as_str().unwrap().to_owned();
+    house.gate.notify_one();
+    stream.until("message");
+    for shown in [own, preview, browser.get("/").body] {
+        assert!(!shown.contains(['\u{202e}', '\u{1b}']) && shown.contains("pay\u{fffd}eve"), "{shown}");
+    }
+}
+
+#[test]
 fn a_message_that_is_sent_again_is_accepted_once() {
     let house = House::new();
     let browser = house.login("Ada");
