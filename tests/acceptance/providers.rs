@@ -293,9 +293,9 @@ fn a_key_that_a_provider_says_back_comes_no_further_than_the_vault() {
         let server = Scripted::start().unwrap();
         let mut home =
             Home::with(&(provider(&server, "first", "openai", true) + &provider(&server, "second", "anthropic", false) + IMPATIENT));
-        home.variables.insert("HEARTH_LOG", filter.to_owned());
         home.key(&server, "first");
         home.key(&server, "second");
+        home.variables.insert("HEARTH_LOG", filter.to_owned());
         server.push_to("first", Step::Status { code: 401, retry_after: None, message: format!("the key {KEY} is not good") });
         server.push_to("second", Step::text(&format!("Your key is {KEY}.")));
         let house = home.start();

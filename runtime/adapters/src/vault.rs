@@ -14,8 +14,8 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -45,32 +45,41 @@ pub struct VaultProgram {
 pub struct VaultPort {
     spawner: Arc<Spawner>,
     program: VaultProgram,
-    door: Arc<UnixListener>,
+    path: PathBuf,
+    door: Mutex<Option<Arc<UnixListener>>>,
 }
 
 impl VaultPort {
-    /// A port whose clients connect at `path`, which is made anew.
-    ///
-    /// # Errors
-    ///
-    /// When the socket cannot be made.
-    pub fn new(spawner: Arc<Spawner>, program: VaultProgram, path: &Path) -> io::Result<Self> {
-        match std::fs::remove_file(path) {
+    /// A port whose clients connect at `path`. The socket is made with the first process, when the store is open: only then is it
+    /// certain that no other house has the folder.
+    #[must_use]
+    pub fn new(spawner: Arc<Spawner>, program: VaultProgram, path: &Path) -> Self {
+        Self { spawner, program, path: path.to_owned(), door: Mutex::new(None) }
+    }
+
+    /// The listening socket, made anew the first time.
+    fn door(&self) -> io::Result<Arc<UnixListener>> {
+        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = &*door {
+            return Ok(Arc::clone(door));
+        }
+        match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let door = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-        door.set_nonblocking(true)?;
-        Ok(Self { spawner, program, door: Arc::new(door) })
+        let made = UnixListener::bind(&self.path)?;
+        std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o600))?;
+        made.set_nonblocking(true)?;
+        Ok(Arc::clone(door.insert(Arc::new(made))))
     }
 }
 
 impl VaultProcess for VaultPort {
     fn start(&self) -> BoxFuture<'static, Result<Started, VaultError>> {
-        let (spawner, door, program) = (Arc::clone(&self.spawner), Arc::clone(&self.door), self.program.clone());
+        let (spawner, door, program, path) = (Arc::clone(&self.spawner), self.door(), self.program.clone(), self.path.clone());
         async move {
             let not_started = |error: &dyn std::fmt::Display| VaultError::NotStarted(error.to_string());
+            let door = door.map_err(|error| VaultError::NotStarted(format!("the socket {} cannot be made: {error}", path.display())))?;
             let verb = OsString::from(program.verb);
             let mut start = Program::new(format!("hearth {}", program.verb), std::iter::once(verb).chain(program.arguments));
             start.environment.extend(program.environment);

@@ -45,10 +45,8 @@ pub fn exits(config: &Config, data: &Path) -> anyhow::Result<Exits> {
     }
     let spawner = Arc::new(Spawner::start().context("no process can be started for the vault")?);
     let (vault_socket, egress_socket) = (socket::beside(data, "vault"), socket::beside(data, "egress"));
-    let vault = VaultPort::new(Arc::clone(&spawner), vault_program(config, &keys), &vault_socket)
-        .with_context(|| format!("the socket {} cannot be made", vault_socket.display()))?;
-    let egress = VaultPort::new(spawner, egress_program(config), &egress_socket)
-        .with_context(|| format!("the socket {} cannot be made", egress_socket.display()))?;
+    let vault = VaultPort::new(Arc::clone(&spawner), vault_program(config, &keys), &vault_socket);
+    let egress = VaultPort::new(spawner, egress_program(config), &egress_socket);
     Ok(Exits { vault: Arc::new(vault), egress: Arc::new(egress), ways: Ways::new(&vault_socket, &egress_socket)? })
 }
 
