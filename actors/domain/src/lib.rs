@@ -20,6 +20,7 @@ pub mod message;
 pub mod meter;
 pub mod model;
 pub mod policy;
+pub mod sandbox;
 pub mod schedule;
 pub mod secret;
 pub mod store;
