@@ -532,6 +532,21 @@ fn a_vault_with_a_passphrase_waits_for_its_owner_and_the_default_does_not() {
 }
 
 #[test]
+fn a_sealed_vault_does_not_stop_a_provider_that_needs_no_key() {
+    let server = knowing(&["first", "open"]);
+    let open = provider(&server, "open", "openai").replace("key = \"open\"\n", "");
+    let home = Home::with(&(provider(&server, "first", "openai") + &open + ONCE + "[vault]\nsources = [\"passphrase\"]\n"));
+    let house = home.start();
+    home.secret_done(PASSPHRASE, &["setup", FROM[0], FROM[1]]);
+    home.key(&server, "first");
+    assert_eq!(house.stop(), Some(0));
+    let house = home.start();
+    assert!(home.secret_done("", &["status"]).starts_with("Sealed: "));
+    assert_eq!(talk(&house).answer(QUESTION).text, ANSWER);
+    assert_eq!(server.requests().last().unwrap().provider, "open");
+}
+
+#[test]
 fn the_doctor_says_what_protects_the_secrets_and_what_does_not() {
     let home = Home::new();
     let said = home.run(&["doctor"]);

@@ -170,7 +170,7 @@ impl Default for Limits {
             vault_questions: 256,
             vault_start: Duration::from_secs(30),
             vault_beat: Duration::from_secs(5),
-            vault_steady: Duration::from_secs(10),
+            vault_steady: Duration::from_secs(1),
         }
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn measure() -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// A house without models. An end counts as the first one again after less than the usual 10 s, which is what a process that is killed once
+/// A house without models. An end counts as the first one again after less than the usual second, which is what a process that is killed once
 /// meets; otherwise the figure would be that of the waits between ends in a row.
 fn config(keys: &Path) -> String {
     let keys = toml::Value::String(keys.display().to_string());
