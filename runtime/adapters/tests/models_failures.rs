@@ -77,7 +77,9 @@ fn what_is_no_completion_is_garbled() {
 fn an_answer_that_stops_in_the_middle_is_cut() {
     let reply = || Reply::text("one two three four");
     for way in WAYS {
-        assert_eq!(failing(way, Step::CutAfter { reply: reply(), pieces: 3 }), ModelError::Cut, "{way:?}");
+        let error = failing(way, Step::CutAfter { reply: reply(), pieces: 3 });
+        // Of an answer that is not streamed, the end may overtake the beginning on its way through the broker.
+        assert!(error == ModelError::Cut || (!way.1 && matches!(error, ModelError::Unavailable(_))), "{way:?} {error:?}");
         if way.1 {
             let unended = Step::Reply(reply().ending(Ending::Missing));
             assert_eq!(failing(way, unended), ModelError::Cut, "{way:?}");
