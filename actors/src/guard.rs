@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn pieces_cover_the_text_and_share_their_borders() {
-        assert_eq!(pieces("", 8, 2), [0..0]);
-        assert_eq!(pieces("12345678", 8, 2), [0..8]);
+        let whole = |text: &str| matches!(pieces(text, 8, 2).as_slice(), [one] if *one == (0..text.len()));
+        assert!(whole("") && whole("12345678"));
         assert_eq!(pieces("1234567890", 8, 2), [0..8, 6..10]);
         // A character is never cut: the border moves to its beginning.
         let text = "é".repeat(10);

@@ -1,7 +1,8 @@
 //! The house as people meet it: the real binary, real processes, a folder of their own for each test.
 //!
 //! `spine`: said, answered, kept. `terminal`: the chat in a terminal. `providers`: turns with language models over real HTTP.
-//! `vault`: secrets, from their owner's commands to the servers that they are for; `memory`: who else has them.
+//! `vault`: secrets, from their owner's commands to the servers that they are for; `memory`: who else has them;
+//! `standins`: what uses them and is not built yet.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
 //!
 //! Nothing sleeps in order to wait: a test reads frames, lines and exits, each with a deadline.
@@ -23,6 +24,8 @@ mod memory;
 mod providers;
 #[cfg(test)]
 mod spine;
+#[cfg(test)]
+mod standins;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub fn report(config: &Config, status: &Result<Value, String>) -> anyhow::Result
     line("key", key(&config.vault.sources, &keys, given));
     match status {
         Ok(status) => {
+            process("house", status, &mut line);
             process("vault", status, &mut line);
             process("egress", status, &mut line);
         }

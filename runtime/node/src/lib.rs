@@ -5,6 +5,7 @@ pub mod chat;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod confine;
 pub mod doctor;
 pub mod redactor;
 pub mod run;
@@ -13,7 +14,6 @@ pub mod serve;
 pub mod served;
 pub mod show;
 pub mod socket;
-
 pub mod telemetry;
 pub mod terminal;
 pub mod vaults;

@@ -16,6 +16,7 @@ use crate::chat::{self, Seat};
 use crate::cli::{Cli, Command, ConfigCommand};
 use crate::client::Client;
 use crate::config::{self, Config};
+use crate::confine::{Confined, Later};
 use crate::serve::{Page, Running};
 use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::wire::{ClientFrame, HouseFrame};
@@ -80,17 +81,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Some(Command::Secret { what }) => keep_secrets(&config, what),
-        Some(Command::Config { what: ConfigCommand::Check }) => {
-            let path = cli
-                .config
-                .map_or_else(|| std::env::var_os("HEARTH_CONFIG").map_or_else(config::usual_path, |path| Ok(PathBuf::from(path))), Ok)?;
-            let there = if path.exists() { "is right" } else { "is not there; the defaults count" };
-            terminal.line(&harmless(&format!("{} {there}", path.display())));
-            for warning in config.warnings() {
-                drop(writeln!(std::io::stderr(), "hearth: warning: {}", harmless(&warning)));
-            }
-            Ok(())
-        }
+        Some(Command::Config { what: ConfigCommand::Check }) => checked(&config, cli.config, &terminal),
         Some(Command::Config { what: ConfigCommand::Show }) => {
             terminal.text(&toml::to_string_pretty(&config)?);
             terminal.line(&format!("\n# data folder: {}", config.data()?.display()));
@@ -102,6 +93,18 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Bench { name, json }) => bench::run(name, json),
         Some(Command::Completions { .. }) => Ok(()),
     }
+}
+
+/// Says that the configuration is right: it has been read by now.
+fn checked(config: &Config, named: Option<PathBuf>, terminal: &Terminal) -> anyhow::Result<()> {
+    let path =
+        named.map_or_else(|| std::env::var_os("HEARTH_CONFIG").map_or_else(config::usual_path, |path| Ok(PathBuf::from(path))), Ok)?;
+    let there = if path.exists() { "is right" } else { "is not there; the defaults count" };
+    terminal.line(&harmless(&format!("{} {there}", path.display())));
+    for warning in config.warnings() {
+        drop(writeln!(std::io::stderr(), "hearth: warning: {}", harmless(&warning)));
+    }
+    Ok(())
 }
 
 /// Says what failed, on standard error.
@@ -129,9 +132,10 @@ fn ask_house(config: &Config, frame: &ClientFrame) -> anyhow::Result<HouseFrame>
 
 /// Serves until a signal, or until the tree gives up.
 fn serve(config: &Config) -> anyhow::Result<()> {
+    let confined = Confined::now(config)?;
     telemetry::begin(config, SERVING)?;
     actix::System::new().block_on(async {
-        let running = Running::raise(config, Page::AsConfigured).await?;
+        let running = Running::raise(config, Page::AsConfigured, &confined).await?;
         announce(&running, config).await;
         let ended = running.root().clone();
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -165,7 +169,7 @@ async fn announce(running: &Running, config: &Config) {
 /// Speaks to the vault. Without a house there is none: one is raised for as long as this takes.
 fn keep_secrets(config: &Config, what: secret::SecretCommand) -> anyhow::Result<()> {
     let socket = socket::path_for(&config.data()?);
-    let house = ensure_house(config, &socket, &client_runtime()?, Page::Off)?;
+    let house = ensure_house(config, &socket, &client_runtime()?, Page::Off, &mut Later::new(Confined::not))?;
     let done = secret::wait(config).and_then(|()| secret::run(config, what));
     if let Some(house) = house {
         house.stop()?;
@@ -178,8 +182,9 @@ fn chat_once(config: &Config, seat: Seat, text: String, images: &[PathBuf], json
     let socket = socket::path_for(&config.data()?);
     let runtime = client_runtime()?;
     let mut question = Question::new(seat, text, images);
+    let mut confined = Later::new(Confined::now);
     let said = loop {
-        let house = ensure_house(config, &socket, &runtime, Page::Off)?;
+        let house = ensure_house(config, &socket, &runtime, Page::Off, &mut confined)?;
         let said = runtime.block_on(question.ask(&socket));
         if let Some(house) = house {
             house.stop()?;
@@ -234,7 +239,7 @@ fn image(path: &Path) -> anyhow::Result<Part> {
 fn chat_interactively(config: &Config, seat: Seat) -> anyhow::Result<()> {
     let socket = socket::path_for(&config.data()?);
     let runtime = client_runtime()?;
-    let house = ensure_house(config, &socket, &runtime, Page::AsConfigured)?;
+    let house = ensure_house(config, &socket, &runtime, Page::AsConfigured, &mut Later::new(Confined::now))?;
     let terminal = Terminal::new();
     terminal.line(&terminal.faint("Write to the house. `help` says what it understands; Ctrl-C stops an answer, Ctrl-D leaves."));
     let result = runtime.block_on(chat::interactive(&socket, seat));
@@ -260,13 +265,19 @@ impl OwnHouse {
 
 /// Finds the running house, or starts one for as long as this process lives. Where another process was quicker, its house is waited
 /// for: it takes clients soon, or, when it is just stopping, leaves the folder soon.
-fn ensure_house(config: &Config, socket: &Path, runtime: &tokio::runtime::Runtime, page: Page) -> anyhow::Result<Option<OwnHouse>> {
+fn ensure_house(
+    config: &Config,
+    socket: &Path,
+    runtime: &tokio::runtime::Runtime,
+    page: Page,
+    confined: &mut Later,
+) -> anyhow::Result<Option<OwnHouse>> {
     let began = tokio::time::Instant::now();
     loop {
         if runtime.block_on(Client::connect(socket))?.is_some() {
             return Ok(None);
         }
-        match start_own(config, page) {
+        match start_own(config, page, confined.get(config)?) {
             Ok(house) => return Ok(Some(house)),
             Err(error) if in_use(&error) && began.elapsed() < ANOTHER => {
                 runtime.block_on(async { tokio::time::sleep(chat::COME_AGAIN).await });
@@ -282,7 +293,7 @@ fn in_use(error: &anyhow::Error) -> bool {
     format!("{error:#}").contains(&StoreError::InUse.to_string())
 }
 
-fn start_own(config: &Config, page: Page) -> anyhow::Result<OwnHouse> {
+fn start_own(config: &Config, page: Page, confined: Confined) -> anyhow::Result<OwnHouse> {
     telemetry::begin(config, CHATTING)?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let (up, told) = mpsc::channel();
@@ -290,7 +301,7 @@ fn start_own(config: &Config, page: Page) -> anyhow::Result<OwnHouse> {
     #[expect(clippy::disallowed_methods, reason = "the house needs a thread beside the chat's")]
     let thread = std::thread::Builder::new().name("house".to_owned()).spawn(move || {
         actix::System::new().block_on(async {
-            match Running::raise(&config, page).await {
+            match Running::raise(&config, page, &confined).await {
                 Err(error) => drop(up.send(Err(error))),
                 Ok(running) => {
                     if page == Page::AsConfigured {

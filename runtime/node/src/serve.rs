@@ -29,6 +29,7 @@ use hearth_web::metrics::Metrics;
 use hearth_web::server::{WebOptions, WebServer};
 
 use crate::config::Config;
+use crate::confine::Confined;
 use crate::served::Served;
 use crate::vaults::{self, Exits};
 use crate::{socket, telemetry};
@@ -63,12 +64,12 @@ impl std::fmt::Debug for Running {
 
 impl Running {
     /// Raises the house. Must be called on an actix system. Fails with what a person can do about it.
-    pub async fn raise(config: &Config, page: Page) -> anyhow::Result<Self> {
-        let data = config.data()?;
-        make_folder(&data)?;
+    pub async fn raise(config: &Config, page: Page, confined: &Confined) -> anyhow::Result<Self> {
+        let data = &confined.data;
+        make_folder(data)?;
         let metrics = Arc::new(Metrics::new());
         let (ports, house) = (
-            ports(config, &data, &metrics)?,
+            ports(config, confined, &metrics)?,
             House { name: config.house.name.clone(), members: config.everybody(), limits: config.limits.clone() },
         );
         let (spec, doors) = build(&ports, &house);
@@ -80,8 +81,8 @@ impl Running {
         if let Err(reason) = root.started().await {
             bail!("the house could not start: {reason}");
         }
-        match Self::open_doors(config, page, &data, ports, doors, &root, metrics).await {
-            Ok((served, serving, web)) => Ok(Self { root, store, served, socket: socket::path_for(&data), serving, web }),
+        match Self::open_doors(config, page, confined, ports, doors, &root, metrics).await {
+            Ok((served, serving, web)) => Ok(Self { root, store, served, socket: socket::path_for(data), serving, web }),
             Err(error) => {
                 root.stop().await;
                 Err(error)
@@ -92,7 +93,7 @@ impl Running {
     async fn open_doors(
         config: &Config,
         page: Page,
-        data: &Path,
+        confined: &Confined,
         ports: Ports,
         doors: Doors,
         root: &RootHandle,
@@ -115,8 +116,8 @@ impl Running {
         } else {
             (None, None)
         };
-        let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, data.to_owned()));
-        let listener = socket::bind(&socket::path_for(data))?;
+        let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, confined.clone()));
+        let listener = socket::bind(&socket::path_for(&confined.data))?;
         let serving = actix_rt::spawn(socket::serve(listener, Arc::clone(&served)));
         Ok((served, serving, web))
     }
@@ -176,7 +177,8 @@ fn serve_page(
     Ok((web, (links, base)))
 }
 
-fn make_folder(data: &Path) -> anyhow::Result<()> {
+/// Makes the data folder, closed to other users.
+pub fn make_folder(data: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -191,8 +193,9 @@ fn make_folder(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ports(config: &Config, data: &Path, metrics: &Arc<Metrics>) -> anyhow::Result<Ports> {
-    let Exits { vault, egress, ways } = vaults::exits(config, data)?;
+fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow::Result<Ports> {
+    let data = &confined.data;
+    let Exits { vault, egress, ways } = vaults::exits(config, data, Arc::clone(&confined.spawner))?;
     Ok(Ports {
         store: store(config, data)?,
         clock: Arc::new(SystemClock),

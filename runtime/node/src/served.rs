@@ -1,7 +1,6 @@
 //! What the local socket serves besides conversations: the tree, the state of the house, the journal, login links.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +17,8 @@ use hearth_supervisor::tree::Tree;
 use hearth_web::login::LoginLinks;
 use serde_json::json;
 
+use crate::confine::Confined;
+
 /// How long the journal may take to be checked.
 const VERIFYING: Duration = Duration::from_secs(600);
 /// How long the store may take to say what is not confirmed.
@@ -33,22 +34,22 @@ pub struct Served {
     pub tree: Tree,
     store: Arc<dyn Store>,
     links: Option<(LoginLinks, String)>,
-    data: PathBuf,
+    confined: Confined,
     /// Up to where conversations were confirmed here; the store is told some time later.
     confirmed: Mutex<BTreeMap<ConversationId, u64>>,
 }
 
 impl std::fmt::Debug for Served {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Served").field("data", &self.data).finish_non_exhaustive()
+        f.debug_struct("Served").field("data", &self.confined.data).finish_non_exhaustive()
     }
 }
 
 impl Served {
     /// A house that is up.
     #[must_use]
-    pub fn new(doors: Doors, tree: Tree, store: Arc<dyn Store>, links: Option<(LoginLinks, String)>, data: PathBuf) -> Self {
-        Self { doors, tree, store, links, data, confirmed: Mutex::default() }
+    pub fn new(doors: Doors, tree: Tree, store: Arc<dyn Store>, links: Option<(LoginLinks, String)>, confined: Confined) -> Self {
+        Self { doors, tree, store, links, confined, confirmed: Mutex::default() }
     }
 
     /// A client has shown everything up to there.
@@ -82,12 +83,13 @@ impl Served {
         let (vault, egress) = (self.doors.vault.ask(Status, READING).await, self.doors.egress.ask(Status, READING).await);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "data": self.data,
+            "data": self.confined.data,
             "page": self.links.as_ref().map(|(_, base)| base),
             "models": self.doors.inquire.providers(),
             "counts": self.doors.inquire.counts().await,
             "uptime_ms": root.uptime_ms,
             "restarts": restarts(&root),
+            "house": { "state": "up", "restarts": 0, "confined": &*self.confined.report },
             "vault": vault.ok(),
             "egress": egress.ok(),
         })

@@ -37,13 +37,9 @@ impl std::fmt::Debug for Exits {
     }
 }
 
-/// Prepares both. No process runs yet; the tree starts them.
-pub fn exits(config: &Config, data: &Path) -> anyhow::Result<Exits> {
+/// Prepares both. No process runs yet; the tree has this spawner start them.
+pub fn exits(config: &Config, data: &Path, spawner: Arc<Spawner>) -> anyhow::Result<Exits> {
     let keys = keys(config, data)?;
-    if let Some(parent) = keys.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("the folder {} for the vault's key cannot be made", parent.display()))?;
-    }
-    let spawner = Arc::new(Spawner::start().context("no process can be started for the vault")?);
     let (vault_socket, egress_socket) = (socket::beside(data, "vault"), socket::beside(data, "egress"));
     let vault = VaultPort::new(Arc::clone(&spawner), vault_program(config, &keys), &vault_socket);
     let egress = VaultPort::new(spawner, egress_program(config), &egress_socket);

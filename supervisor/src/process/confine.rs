@@ -132,6 +132,11 @@ pub enum Network {
         /// The TCP ports that it can connect to; `None`: all.
         ports: Option<BTreeSet<u16>>,
     },
+    /// A server: binds what it likes, and connects to no TCP port but these. IPv4, IPv6 and Unix sockets only. UDP is not limited.
+    Server {
+        /// The TCP ports that it can connect to.
+        ports: BTreeSet<u16>,
+    },
 }
 
 /// How much of a part there has to be.

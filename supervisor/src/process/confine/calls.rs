@@ -60,6 +60,7 @@ fn network_outcome(network: &Network, tcp: Tcp, unfiltered: Option<String>) -> O
         (_, Tcp::Held, None) => Outcome::Done,
         (Network::Closed, _, None) => Outcome::partly(format!("sockets that it is given can still connect; {OLD}")),
         (Network::Client { .. }, _, None) => Outcome::partly(format!("any TCP port can be bound and connected to; {OLD}")),
+        (Network::Server { .. }, _, None) => Outcome::partly(format!("any TCP port can be connected to; {OLD}")),
         (_, Tcp::Held, Some(why)) => Outcome::partly(format!("only TCP is limited; {why}")),
         (_, _, Some(why)) => Outcome::missing(format!("{why}; {OLD}")),
     }
@@ -104,6 +105,7 @@ fn refuse_sockets(refused: &mut Rules, network: &Network) -> Built {
     let allowed: &[u64] = match network {
         Network::Closed => &[UNIX],
         Network::Client { .. } => &[UNIX, IPV4, IPV6, ROUTING],
+        Network::Server { .. } => &[UNIX, IPV4, IPV6],
     };
     let others = allowed.iter().map(|family| when(0, Dword, SeccompCmpOp::Ne, *family)).collect::<Result<_, _>>()?;
     refused.entry(i64::from(lists::SOCKET)).or_default().push(SeccompRule::new(others)?);

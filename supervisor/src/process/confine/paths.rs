@@ -26,7 +26,7 @@ pub(super) enum Tcp {
 }
 
 pub(super) fn apply(wanted: &Confinement, report: &mut Report) -> Tcp {
-    let connects = matches!(wanted.network, Some(Network::Closed | Network::Client { ports: Some(_) }));
+    let connects = matches!(wanted.network, Some(Network::Closed | Network::Client { ports: Some(_) } | Network::Server { .. }));
     let parts = [Part::Files, Part::Sockets, Part::Outsiders];
     if wanted.network.is_none() && !parts.iter().any(|part| wanted.wants(*part)) {
         return Tcp::NotWanted;
@@ -86,11 +86,11 @@ fn ruleset(wanted: &Confinement, connects: bool) -> Result<RulesetCreated, Rules
     if !files.is_empty() {
         rules = rules.handle_access(files)?;
     }
-    if wanted.network.is_some() {
+    if matches!(wanted.network, Some(Network::Closed | Network::Client { .. })) {
         rules = rules.handle_access(AccessNet::BindTcp)?;
-        if connects {
-            rules = rules.handle_access(AccessNet::ConnectTcp)?;
-        }
+    }
+    if connects {
+        rules = rules.handle_access(AccessNet::ConnectTcp)?;
     }
     if wanted.no_outsiders {
         rules = rules.scope(Scope::from_all(TRIED))?;
@@ -109,7 +109,7 @@ fn restrict(mut rules: RulesetCreated, wanted: &Confinement, absent: &mut Vec<Pa
     if let Some(sockets) = &wanted.sockets {
         rules = allow(rules, sockets, AccessFs::ResolveUnix.into(), absent)?;
     }
-    if let Some(Network::Client { ports: Some(ports) }) = &wanted.network {
+    if let Some(Network::Client { ports: Some(ports) } | Network::Server { ports }) = &wanted.network {
         for port in ports {
             rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }

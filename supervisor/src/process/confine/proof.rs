@@ -41,6 +41,7 @@ fn holds(part: Part, wanted: &Confinement, before: &Status, report: &Report) -> 
         Part::Network => match (&wanted.network, report.outcome(part)) {
             (Some(Network::Closed), _) => internet_is_closed(),
             (Some(Network::Client { .. }), Outcome::Done) => no_port_is_bound(),
+            (Some(Network::Server { .. }), Outcome::Done) => internet_is_closed(),
             _ => true,
         },
         Part::Outsiders => parent_is_out_of_reach(),
