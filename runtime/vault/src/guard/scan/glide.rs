@@ -1,0 +1,228 @@
+//! The fast way through a stretch of a stream in which nothing begins, which is nearly all of them.
+//!
+//! The stretch is folded into a buffer as a whole; where escapes are, what they stand for goes into a second one. Of both, every fourth
+//! window of five bytes is looked up: whatever begins a pattern covers at least one of those. When none leads to a pattern, the stretch is
+//! taken at once; otherwise nothing has happened, and the scanner goes through it byte by byte.
+
+use zeroize::Zeroize as _;
+
+use super::{Places, Scanner};
+use crate::guard::fold::{self, Unescape, Unit, begins_escape, fold, is_kept, starts};
+use crate::guard::prints::{BLOCK, GRAM, GRAM_STRIDE, Prints};
+
+/// Bytes of a stream that are taken at once.
+pub(super) const STRETCH: usize = 1024;
+/// Shorter ones are not worth it.
+pub(super) const LEAST: usize = 48;
+/// Bytes before a stretch that a pattern may begin with which ends within it.
+const CARRIED: usize = BLOCK - 1;
+/// Room for a folded stretch and what is carried.
+const FOLDED_ROOM: usize = 2 * STRETCH;
+/// Room for what escapes stand for: at most a block is repeated for each, and the next one is told apart only a block later.
+const UNESCAPED_ROOM: usize = 4 * STRETCH;
+
+/// Where stretches are folded.
+pub(super) struct Buffers {
+    folded: Buffer<FOLDED_ROOM>,
+    unescaped: Buffer<UNESCAPED_ROOM>,
+}
+
+impl Buffers {
+    pub(super) const fn new() -> Self {
+        Self { folded: Buffer::new(), unescaped: Buffer::new() }
+    }
+}
+
+/// Bytes in a row, as many as a stretch can have; zeroed when given up.
+struct Buffer<const ROOM: usize> {
+    bytes: [u8; ROOM],
+    len: usize,
+    most: usize,
+}
+
+impl<const ROOM: usize> Buffer<ROOM> {
+    const fn new() -> Self {
+        assert!(ROOM.is_power_of_two(), "places are reckoned by masking");
+        Self { bytes: [0; ROOM], len: 0, most: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.most = self.most.max(self.len);
+        self.len = 0;
+    }
+
+    /// The last bytes of a window.
+    fn carry<const COUNT: usize>(&mut self, window: u64) {
+        for byte in window.to_be_bytes().into_iter().skip(BLOCK - COUNT) {
+            self.push(byte, 1);
+        }
+    }
+
+    /// Takes a byte in, or not: `kept` is 1 or 0.
+    #[inline]
+    fn push(&mut self, byte: u8, kept: usize) {
+        if let Some(slot) = self.bytes.get_mut(self.len & (ROOM - 1)) {
+            *slot = byte;
+        }
+        self.len = self.len.wrapping_add(kept);
+    }
+
+    fn used(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&self.bytes)
+    }
+
+    fn window(&self) -> u64 {
+        self.used().last_chunk::<BLOCK>().map_or(0, |last| u64::from_be_bytes(*last))
+    }
+}
+
+impl<const ROOM: usize> Drop for Buffer<ROOM> {
+    fn drop(&mut self) {
+        self.clear();
+        if let Some(used) = self.bytes.get_mut(..self.most.min(ROOM)) {
+            used.zeroize();
+        }
+    }
+}
+
+/// The second lane on its way through a stretch.
+struct Second {
+    unescape: Unescape,
+    /// As in [`Scanner`].
+    alike: usize,
+    /// In a ring: the oldest is at `next`.
+    places: Places,
+    next: usize,
+}
+
+impl Second {
+    fn keep(&mut self, unit: Unit, buffer: &mut Buffer<UNESCAPED_ROOM>) {
+        let Some(kept) = fold(unit.byte) else { return };
+        buffer.push(kept, 1);
+        if let Some(place) = self.places.0.get_mut(self.next & (BLOCK - 1)) {
+            *place = unit.start;
+        }
+        self.next = self.next.wrapping_add(1);
+    }
+
+    /// The next byte of `rest`, or a whole escape that ends before `room`. Says how many bytes were taken.
+    fn take(&mut self, rest: &[u8], room: usize, place: u64, buffer: &mut Buffer<UNESCAPED_ROOM>) -> usize {
+        let Some(&byte) = rest.first() else { return 1 };
+        let unit = |byte: u8, len: usize| Unit { byte, start: place, end: place.wrapping_add(len as u64) };
+        let escape = starts(fold::entry(byte)) && begins_escape(rest);
+        if self.unescape.idle() && !escape {
+            self.keep(unit(byte, 1), buffer);
+            self.alike = self.alike.wrapping_add(usize::from(fold(byte).is_some()));
+            return 1;
+        }
+        self.alike = 0;
+        if self.unescape.idle()
+            && let Some((len, bytes)) = fold::whole_escape(rest)
+            && len <= room
+        {
+            bytes.as_slice().iter().for_each(|&byte| self.keep(unit(byte, len), buffer));
+            return len;
+        }
+        let mut unescape = std::mem::take(&mut self.unescape);
+        unescape.push(unit(byte, 1), |unit| self.keep(unit, buffer));
+        self.unescape = unescape;
+        1
+    }
+
+    fn places(&self) -> Places {
+        let mut places = self.places;
+        places.0.rotate_left(self.next & (BLOCK - 1));
+        places
+    }
+}
+
+impl Scanner {
+    /// Takes the chunk's bytes from `from` up to `to`, at most [`STRETCH`], when nothing begins there; otherwise changes nothing. For a
+    /// scanner without candidates.
+    pub(super) fn glide(&mut self, chunk: &[u8], from: usize, to: usize, buffers: &mut Buffers) -> bool {
+        let Buffers { folded, unescaped } = buffers;
+        let seen = fold_all(self.folded, chunk.get(from..to).unwrap_or(&[]), folded);
+        if begins_somewhere(&self.tables.prints, folded.used()) {
+            return false;
+        }
+        if starts(seen) || self.alike < BLOCK {
+            unescaped.clear();
+            let second = self.second(chunk, (from, to), unescaped);
+            if begins_somewhere(&self.tables.prints, unescaped.used()) {
+                return false;
+            }
+            self.alike = second.alike;
+            if self.alike < BLOCK {
+                (self.unescaped, self.unescaped_places) = (unescaped.window(), second.places());
+            }
+            self.unescape = second.unescape;
+        }
+        self.folded = folded.window();
+        true
+    }
+
+    /// What the second lane makes of a stretch.
+    fn second(&self, chunk: &[u8], (from, to): (usize, usize), buffer: &mut Buffer<UNESCAPED_ROOM>) -> Second {
+        let mut lane = Second { unescape: self.unescape.clone(), alike: self.alike, places: self.unescaped_places, next: 0 };
+        let mut at = from;
+        if lane.alike < BLOCK {
+            buffer.carry::<BLOCK>(self.unescaped);
+        }
+        while at < to {
+            if lane.alike >= BLOCK {
+                let Some(escape) = next_escape(chunk, at, to) else { break };
+                buffer.carry::<BLOCK>(self.window_before(chunk, from, escape));
+                (lane.places, lane.next, lane.alike, at) = (self.places_before(chunk, escape), 0, 0, escape);
+            }
+            let place = self.at.wrapping_add(at as u64);
+            let rest = chunk.get(at..).unwrap_or(&[]);
+            at = at.wrapping_add(lane.take(rest, to.wrapping_sub(at), place, buffer));
+        }
+        lane
+    }
+
+    /// The window as it is before `at`; the scanner's own stands before `from`.
+    fn window_before(&self, chunk: &[u8], from: usize, at: usize) -> u64 {
+        let kept = chunk.get(from..at).unwrap_or(&[]).iter().rev().filter_map(|&byte| fold(byte)).take(BLOCK);
+        let (window, bits) = kept.fold((0_u64, 0_u32), |(window, bits), byte| (window | u64::from(byte) << bits, bits.wrapping_add(8)));
+        window | self.folded.checked_shl(bits).unwrap_or(0)
+    }
+}
+
+/// Folds a stretch behind what is carried; gives all its entries, one over the other.
+fn fold_all(window: u64, stretch: &[u8], buffer: &mut Buffer<FOLDED_ROOM>) -> u16 {
+    buffer.clear();
+    buffer.carry::<CARRIED>(window);
+    let mut seen = 0;
+    for &byte in stretch {
+        let entry = fold::entry(byte);
+        buffer.push(entry.to_le_bytes()[0], is_kept(entry));
+        seen |= entry;
+    }
+    seen
+}
+
+fn next_escape(chunk: &[u8], from: usize, to: usize) -> Option<usize> {
+    let stretch = chunk.get(from..to)?;
+    let mut begins = stretch.iter().enumerate().filter(|(_, byte)| starts(fold::entry(**byte))).map(|(index, _)| from.wrapping_add(index));
+    begins.find(|&at| begins_escape(chunk.get(at..).unwrap_or(&[])))
+}
+
+/// Whether a pattern begins in these folded bytes with a whole block.
+fn begins_somewhere(prints: &Prints, folded: &[u8]) -> bool {
+    let words = folded.windows(BLOCK).step_by(GRAM_STRIDE).filter_map(|word| word.first_chunk::<BLOCK>());
+    let mut covers = words.enumerate().filter(|(_, word)| prints.may_cover(u64::from_le_bytes(**word)));
+    covers.any(|(index, _)| begins_around(prints, folded, index.wrapping_mul(GRAM_STRIDE)))
+        || begins_around(prints, folded, folded.len().saturating_sub(GRAM))
+}
+
+/// Whether a pattern begins here or at one of the places before that no other window covers.
+#[inline(never)]
+fn begins_around(prints: &Prints, folded: &[u8], at: usize) -> bool {
+    let first = at.saturating_sub(GRAM_STRIDE.wrapping_sub(1));
+    let around = folded.get(first..at.wrapping_add(BLOCK).min(folded.len())).unwrap_or(&[]);
+    around.windows(BLOCK).filter_map(|word| word.first_chunk::<BLOCK>()).any(|word| {
+        let window = u64::from_be_bytes(*word);
+        prints.may_begin(window) && !prints.begun_by(window).is_empty()
+    })
+}
