@@ -29,11 +29,24 @@ const fn table() -> [u16; 256] {
             dropped |= DROPPED[other] == byte;
             other += 1;
         }
-        let starts = matches!(byte, b'%' | b'\\' | b'&' | 0xc2 | 0xe2 | 0xef | 0xf3);
+        let starts = is_start(byte);
         all[at] = if dropped { 0 } else { KEPT | byte.to_ascii_lowercase() as u16 } | if starts { STARTS } else { 0 };
         at += 1;
     }
     all
+}
+
+const fn is_start(byte: u8) -> bool {
+    matches!(byte, b'%' | b'\\' | b'&' | 0xc2 | 0xe2 | 0xef | 0xf3)
+}
+
+/// Whether one of the bytes may begin an escape.
+pub(super) fn any_starts(bytes: &[u8]) -> bool {
+    // No early end: the compiler makes it a few comparisons of many bytes each.
+    let each = |any: bool, &byte: &u8| {
+        any | (byte == b'%') | (byte == b'\\') | (byte == b'&') | (byte == 0xc2) | (byte == 0xe2) | (byte == 0xef) | (byte == 0xf3)
+    };
+    bytes.iter().fold(false, each)
 }
 
 /// The entry of a byte.

@@ -7,7 +7,7 @@
 use zeroize::Zeroize as _;
 
 use super::{Places, Scanner};
-use crate::guard::fold::{self, Unescape, Unit, begins_escape, fold, is_kept, starts};
+use crate::guard::fold::{self, Unescape, Unit, begins_escape, is_kept, starts};
 use crate::guard::prints::{BLOCK, GRAM, GRAM_STRIDE, Prints};
 
 /// Bytes of a stream that are taken at once.
@@ -16,6 +16,8 @@ pub(super) const STRETCH: usize = 1024;
 pub(super) const LEAST: usize = 48;
 /// Bytes before a stretch that a pattern may begin with which ends within it.
 const CARRIED: usize = BLOCK - 1;
+/// Bytes in which a beginning of an escape is looked for at once.
+const LINE: usize = 32;
 /// Room for a folded stretch and what is carried.
 const FOLDED_ROOM: usize = 2 * STRETCH;
 /// Room for what escapes stand for: at most a block is repeated for each, and the next one is told apart only a block later.
@@ -85,53 +87,114 @@ impl<const ROOM: usize> Drop for Buffer<ROOM> {
     }
 }
 
+/// Where escapes may begin in a stretch, in order.
+struct Starts {
+    places: [u16; STRETCH],
+    len: usize,
+    next: usize,
+}
+
+impl Starts {
+    fn of(stretch: &[u8]) -> Self {
+        let mut all = Self { places: [0; STRETCH], len: 0, next: 0 };
+        let mut from = 0_u16;
+        for line in stretch.chunks(LINE) {
+            if fold::any_starts(line) {
+                for (&byte, at) in line.iter().zip(from..) {
+                    if let Some(slot) = all.places.get_mut(all.len & (STRETCH - 1)) {
+                        *slot = at;
+                    }
+                    all.len = all.len.wrapping_add(usize::from(starts(fold::entry(byte))));
+                }
+            }
+            from = from.wrapping_add(LINE as u16);
+        }
+        all
+    }
+
+    /// The next escape of the stretch that `rest` begins, not before `from`.
+    fn next_escape(&mut self, rest: &[u8], from: usize) -> Option<usize> {
+        while self.next < self.len {
+            let at = self.places.get(self.next).copied().map_or(0, usize::from);
+            self.next = self.next.wrapping_add(1);
+            if at >= from && begins_escape(rest.get(at..).unwrap_or(&[])) {
+                return Some(at);
+            }
+        }
+        None
+    }
+}
+
 /// The second lane on its way through a stretch.
 struct Second {
     unescape: Unescape,
     /// As in [`Scanner`].
     alike: usize,
-    /// In a ring: the oldest is at `next`.
-    places: Places,
-    next: usize,
+    /// Where the lane last set out in this stretch.
+    set_out: Option<usize>,
+    /// Places of the last bytes since, in a ring.
+    places: [u64; BLOCK],
+    kept: usize,
 }
 
 impl Second {
-    fn keep(&mut self, unit: Unit, buffer: &mut Buffer<UNESCAPED_ROOM>) {
-        let Some(kept) = fold(unit.byte) else { return };
-        buffer.push(kept, 1);
-        if let Some(place) = self.places.0.get_mut(self.next & (BLOCK - 1)) {
+    fn keep(&mut self, unit: Unit, buffer: &mut Buffer<UNESCAPED_ROOM>) -> usize {
+        let entry = fold::entry(unit.byte);
+        let kept = is_kept(entry);
+        buffer.push(entry.to_le_bytes()[0], kept);
+        if let Some(place) = self.places.get_mut(self.kept & (BLOCK - 1)) {
             *place = unit.start;
         }
-        self.next = self.next.wrapping_add(1);
+        self.kept = self.kept.wrapping_add(kept);
+        kept
+    }
+
+    /// Bytes that stand for themselves, until an escape may begin or the lanes are alike. Says how many.
+    fn plain(&mut self, bytes: &[u8], place: u64, buffer: &mut Buffer<UNESCAPED_ROOM>) -> usize {
+        if !self.unescape.idle() {
+            return 0;
+        }
+        let mut taken = 0;
+        for (&byte, place) in bytes.iter().zip(place..) {
+            if self.alike >= BLOCK || starts(fold::entry(byte)) {
+                break;
+            }
+            let kept = self.keep(Unit { byte, start: place, end: place }, buffer);
+            self.alike = self.alike.wrapping_add(kept);
+            taken = usize::wrapping_add(taken, 1);
+        }
+        taken
     }
 
     /// The next byte of `rest`, or a whole escape that ends before `room`. Says how many bytes were taken.
     fn take(&mut self, rest: &[u8], room: usize, place: u64, buffer: &mut Buffer<UNESCAPED_ROOM>) -> usize {
         let Some(&byte) = rest.first() else { return 1 };
         let unit = |byte: u8, len: usize| Unit { byte, start: place, end: place.wrapping_add(len as u64) };
-        let escape = starts(fold::entry(byte)) && begins_escape(rest);
-        if self.unescape.idle() && !escape {
-            self.keep(unit(byte, 1), buffer);
-            self.alike = self.alike.wrapping_add(usize::from(fold(byte).is_some()));
+        let idle = self.unescape.idle();
+        if idle && !(starts(fold::entry(byte)) && begins_escape(rest)) {
+            let kept = self.keep(unit(byte, 1), buffer);
+            self.alike = self.alike.wrapping_add(kept);
             return 1;
         }
         self.alike = 0;
-        if self.unescape.idle()
-            && let Some((len, bytes)) = fold::whole_escape(rest)
-            && len <= room
-        {
-            bytes.as_slice().iter().for_each(|&byte| self.keep(unit(byte, len), buffer));
+        let whole = if idle { fold::whole_escape(rest).filter(|(len, _)| *len <= room) } else { None };
+        if let Some((len, meaning)) = whole {
+            for &byte in meaning.as_slice() {
+                self.keep(unit(byte, len), buffer);
+            }
             return len;
         }
         let mut unescape = std::mem::take(&mut self.unescape);
-        unescape.push(unit(byte, 1), |unit| self.keep(unit, buffer));
+        unescape.push(unit(byte, 1), |unit| drop(self.keep(unit, buffer)));
         self.unescape = unescape;
         1
     }
 
-    fn places(&self) -> Places {
-        let mut places = self.places;
-        places.0.rotate_left(self.next & (BLOCK - 1));
+    /// Where the window's bytes stand, after `places` when it set out.
+    fn places(&self, mut places: Places) -> Places {
+        for count in self.kept.saturating_sub(BLOCK)..self.kept {
+            places.push(self.places.get(count & (BLOCK - 1)).copied().unwrap_or(0));
+        }
         places
     }
 }
@@ -153,7 +216,8 @@ impl Scanner {
             }
             self.alike = second.alike;
             if self.alike < BLOCK {
-                (self.unescaped, self.unescaped_places) = (unescaped.window(), second.places());
+                let before = second.set_out.map_or(self.unescaped_places, |at| self.places_before(chunk, at));
+                (self.unescaped, self.unescaped_places) = (unescaped.window(), second.places(before));
             }
             self.unescape = second.unescape;
         }
@@ -163,29 +227,46 @@ impl Scanner {
 
     /// What the second lane makes of a stretch.
     fn second(&self, chunk: &[u8], (from, to): (usize, usize), buffer: &mut Buffer<UNESCAPED_ROOM>) -> Second {
-        let mut lane = Second { unescape: self.unescape.clone(), alike: self.alike, places: self.unescaped_places, next: 0 };
-        let mut at = from;
+        let (unescape, alike) = (self.unescape.clone(), self.alike);
+        let mut lane = Second { unescape, alike, set_out: None, places: [0; BLOCK], kept: 0 };
+        let stretch = chunk.get(from..to).unwrap_or(&[]);
+        let mut escapes = Starts::of(stretch);
+        let mut at = 0;
         if lane.alike < BLOCK {
             buffer.carry::<BLOCK>(self.unescaped);
         }
-        while at < to {
+        while at < stretch.len() {
             if lane.alike >= BLOCK {
-                let Some(escape) = next_escape(chunk, at, to) else { break };
-                buffer.carry::<BLOCK>(self.window_before(chunk, from, escape));
-                (lane.places, lane.next, lane.alike, at) = (self.places_before(chunk, escape), 0, 0, escape);
+                let Some(escape) = escapes.next_escape(chunk.get(from..).unwrap_or(&[]), at) else { break };
+                buffer.carry::<BLOCK>(self.window_before(stretch.get(..escape).unwrap_or(&[])));
+                at = escape;
+                (lane.set_out, lane.kept, lane.alike) = (Some(from.wrapping_add(at)), 0, 0);
             }
-            let place = self.at.wrapping_add(at as u64);
-            let rest = chunk.get(at..).unwrap_or(&[]);
-            at = at.wrapping_add(lane.take(rest, to.wrapping_sub(at), place, buffer));
+            let place = self.at.wrapping_add(from.wrapping_add(at) as u64);
+            let plain = lane.plain(stretch.get(at..).unwrap_or(&[]), place, buffer);
+            if plain > 0 {
+                at = at.wrapping_add(plain);
+                continue;
+            }
+            let rest = chunk.get(from.wrapping_add(at)..).unwrap_or(&[]);
+            at = at.wrapping_add(lane.take(rest, stretch.len().wrapping_sub(at), place, buffer));
         }
         lane
     }
 
-    /// The window as it is before `at`; the scanner's own stands before `from`.
-    fn window_before(&self, chunk: &[u8], from: usize, at: usize) -> u64 {
-        let kept = chunk.get(from..at).unwrap_or(&[]).iter().rev().filter_map(|&byte| fold(byte)).take(BLOCK);
-        let (window, bits) = kept.fold((0_u64, 0_u32), |(window, bits), byte| (window | u64::from(byte) << bits, bits.wrapping_add(8)));
-        window | self.folded.checked_shl(bits).unwrap_or(0)
+    /// The window after `stretch`; the scanner's own stands before it.
+    fn window_before(&self, stretch: &[u8]) -> u64 {
+        let (mut window, mut bits) = (0_u64, 0_u32);
+        for entry in stretch.iter().rev().map(|&byte| fold::entry(byte)) {
+            if is_kept(entry) == 1 {
+                window |= u64::from(entry.to_le_bytes()[0]).wrapping_shl(bits);
+                bits = bits.wrapping_add(8);
+                if bits >= u64::BITS {
+                    return window;
+                }
+            }
+        }
+        window | self.folded.wrapping_shl(bits)
     }
 }
 
@@ -200,12 +281,6 @@ fn fold_all(window: u64, stretch: &[u8], buffer: &mut Buffer<FOLDED_ROOM>) -> u1
         seen |= entry;
     }
     seen
-}
-
-fn next_escape(chunk: &[u8], from: usize, to: usize) -> Option<usize> {
-    let stretch = chunk.get(from..to)?;
-    let mut begins = stretch.iter().enumerate().filter(|(_, byte)| starts(fold::entry(**byte))).map(|(index, _)| from.wrapping_add(index));
-    begins.find(|&at| begins_escape(chunk.get(at..).unwrap_or(&[])))
 }
 
 /// Whether a pattern begins in these folded bytes with a whole block.
