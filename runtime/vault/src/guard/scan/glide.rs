@@ -185,7 +185,9 @@ impl Second {
             return len;
         }
         let mut unescape = std::mem::take(&mut self.unescape);
-        unescape.push(unit(byte, 1), |unit| drop(self.keep(unit, buffer)));
+        unescape.push(unit(byte, 1), |unit| {
+            self.keep(unit, buffer);
+        });
         self.unescape = unescape;
         1
     }
@@ -274,21 +276,30 @@ impl Scanner {
 fn fold_all(window: u64, stretch: &[u8], buffer: &mut Buffer<FOLDED_ROOM>) -> u16 {
     buffer.clear();
     buffer.carry::<CARRIED>(window);
-    let mut seen = 0;
+    let Buffer { bytes, len, .. } = buffer;
+    let (mut seen, mut count) = (0, *len);
     for &byte in stretch {
         let entry = fold::entry(byte);
-        buffer.push(entry.to_le_bytes()[0], is_kept(entry));
+        if let Some(slot) = bytes.get_mut(count & (FOLDED_ROOM - 1)) {
+            *slot = entry.to_le_bytes()[0];
+        }
+        count = count.wrapping_add(is_kept(entry));
         seen |= entry;
     }
+    *len = count;
     seen
 }
 
 /// Whether a pattern begins in these folded bytes with a whole block.
 fn begins_somewhere(prints: &Prints, folded: &[u8]) -> bool {
-    let words = folded.windows(BLOCK).step_by(GRAM_STRIDE).filter_map(|word| word.first_chunk::<BLOCK>());
-    let mut covers = words.enumerate().filter(|(_, word)| prints.may_cover(u64::from_le_bytes(**word)));
-    covers.any(|(index, _)| begins_around(prints, folded, index.wrapping_mul(GRAM_STRIDE)))
-        || begins_around(prints, folded, folded.len().saturating_sub(GRAM))
+    let mut rest = folded;
+    while let Some(word) = rest.first_chunk::<BLOCK>() {
+        if prints.may_cover(u64::from_le_bytes(*word)) && begins_around(prints, folded, folded.len().wrapping_sub(rest.len())) {
+            return true;
+        }
+        rest = rest.get(GRAM_STRIDE..).unwrap_or(&[]);
+    }
+    begins_around(prints, folded, folded.len().saturating_sub(GRAM))
 }
 
 /// Whether a pattern begins here or at one of the places before that no other window covers.
