@@ -25,7 +25,7 @@ pub(super) const BLOCK: usize = 8;
 /// Kept bytes between two checks of a candidate.
 pub(super) const STEP: usize = 4;
 /// Bytes of the windows of which every [`GRAM_STRIDE`]th is looked up at first: each block covers one, wherever it begins.
-pub(super) const GRAM: usize = 5;
+const GRAM: usize = 5;
 /// From one looked-up window to the next, in bytes.
 pub(super) const GRAM_STRIDE: usize = BLOCK - GRAM + 1;
 /// The bits of a word that holds a window in its first bytes.

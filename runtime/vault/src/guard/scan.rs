@@ -168,9 +168,8 @@ impl Scanner {
         while done < chunk.len() {
             let left = chunk.len().saturating_sub(done);
             let to = done.saturating_add(left.min(STRETCH));
-            let glides = self.candidates.is_empty()
-                && left >= LEAST
-                && self.glide(chunk, done, to, buffers.get_or_insert_with(Buffers::new));
+            let glides =
+                self.candidates.is_empty() && left >= LEAST && self.glide(chunk, done, to, buffers.get_or_insert_with(Buffers::new));
             done = if glides { to } else { self.crawl(chunk, done, to) };
         }
         self.places = self.places_before(chunk, chunk.len());

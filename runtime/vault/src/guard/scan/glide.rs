@@ -8,14 +8,12 @@ use zeroize::Zeroize as _;
 
 use super::{Places, Scanner};
 use crate::guard::fold::{self, Unescape, Unit, begins_escape, is_kept, starts};
-use crate::guard::prints::{BLOCK, GRAM, GRAM_STRIDE, Prints};
+use crate::guard::prints::{BLOCK, GRAM_STRIDE, Prints};
 
 /// Bytes of a stream that are taken at once.
 pub(super) const STRETCH: usize = 1024;
 /// Shorter ones are not worth it.
 pub(super) const LEAST: usize = 48;
-/// Bytes before a stretch that a pattern may begin with which ends within it.
-const CARRIED: usize = BLOCK - 1;
 /// Bytes in which a beginning of an escape is looked for at once.
 const LINE: usize = 32;
 /// Room for a folded stretch and what is carried.
@@ -53,11 +51,9 @@ impl<const ROOM: usize> Buffer<ROOM> {
         self.len = 0;
     }
 
-    /// The last bytes of a window.
-    fn carry<const COUNT: usize>(&mut self, window: u64) {
-        for byte in window.to_be_bytes().into_iter().skip(BLOCK - COUNT) {
-            self.push(byte, 1);
-        }
+    /// The bytes of a window.
+    fn carry(&mut self, window: u64) {
+        window.to_be_bytes().into_iter().for_each(|byte| self.push(byte, 1));
     }
 
     /// Takes a byte in, or not: `kept` is 1 or 0.
@@ -235,12 +231,12 @@ impl Scanner {
         let mut escapes = Starts::of(stretch);
         let mut at = 0;
         if lane.alike < BLOCK {
-            buffer.carry::<BLOCK>(self.unescaped);
+            buffer.carry(self.unescaped);
         }
         while at < stretch.len() {
             if lane.alike >= BLOCK {
                 let Some(escape) = escapes.next_escape(chunk.get(from..).unwrap_or(&[]), at) else { break };
-                buffer.carry::<BLOCK>(self.window_before(stretch.get(..escape).unwrap_or(&[])));
+                buffer.carry(self.window_before(stretch.get(..escape).unwrap_or(&[])));
                 at = escape;
                 (lane.set_out, lane.kept, lane.alike) = (Some(from.wrapping_add(at)), 0, 0);
             }
@@ -275,7 +271,7 @@ impl Scanner {
 /// Folds a stretch behind what is carried; gives all its entries, one over the other.
 fn fold_all(window: u64, stretch: &[u8], buffer: &mut Buffer<FOLDED_ROOM>) -> u16 {
     buffer.clear();
-    buffer.carry::<CARRIED>(window);
+    buffer.carry(window);
     let Buffer { bytes, len, .. } = buffer;
     let (mut seen, mut count) = (0, *len);
     for &byte in stretch {
@@ -290,23 +286,30 @@ fn fold_all(window: u64, stretch: &[u8], buffer: &mut Buffer<FOLDED_ROOM>) -> u1
     seen
 }
 
-/// Whether a pattern begins in these folded bytes with a whole block.
+/// Whether a pattern begins in these folded bytes with a whole block. The first of them are those of the window before: what ends with
+/// them has been seen.
 fn begins_somewhere(prints: &Prints, folded: &[u8]) -> bool {
+    let folded = folded.get(1..).unwrap_or(&[]);
+    let mut at = 0_usize;
     let mut rest = folded;
     while let Some(word) = rest.first_chunk::<BLOCK>() {
-        if prints.may_cover(u64::from_le_bytes(*word)) && begins_around(prints, folded, folded.len().wrapping_sub(rest.len())) {
-            return true;
+        if prints.may_cover(u64::from_le_bytes(*word)) {
+            let first = at.saturating_sub(GRAM_STRIDE.wrapping_sub(1));
+            let around = folded.get(first..at.wrapping_add(BLOCK)).unwrap_or(&[]);
+            if begins_in(prints, around) {
+                return true;
+            }
         }
         rest = rest.get(GRAM_STRIDE..).unwrap_or(&[]);
+        at = at.wrapping_add(GRAM_STRIDE);
     }
-    begins_around(prints, folded, folded.len().saturating_sub(GRAM))
+    // The last window of five stands where no word of eight fits any more.
+    begins_in(prints, folded.get(at.saturating_sub(GRAM_STRIDE.wrapping_sub(1))..).unwrap_or(&[]))
 }
 
-/// Whether a pattern begins here or at one of the places before that no other window covers.
+/// Whether one of the blocks in these few bytes begins a pattern.
 #[inline(never)]
-fn begins_around(prints: &Prints, folded: &[u8], at: usize) -> bool {
-    let first = at.saturating_sub(GRAM_STRIDE.wrapping_sub(1));
-    let around = folded.get(first..at.wrapping_add(BLOCK).min(folded.len())).unwrap_or(&[]);
+fn begins_in(prints: &Prints, around: &[u8]) -> bool {
     around.windows(BLOCK).filter_map(|word| word.first_chunk::<BLOCK>()).any(|word| {
         let window = u64::from_be_bytes(*word);
         prints.may_begin(window) && !prints.begun_by(window).is_empty()
