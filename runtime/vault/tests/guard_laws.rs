@@ -63,6 +63,10 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![secret, part, hex, percent, split, noise, prop::collection::vec(any::<u8>(), 0..12)]
 }
 
+fn text(pattern: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    pattern.prop_map(String::into_bytes)
+}
+
 fn stream() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
     let bytes = prop::collection::vec(piece(), 0..8).prop_map(|pieces| pieces.concat());
     (bytes, prop::collection::vec(1..20_usize, 1..40))
@@ -94,6 +98,18 @@ proptest! {
             prop_assert_eq!(redact(&guard, 1, mark, &chunks), redact(&guard, 1, mark, &[&bytes]));
         }
         prop_assert_eq!(redact(&guard, HOLD_FROM, Mark::Fill(b'*'), &chunks).len(), bytes.len());
+    }
+
+    /// Long chunks are taken a stretch at a time, short ones byte by byte.
+    #[test]
+    fn what_is_taken_at_once_is_read_as_what_is_taken_byte_by_byte(
+        pieces in prop::collection::vec(prop_oneof![3 => piece(), 2 => text("[a-z]{3,9} "), 1 => text("[ -~]{0,200}")], 0..60),
+        sizes in prop::collection::vec(1..3_000_usize, 1..10),
+    ) {
+        let (guard, bytes) = (guard(), pieces.concat());
+        let (single, large) = (cut(&bytes, &[1]), cut(&bytes, &sizes));
+        prop_assert_eq!(scan(&guard, HOLD_FROM, &large), scan(&guard, HOLD_FROM, &single));
+        prop_assert_eq!(redact(&guard, 1, Mark::Fill(b'*'), &large), redact(&guard, 1, Mark::Fill(b'*'), &single));
     }
 
     #[test]

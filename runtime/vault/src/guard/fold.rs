@@ -29,11 +29,24 @@ const fn table() -> [u16; 256] {
             dropped |= DROPPED[other] == byte;
             other += 1;
         }
-        let starts = matches!(byte, b'%' | b'\\' | b'&' | 0xc2 | 0xe2 | 0xef | 0xf3);
+        let starts = is_start(byte);
         all[at] = if dropped { 0 } else { KEPT | byte.to_ascii_lowercase() as u16 } | if starts { STARTS } else { 0 };
         at += 1;
     }
     all
+}
+
+const fn is_start(byte: u8) -> bool {
+    matches!(byte, b'%' | b'\\' | b'&' | 0xc2 | 0xe2 | 0xef | 0xf3)
+}
+
+/// Whether one of the bytes may begin an escape.
+pub(super) fn any_starts(bytes: &[u8]) -> bool {
+    // No early end: the compiler makes it a few comparisons of many bytes each.
+    let each = |any: bool, &byte: &u8| {
+        any | (byte == b'%') | (byte == b'\\') | (byte == b'&') | (byte == 0xc2) | (byte == 0xe2) | (byte == 0xef) | (byte == 0xf3)
+    };
+    bytes.iter().fold(false, each)
 }
 
 /// The entry of a byte.
@@ -50,6 +63,11 @@ pub(super) fn fold(byte: u8) -> Option<u8> {
 /// How far a window moves for an entry, in bits: 8 or 0.
 pub(super) const fn shift(entry: u16) -> u32 {
     ((entry >> 8) & 8) as u32
+}
+
+/// 1 when an entry's byte stays, or 0.
+pub(super) const fn is_kept(entry: u16) -> usize {
+    ((entry >> 11) & 1) as usize
 }
 
 /// Whether an entry's byte may begin an escape.
@@ -92,7 +110,7 @@ pub(super) struct Unit {
 }
 
 /// Undoes escapes, byte by byte. Holds at most [`PENDING_MAX`] bytes, each of them perhaps an escape itself.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Unescape {
     pending: Vec<Unit>,
 }
@@ -134,6 +152,14 @@ impl Unescape {
         self.settle(true, &mut out);
     }
 
+    /// What begins at this place of what is pending.
+    fn parse(&self, at: usize) -> Parse {
+        let mut bytes = [0; PENDING_MAX];
+        let units = self.pending.get(at..).unwrap_or(&[]);
+        bytes.iter_mut().zip(units).for_each(|(byte, unit)| *byte = unit.byte);
+        bytes.get(..units.len().min(PENDING_MAX)).map_or(Parse::Plain, parse)
+    }
+
     fn settle(&mut self, last: bool, out: &mut impl FnMut(Unit)) {
         // The innermost escape first, so that its result can belong to one around it.
         let mut inner = self.pending.len();
@@ -145,7 +171,7 @@ impl Unescape {
             // But a run of backslashes from its beginning: each pair is one.
             let run = self.pending.iter().take(at).rev().take_while(|unit| unit.byte == b'\\').count();
             let at = if self.pending.get(at).is_some_and(|unit| unit.byte == b'\\') { at.saturating_sub(run) } else { at };
-            match self.pending.get(at..).map_or(Parse::Plain, parse) {
+            match self.parse(at) {
                 Parse::More if !last => return,
                 Parse::More | Parse::Plain if at > 0 => inner = at,
                 Parse::More | Parse::Plain => {
@@ -172,6 +198,28 @@ impl Drop for Unescape {
     }
 }
 
+/// What a complete escape stands for.
+#[derive(Clone, Copy)]
+pub(super) struct Meaning {
+    bytes: [u8; 4],
+    count: usize,
+}
+
+impl Meaning {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.count).unwrap_or(&[])
+    }
+}
+
+/// The escape that these bytes begin with, when it is all there and has no part in another one: its length, and what it stands for.
+pub(super) fn whole_escape(bytes: &[u8]) -> Option<(usize, Meaning)> {
+    let Parse::Is { len, bytes: becomes, count } = parse(bytes.get(..PENDING_MAX).unwrap_or(bytes)) else { return None };
+    let meaning = Meaning { bytes: becomes, count };
+    let inner = bytes.get(1..len)?;
+    let alone = |bytes: &[u8]| !bytes.iter().any(|&byte| starts(entry(byte)));
+    (alone(inner) && alone(meaning.as_slice())).then_some((len, meaning))
+}
+
 fn is(len: usize, byte: u8) -> Parse {
     Parse::Is { len, bytes: [byte, 0, 0, 0], count: 1 }
 }
@@ -188,8 +236,8 @@ const fn nothing(len: usize) -> Parse {
 }
 
 /// What the pending bytes are, of which the first starts an escape. Whatever it gives is shorter than what it takes.
-fn parse(pending: &[Unit]) -> Parse {
-    let at = |index: usize| pending.get(index).map(|unit| unit.byte);
+fn parse(pending: &[u8]) -> Parse {
+    let at = |index: usize| pending.get(index).copied();
     let Some(first) = at(0) else { return Parse::More };
     if !starts(entry(first)) {
         return Parse::Plain;
@@ -221,17 +269,17 @@ fn parse(pending: &[Unit]) -> Parse {
 }
 
 /// The number in exactly `count` digits from `from` on, or what to do instead.
-fn digits(pending: &[Unit], from: usize, count: usize, radix: u32) -> Result<u32, Parse> {
+fn digits(pending: &[u8], from: usize, count: usize, radix: u32) -> Result<u32, Parse> {
     let mut value = 0_u32;
     for index in from..from.saturating_add(count) {
-        let Some(unit) = pending.get(index) else { return Err(Parse::More) };
-        let Some(digit) = char::from(unit.byte).to_digit(radix) else { return Err(Parse::Plain) };
+        let Some(&byte) = pending.get(index) else { return Err(Parse::More) };
+        let Some(digit) = char::from(byte).to_digit(radix) else { return Err(Parse::Plain) };
         value = value.wrapping_mul(radix).wrapping_add(digit);
     }
     Ok(value)
 }
 
-fn byte_of(pending: &[Unit], from: usize, count: usize, radix: u32) -> Parse {
+fn byte_of(pending: &[u8], from: usize, count: usize, radix: u32) -> Parse {
     match digits(pending, from, count, radix) {
         Ok(value) => u8::try_from(value).map_or(Parse::Plain, |byte| is(from.saturating_add(count), byte)),
         Err(parse) => parse,
@@ -297,16 +345,16 @@ const ENTITIES: &[(&[u8], u8)] = &[
     (b"ZeroWidthSpace", b' '),
 ];
 
-fn entity(pending: &[Unit]) -> Parse {
+fn entity(pending: &[u8]) -> Parse {
     let mut name = [0_u8; PENDING_MAX];
     let mut count = 0_usize;
     let mut closed = false;
-    for (slot, unit) in name.iter_mut().zip(pending.iter().skip(1)) {
-        if unit.byte == b';' {
+    for (slot, &byte) in name.iter_mut().zip(pending.iter().skip(1)) {
+        if byte == b';' {
             closed = true;
             break;
         }
-        *slot = unit.byte;
+        *slot = byte;
         count = count.saturating_add(1);
     }
     let name = name.get(..count).unwrap_or(&[]);

@@ -3,6 +3,7 @@
 //! | what | of | size with 200 secrets |
 //! |---|---|---|
 //! | filter | the first 8 folded bytes of every pattern | 128 KiB, fixed |
+//! | grams | the four windows of 5 bytes in those 8 | 128 KiB, fixed |
 //! | anchors | the same, 32 bits each | see `Guard::resident_bytes` |
 //! | steps | every further 4 bytes, 16 bits each | |
 //! | proofs | the whole pattern, 128 bits of HMAC-SHA256 | |
@@ -23,7 +24,13 @@ use super::forms::Form;
 pub(super) const BLOCK: usize = 8;
 /// Kept bytes between two checks of a candidate.
 pub(super) const STEP: usize = 4;
-/// Words of the filter: 2^20 bits.
+/// Bytes of the windows of which every [`GRAM_STRIDE`]th is looked up at first: each block covers one, wherever it begins.
+const GRAM: usize = 5;
+/// From one looked-up window to the next, in bytes.
+pub(super) const GRAM_STRIDE: usize = BLOCK - GRAM + 1;
+/// The bits of a word that holds a window in its first bytes.
+const GRAM_BITS: u64 = (1 << (8 * GRAM)) - 1;
+/// Words of each filter: 2^20 bits.
 const FILTER_WORDS: usize = 1 << 14;
 
 /// Key of all fingerprints: random per process.
@@ -55,6 +62,13 @@ impl Key {
     /// Which bit of the filter a window has.
     pub(super) const fn bit(&self, window: u64) -> u64 {
         window.wrapping_mul(self.filter) >> 44
+    }
+
+    /// Which word of the grams five bytes belong to, and which two bits of it they have.
+    #[inline]
+    const fn gram(&self, five: u64) -> (usize, u64) {
+        let mixed = (five & GRAM_BITS).wrapping_mul(self.filter);
+        ((mixed >> 50) as usize & (FILTER_WORDS - 1), 1 << (mixed >> 44 & 63) | 1 << (mixed >> 38 & 63))
     }
 
     /// 32 bits of a window.
@@ -134,6 +148,7 @@ impl Pattern {
 pub(super) struct Prints {
     pub(super) key: Key,
     filter: Box<[u64; FILTER_WORDS]>,
+    grams: Box<[u64; FILTER_WORDS]>,
     /// Open addressing by anchor: the anchor, and where its patterns are. A power of two, never full.
     slots: Vec<Option<(u32, Range<u32>)>>,
     /// Those of the same anchor next to each other.
@@ -144,7 +159,7 @@ pub(super) struct Prints {
 
 impl Prints {
     pub(super) fn build(key: Key, drafts: Vec<Draft>) -> Self {
-        let mut filter: Box<[u64; FILTER_WORDS]> = vec![0_u64; FILTER_WORDS].try_into().unwrap_or_else(|_| Box::new([0; FILTER_WORDS]));
+        let (mut filter, mut grams) = (empty_filter(), empty_filter());
         let mut beginnings = [const { Vec::new() }; BLOCK - 1];
         let mut patterns = Vec::with_capacity(drafts.len());
         for draft in drafts {
@@ -158,6 +173,12 @@ impl Prints {
             if let Some(word) = filter.get_mut(word_of(bit)) {
                 *word |= 1 << (bit & 63);
             }
+            for five in draft.kept.windows(GRAM).take(GRAM_STRIDE) {
+                let (word, bits) = key.gram(five.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)));
+                if let Some(word) = grams.get_mut(word) {
+                    *word |= bits;
+                }
+            }
             patterns.push(pattern(&key, key.print(window), &draft));
         }
         patterns.sort_by_key(|pattern: &Pattern| (pattern.anchor, pattern.secret, pattern.form, pattern.len));
@@ -166,7 +187,14 @@ impl Prints {
             prints.dedup();
         }
         let slots = slots(&patterns);
-        Self { key, filter, slots, patterns, beginnings }
+        Self { key, filter, grams, slots, patterns, beginnings }
+    }
+
+    /// Whether the first five bytes of a word, the first of them lowest, may stand in the first block of a pattern.
+    #[inline]
+    pub(super) fn may_cover(&self, word: u64) -> bool {
+        let (word, bits) = self.key.gram(word);
+        self.grams.get(word).copied().unwrap_or(0) & bits == bits
     }
 
     /// Whether a window may be the first block of a pattern.
@@ -213,11 +241,16 @@ impl Prints {
         let steps: usize = self.patterns.iter().map(|pattern| size_of_val(&*pattern.steps)).sum();
         let beginnings: usize = self.beginnings.iter().map(|prints| prints.len().saturating_mul(4)).sum();
         size_of_val(&*self.filter)
+            .saturating_add(size_of_val(&*self.grams))
             .saturating_add(size_of_val(self.slots.as_slice()))
             .saturating_add(size_of_val(self.patterns.as_slice()))
             .saturating_add(steps)
             .saturating_add(beginnings)
     }
+}
+
+fn empty_filter() -> Box<[u64; FILTER_WORDS]> {
+    vec![0; FILTER_WORDS].try_into().unwrap_or_else(|_| Box::new([0; FILTER_WORDS]))
 }
 
 #[inline]

@@ -9,6 +9,8 @@
 //! stream of plain text would trail by a letter. With [`HOLD_FROM`] up to three folded bytes of a value may have gone
 //! on before a chunk border, and ordinary streams are not delayed. Limits: [`SPAN_MAX`].
 
+mod glide;
+
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -16,6 +18,7 @@ use zeroize::Zeroizing;
 use super::fold::{Unescape, Unit, begins_escape, fold, shift, starts};
 use super::prints::BLOCK;
 use super::{Finding, Form, Guard, Tables, fold};
+use glide::{Buffers, LEAST, STRETCH};
 
 /// Folded bytes of a pattern's beginning from which on a suffix waits.
 pub const HOLD_FROM: usize = 4;
@@ -160,17 +163,36 @@ impl Scanner {
 
     /// Takes the next bytes, and says up to where all is decided.
     pub(super) fn advance(&mut self, chunk: &[u8]) -> u64 {
-        let mut rest = chunk;
-        while !rest.is_empty() {
+        let mut done = 0;
+        let mut buffers = None;
+        while done < chunk.len() {
+            let left = chunk.len().saturating_sub(done);
+            let to = done.saturating_add(left.min(STRETCH));
+            let glides =
+                self.candidates.is_empty() && left >= LEAST && self.glide(chunk, done, to, buffers.get_or_insert_with(Buffers::new));
+            done = if glides { to } else { self.crawl(chunk, done, to) };
+        }
+        self.places = self.places_before(chunk, chunk.len());
+        if self.alike >= BLOCK {
+            self.unescaped_places = self.places;
+        }
+        self.at = self.at.saturating_add(chunk.len() as u64);
+        self.decided()
+    }
+
+    /// Takes the chunk's bytes from `done` on, up to `to` or until no candidate is left. Says how far it came.
+    fn crawl(&mut self, chunk: &[u8], from: usize, to: usize) -> usize {
+        let compared = !self.candidates.is_empty();
+        let mut done = from;
+        while done < to && !(compared && self.candidates.is_empty()) {
+            let rest = chunk.get(done..to).unwrap_or(&[]);
             if self.alike < BLOCK || !self.candidates.is_empty() {
-                let done = chunk.len().saturating_sub(rest.len());
                 self.step(chunk, done, rest);
-                rest = rest.get(1..).unwrap_or(&[]);
+                done = done.saturating_add(1);
                 continue;
             }
             let (used, stop) = self.run(rest);
-            let done = chunk.len().saturating_sub(rest.len()).saturating_add(used);
-            rest = rest.get(used..).unwrap_or(&[]);
+            done = done.saturating_add(used);
             match stop {
                 Stop::End => {}
                 Stop::Filter => {
@@ -180,12 +202,7 @@ impl Scanner {
                 Stop::Escape => self.diverge(chunk, done),
             }
         }
-        self.places = self.places_before(chunk, chunk.len());
-        if self.alike >= BLOCK {
-            self.unescaped_places = self.places;
-        }
-        self.at = self.at.saturating_add(chunk.len() as u64);
-        self.decided()
+        done
     }
 
     pub(super) fn end(&mut self) -> u64 {
