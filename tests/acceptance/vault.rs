@@ -612,7 +612,14 @@ fn the_doctor_says_what_protects_the_secrets_and_what_does_not() {
     let house = home.start();
     assert!(home.secret_done("", &["status"]).starts_with("Open: 0 secrets"));
     let said = home.run(&["doctor"]).out;
-    for part in ["a key file: protects a copy of the data folder", "not against", "house      up", "vault      open", "egress     open", "no core dumps: "] {
+    for part in [
+        "a key file: protects a copy of the data folder",
+        "not against",
+        "house      up",
+        "vault      open",
+        "egress     open",
+        "no core dumps: ",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("chmod") && !said.contains("warning"), "{said}");
