@@ -505,8 +505,8 @@ impl Raw {
 
 /// What a shell does with the house: becomes it.
 pub(crate) const BECOME: &str = "exec \"$0\" \"$@\"";
-/// What a shell does with the house: starts it again when it has failed, as a service manager does.
-pub(crate) const KEEP_UP: &str = "until \"$0\" \"$@\"; do :; done";
+/// What a shell does with the house: starts it again when it has failed, as a service manager does. The house ends with the shell.
+pub(crate) const KEEP_UP: &str = "until setpriv --pdeathsig KILL \"$0\" \"$@\"; do :; done";
 
 /// A shell in namespaces of its own, which mounts something and then runs the house; or why there is none. Its end is the house's.
 pub(crate) fn in_own_mounts(home: &Home, mount: &str, then: &str) -> Result<Command, String> {
