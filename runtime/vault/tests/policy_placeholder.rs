@@ -190,6 +190,14 @@ fn a_guard_sees_what_is_plain_and_nothing_prints_a_value() {
 }
 
 #[test]
+fn the_bound_of_placeholders_is_for_a_body_and_not_for_a_piece() {
+    let mut substituter = Substituter::new(BodyKind::Json, mine(b"v"));
+    let mut feed = || substituter.feed(Bytes::from_static(b"\"hearth_secret_mine_\",")).map(drop);
+    assert!((0..32).all(|_| feed() == Ok(())));
+    assert_eq!(feed(), Err(PlaceholderError::TooMany));
+}
+
+#[test]
 fn media_types_tell_the_kind() {
     let table = [
         ("application/json", BodyKind::Json),

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use super::scan::{Found, find, find_so_far};
-use super::{PlaceholderError, Values};
+use super::{PLACEHOLDERS_MAX, PlaceholderError, Values};
 use crate::policy::percent;
 
 /// Most bytes that are held back because a placeholder may go on in the next piece.
@@ -72,6 +72,8 @@ pub struct Substituter<V> {
     kind: BodyKind,
     values: V,
     held: Bytes,
+    /// Placeholders so far: their bound is for the body, not for a piece.
+    filled: usize,
 }
 
 /// The kind and how much is held back, never what.
@@ -85,7 +87,7 @@ impl<V: Values> Substituter<V> {
     /// One for a body of that kind. `values` holds what the policies allow in a body of this request, and nothing else.
     #[must_use]
     pub const fn new(kind: BodyKind, values: V) -> Self {
-        Self { kind, values, held: Bytes::new() }
+        Self { kind, values, held: Bytes::new(), filled: 0 }
     }
 
     /// Takes the next piece; gives what can be sent, in order.
@@ -121,7 +123,11 @@ impl<V: Values> Substituter<V> {
         both.freeze()
     }
 
-    fn replaced(&self, text: &Bytes, found: &[Found]) -> Result<Vec<Piece>, PlaceholderError> {
+    fn replaced(&mut self, text: &Bytes, found: &[Found]) -> Result<Vec<Piece>, PlaceholderError> {
+        self.filled = self.filled.saturating_add(found.len());
+        if self.filled > PLACEHOLDERS_MAX {
+            return Err(PlaceholderError::TooMany);
+        }
         let mut pieces = Vec::with_capacity(found.len().saturating_mul(2).saturating_add(1));
         let mut from = 0;
         let plain = |pieces: &mut Vec<Piece>, from: usize, to: usize| {
