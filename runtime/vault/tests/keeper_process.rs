@@ -408,7 +408,10 @@ fn locks() {
             // Not only until the next start.
             for _ in 0..2 {
                 let (fresh, state, findings, _) = house.vault().await;
-                assert!(state == VaultState::Sealed && findings.iter().any(|finding| finding.contains("hearth secret unseal")), "{findings:?}");
+                assert!(
+                    state == VaultState::Sealed && findings.iter().any(|finding| finding.contains("hearth secret unseal")),
+                    "{findings:?}"
+                );
                 line = fresh;
                 line.to.send(&Frame::Message(Sent { ask: Ask::Stop, more: false }), &[]).await.unwrap();
                 line.process.wait().await.unwrap();

@@ -145,14 +145,28 @@ pub struct Begun {
 
 /// What is done once the house has answered.
 pub(super) enum Step {
-    Put { record: Box<SealedRecord>, policy: Arc<SecretPolicy> },
-    Erase { id: SecretId, owner: MemberId, name: SecretName },
+    Put {
+        record: Box<SealedRecord>,
+        policy: Arc<SecretPolicy>,
+    },
+    Erase {
+        id: SecretId,
+        owner: MemberId,
+        name: SecretName,
+    },
     /// The same content under another key.
-    Wrapped { records: Vec<SealedRecord> },
+    Wrapped {
+        records: Vec<SealedRecord>,
+    },
     /// What no key opens any more.
-    Erased { gone: Vec<Ill> },
+    Erased {
+        gone: Vec<Ill>,
+    },
     /// What is not used.
-    Forget { id: SecretId, gone: Vec<Ill> },
+    Forget {
+        id: SecretId,
+        gone: Vec<Ill>,
+    },
 }
 
 impl Step {
@@ -373,14 +387,7 @@ impl Core {
         Ok(self.await_house(step, what, draft.name, vec![record], Vec::new()))
     }
 
-    pub(super) fn await_house(
-        &mut self,
-        step: Step,
-        what: &str,
-        name: &SecretName,
-        put: Vec<SealedRecord>,
-        erase: Vec<SecretId>,
-    ) -> Begun {
+    pub(super) fn await_house(&mut self, step: Step, what: &str, name: &SecretName, put: Vec<SealedRecord>, erase: Vec<SecretId>) -> Begun {
         let ticket = self.next_ticket;
         self.next_ticket = ticket.saturating_add(1);
         let (done, result) = oneshot::channel();

@@ -153,9 +153,10 @@ pub(super) async fn stored(process: &Process, begun: Begun) -> Result<AdminAnswe
     tell(process, write).await?;
     match timeout(HOUSE, done).await {
         Ok(Ok(result)) => result.map(|()| AdminAnswer::Done).map_err(No::from),
-        Ok(Err(_)) | Err(_) => {
-            Err(No::new(Class::Transient, "the house did not say whether it stored the change; look with `hearth secret list` what came of it"))
-        }
+        Ok(Err(_)) | Err(_) => Err(No::new(
+            Class::Transient,
+            "the house did not say whether it stored the change; look with `hearth secret list` what came of it",
+        )),
     }
 }
 

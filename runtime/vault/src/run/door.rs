@@ -27,8 +27,8 @@ use crate::seal::keys::{Household, VaultKey};
 use crate::seal::manifest::{Head, PassphraseSlot};
 use crate::seal::proof::{Attempts, PassphraseError, PassphraseKey, ProofError, TARGET, Verifier, calibrate};
 use crate::seal::recovery::RecoveryKey;
-use crate::seal::{Seal, StoreError};
 use crate::seal::source::{Found, Source, SourceError, find, open_folder, set_up};
+use crate::seal::{Seal, StoreError};
 
 const OPEN: &str = "the vault is open already";
 
@@ -167,7 +167,10 @@ impl Door {
         let passphrase = match proof {
             Some(Proof::Passphrase(passphrase)) => text(&passphrase)?,
             Some(Proof::Recovery(_)) => {
-                return Err(No::new(Class::Permanent, "with the recovery key, `hearth secret recover` opens the vault and gives it a new passphrase"));
+                return Err(No::new(
+                    Class::Permanent,
+                    "with the recovery key, `hearth secret recover` opens the vault and gives it a new passphrase",
+                ));
             }
             None => return Err(No::coded(Code::PassphraseNeeded, "the vault opens by its passphrase")),
         };
@@ -219,8 +222,7 @@ impl Door {
         let head = Head::read(&manifest).map_err(|error| No::of(&error))?;
         let vault_key = key.unlock(&head).map_err(|error| No::of(&error))?;
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).succeeded();
-        let mut seal =
-            open_folder(folder, Source::Passphrase, vec![vault_key], Box::new(SystemEntropy)).map_err(|error| No::of(&error))?;
+        let mut seal = open_folder(folder, Source::Passphrase, vec![vault_key], Box::new(SystemEntropy)).map_err(|error| No::of(&error))?;
         let compared = seal.attempt(self.clock.mono()).map_err(|error| No::of(&error))?.recovery(key);
         let proof = seal.judge(&compared).map_err(|error| No::of(&error))?;
         seal.change_passphrase(proof, Some(&under)).map_err(|error| No::of(&error))?;
@@ -284,10 +286,7 @@ impl Door {
         self.computed(move |cost| PassphraseKey::new(&passphrase, cost, &SystemEntropy)).await
     }
 
-    async fn computed<T: Send + 'static>(
-        &self,
-        make: impl FnOnce(Cost) -> Result<T, PassphraseError> + Send + 'static,
-    ) -> Result<T, No> {
+    async fn computed<T: Send + 'static>(&self, make: impl FnOnce(Cost) -> Result<T, PassphraseError> + Send + 'static) -> Result<T, No> {
         let clock = Arc::clone(&self.clock);
         let made = apart(move || make(calibrate(&*clock, TARGET).map_err(PassphraseError::from)?.cost));
         made.await.ok_or_else(not_computed)?.map_err(|error| No::of(&error))
