@@ -198,12 +198,12 @@ pub enum AdminAsk {
     },
     /// Seal everything until it is unsealed; a fresh process takes over.
     Lock,
-    /// Open a sealed vault whose passphrase is forgotten, and give it a new one.
+    /// Open a vault whose passphrase is forgotten or whose key is lost.
     Recover {
         /// The recovery key, as it was written down.
         key: Hidden,
-        /// The vault's new passphrase.
-        new: Hidden,
+        /// The new passphrase of a vault that opens by one.
+        new: Option<Hidden>,
     },
     /// What is stored counts from now on: a backup was restored.
     AcceptRestore {

@@ -45,13 +45,14 @@ const PASSPHRASE: &str = "correct horse battery";
 
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 9] = [
+const TESTS: [Test; 10] = [
     ("a_secret_is_added_used_and_changed_through_the_sockets", uses),
     ("nothing_is_lost_when_the_vault_is_killed_at_any_moment", kills),
     ("a_passphrase_vault_waits_for_its_owner", waits),
     ("a_manifest_that_is_gone_is_not_covered_up", gone),
     ("a_lock_lasts_until_it_is_ended", locks),
     ("a_forgotten_passphrase_is_replaced_by_the_recovery_key", recovers),
+    ("a_lost_key_is_found_by_the_recovery_key", finds),
     ("a_backup_is_restored_and_a_member_erased_through_the_socket", restores),
     ("a_member_s_key_is_replaced_though_the_vault_is_killed_meanwhile", rekeys),
     ("the_process_without_keys_serves_and_refuses_placeholders", keyless),
@@ -461,7 +462,7 @@ fn recovers() {
         };
         assert_eq!(state, VaultState::Sealed);
         assert_eq!(code(&house.ask(&mut line, AdminAsk::Unseal { proof: None }).await), Some(Code::PassphraseNeeded));
-        let recover = |key: &Hidden| AdminAsk::Recover { key: key.clone(), new: hidden("a third passphrase") };
+        let recover = |key: &Hidden| AdminAsk::Recover { key: key.clone(), new: Some(hidden("a third passphrase")) };
         assert!(refused(&house.ask(&mut line, recover(&first)).await).contains("not this vault's recovery key"));
         assert!(matches!(house.ask(&mut line, recover(&second)).await, AdminAnswer::Done));
         let AdminAnswer::Listed { secrets, troubled } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
@@ -471,6 +472,32 @@ fn recovers() {
         let (mut line, ..) = house.start(arguments).await;
         assert!(refused(&house.ask(&mut line, unseal("a second passphrase")).await).contains("not the passphrase"));
         assert!(matches!(house.ask(&mut line, unseal("a third passphrase")).await, AdminAnswer::Done));
+    });
+}
+
+fn finds() {
+    run(async {
+        let mut house = House::new();
+        let (mut line, ..) = house.vault().await;
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+        let key = key_in(&house.ask(&mut line, AdminAsk::SetProof { old: None, new: hidden(PASSPHRASE) }).await);
+        let recover = || AdminAsk::Recover { key: key.clone(), new: None };
+        assert!(refused(&house.ask(&mut line, recover()).await).contains("open already"));
+        drop(line.process.kill());
+        line.process.wait().await.unwrap();
+        let file = house.keys().join("vault.key");
+        let lost = std::fs::read(&file).unwrap();
+        std::fs::write(&file, [7; 45]).unwrap();
+        let (mut line, state, ..) = house.vault().await;
+        assert_eq!(state, VaultState::Broken);
+        assert!(refused(&house.ask(&mut line, recover()).await).contains("move it away"), "a file that is there is left alone");
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(house.ask(&mut line, recover()).await, AdminAnswer::Done));
+        let AdminAnswer::Listed { secrets, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        assert_eq!((secrets.len(), std::fs::read(&file).unwrap()), (1, lost));
+        drop(line.process.kill());
+        line.process.wait().await.unwrap();
+        assert_eq!(house.vault().await.1, VaultState::Open);
     });
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use hearth_domain::household::Member;
 use hearth_domain::ids::MemberId;
+use hearth_domain::vault::VaultState;
 use hearth_vault::admin::{self, AdminAnswer, AdminAsk, Code, Hidden, Proof};
 use hearth_vault::keeper::trouble::Troubled;
 use secrecy::ExposeSecret as _;
@@ -41,9 +42,15 @@ pub(super) fn unseal(socket: &Path, value: &ValueOptions, recovery: bool) -> any
 pub(super) fn recover(socket: &Path, key: Option<String>, value: &ValueOptions) -> anyhow::Result<String> {
     let from = ValueOptions { value_env: key, ..ValueOptions::default() };
     let key = entry::value(&from, "Recovery key: ")?;
-    let new = entry::new_passphrase(value, "New passphrase of the vault: ")?;
+    let AdminAnswer::Status(census) = ask(socket, &AdminAsk::Status)? else { bail!(UNEXPECTED) };
+    // A vault that waits for nobody has lost its key, and gets it back as a file.
+    let new = match census.state {
+        VaultState::Sealed => Some(entry::new_passphrase(value, "New passphrase of the vault: ")?),
+        VaultState::Open | VaultState::Broken => None,
+    };
+    let said = if new.is_some() { "and has a new passphrase" } else { "and has its key file again" };
     done(socket, &AdminAsk::Recover { key, new })?;
-    Ok("The vault is open, and has a new passphrase. If somebody else may have seen the kit: hearth secret recovery-kit".to_owned())
+    Ok(format!("The vault is open, {said}. If somebody else may have seen the kit: hearth secret recovery-kit"))
 }
 
 pub(super) fn accept_restore(socket: &Path, proof: &ProofOptions) -> anyhow::Result<String> {

@@ -77,7 +77,7 @@ pub enum SecretCommand {
     },
     /// Seals the vault now, and until it is unsealed: also over a restart.
     Lock,
-    /// Opens a sealed vault whose passphrase is forgotten by its recovery key, and gives it a new passphrase.
+    /// Opens a vault by its recovery key: one whose passphrase is forgotten gets a new one, one whose key is lost a key file.
     Recover {
         /// The variable that holds the recovery key.
         #[arg(long, value_name = "VARIABLE")]

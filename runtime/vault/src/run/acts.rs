@@ -108,10 +108,11 @@ pub(super) async fn new_recovery(process: &Process, proof: Proof) -> Result<Admi
     Ok(AdminAnswer::Kit { text: Hidden::from(&kit) })
 }
 
-pub(super) async fn recover(process: &Process, key: &Hidden, new: &Hidden) -> Result<AdminAnswer, No> {
+pub(super) async fn recover(process: &Process, key: &Hidden, new: Option<Hidden>) -> Result<AdminAnswer, No> {
     let key = RecoveryKey::read(&text(key)?).map_err(|error| No::of(&error))?;
-    let answer = opened(process, process.door.recover(&key, text(new)?).await?).await?;
-    noted(process, "the vault was opened with its recovery key and has a new passphrase").await;
+    let new = new.as_ref().map(text).transpose()?;
+    let answer = opened(process, process.door.recover(&key, new).await?).await?;
+    noted(process, "the vault was opened by its recovery key").await;
     Ok(answer)
 }
 

@@ -117,7 +117,7 @@ async fn answer(process: &Process, asked: AdminAsk) -> Result<AdminAnswer, No> {
         AdminAsk::SetUp { passphrase } => opened(process, process.door.set_up(text(&passphrase)?).await?).await,
         AdminAsk::Unseal { proof } => opened(process, process.door.unseal(proof).await?).await,
         AdminAsk::Lock => acts::lock(process).await,
-        AdminAsk::Recover { key, new } => acts::recover(process, &key, &new).await,
+        AdminAsk::Recover { key, new } => acts::recover(process, &key, new).await,
         AdminAsk::AcceptRestore { proof } => acts::accept_restore(process, proof).await,
         AdminAsk::RotateKey { proof, passphrase } => acts::rotate_key(process, proof, passphrase).await,
         AdminAsk::Rekey { member } => acts::rekey(process, member).await,

@@ -27,7 +27,7 @@ use crate::seal::keys::{Household, VaultKey};
 use crate::seal::manifest::{Head, PassphraseSlot};
 use crate::seal::proof::{Attempts, PassphraseError, PassphraseKey, ProofError, TARGET, Verifier, calibrate};
 use crate::seal::recovery::RecoveryKey;
-use crate::seal::source::{Found, Source, SourceError, find, open_folder, set_up};
+use crate::seal::source::{Found, OpenError, Source, SourceError, find, open_folder, set_up};
 use crate::seal::{Seal, StoreError};
 
 const OPEN: &str = "the vault is open already";
@@ -206,16 +206,20 @@ impl Door {
         self.enter(seal)
     }
 
-    /// Opens a passphrase vault by its recovery key, and gives it a new passphrase.
-    pub(super) async fn recover(&self, key: &RecoveryKey, new: SecretString) -> Result<Vec<String>, No> {
-        match &*self.held_now() {
-            Held::Slot { .. } => {}
+    /// Opens a vault by its recovery key: one that a passphrase opens gets a new one, one whose key is lost a key file.
+    pub(super) async fn recover(&self, key: &RecoveryKey, new: Option<SecretString>) -> Result<Vec<String>, No> {
+        let lost = match &*self.held_now() {
+            Held::Slot { .. } => false,
+            Held::Broken => true,
             Held::Opened => return Err(No::new(Class::Permanent, OPEN)),
-            Held::Fresh { .. } | Held::Locked { .. } | Held::Broken => {
-                return Err(No::new(Class::Permanent, "there is no vault here that a passphrase opens"));
-            }
-        }
+            Held::Fresh { .. } => return Err(No::new(Class::Permanent, "there is no vault here yet")),
+            Held::Locked { .. } => return Err(No::new(Class::Permanent, "the vault is only locked; `hearth secret unseal` ends that")),
+        };
         self.attempt().map_err(|error| No::of(&error))?;
+        if lost {
+            return self.found_again(key);
+        }
+        let new = new.ok_or_else(|| No::coded(Code::PassphraseNeeded, "the vault needs a new passphrase"))?;
         let under = self.passphrase_key(new).await?;
         let folder = self.take_folder()?;
         let manifest = folder.manifest().map_err(|error| No::of(&error))?.ok_or(ChangeError::Broken)?;
@@ -226,6 +230,26 @@ impl Door {
         let compared = seal.attempt(self.clock.mono()).map_err(|error| No::of(&error))?.recovery(key);
         let proof = seal.judge(&compared).map_err(|error| No::of(&error))?;
         seal.change_passphrase(proof, Some(&under)).map_err(|error| No::of(&error))?;
+        self.enter(seal)
+    }
+
+    /// Opens a vault whose key is lost, and puts the key into a file again.
+    fn found_again(&self, key: &RecoveryKey) -> Result<Vec<String>, No> {
+        if !self.sources.contains(&Source::KeyFile) {
+            return Err(No::new(Class::Permanent, "the key would go into a key file: add key-file to the vault's sources first"));
+        }
+        let folder = KeyFolder::open(&self.keys).map_err(|error| No::of(&error))?;
+        let manifest = folder.manifest().map_err(|error| No::of(&error))?;
+        let manifest = manifest.ok_or_else(|| No::of(&OpenError::NoManifest))?;
+        let head = Head::read(&manifest).map_err(|error| No::of(&error))?;
+        let vault_key = key.unlock(&head).map_err(|error| No::of(&error))?;
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).succeeded();
+        // What is there may be of use to somebody, and is not ours to write over.
+        folder.create_key(&vault_key).map_err(|error| match error {
+            StoreError::Exists => No::new(Class::Permanent, "a key file is there that does not open this vault: move it away first"),
+            StoreError::Write { .. } | StoreError::FixedKey => No::of(&error),
+        })?;
+        let seal = open_folder(folder, Source::KeyFile, vec![vault_key], Box::new(SystemEntropy)).map_err(|error| No::of(&error))?;
         self.enter(seal)
     }
 
