@@ -153,7 +153,7 @@ pub enum Tell {
 pub enum VaultState {
     /// Its key is there.
     Open,
-    /// It waits for its owner's passphrase: `hearth secret unseal`.
+    /// It waits for its owner, who has its passphrase or locked it: `hearth secret unseal`.
     Sealed,
     /// Its key is missing or wrong; what is stored cannot be opened.
     Broken,

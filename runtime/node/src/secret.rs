@@ -1,7 +1,9 @@
 //! `hearth secret`: what an owner says to the vault. It goes to the vault's own socket and never through the house.
 
+mod acts;
 mod command;
 mod entry;
+mod openclaw;
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,20 +11,24 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use hearth_domain::household::Member;
 use hearth_domain::secret::{Principal, Rate, SecretName, SecretPolicy};
-use hearth_vault::admin::{self, AdminAnswer, AdminAsk, AdminError, NewSecret, Proof, SOCKET};
+use hearth_domain::vault::VaultState;
+use hearth_vault::admin::{self, AdminAnswer, AdminAsk, AdminError, Code, NewSecret, Proof, SOCKET};
 use hearth_vault::keeper::Census;
 use hearth_vault::keeper::change::Allowance;
 use secrecy::ExposeSecret as _;
 
-pub use command::{AddOptions, AllowOptions, SecretCommand, ValueOptions};
+pub use command::{AddOptions, AllowOptions, ProofOptions, RotateKeyOptions, SecretCommand, ValueOptions};
 
 use crate::config::Config;
-use crate::terminal::{Terminal, harmless};
+use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::vaults;
 
 /// How often, and how long, a vault that is being started is waited for.
 const WAITS: u32 = 500;
 const WAIT: Duration = Duration::from_millis(20);
+
+/// What is said of an answer to another question.
+const UNEXPECTED: &str = "the vault gave an unexpected answer";
 
 /// Most bytes of one request that carries a secret, unless the owner says otherwise.
 const BYTES_OUT: u64 = 16 << 20;
@@ -64,17 +70,27 @@ pub fn run(config: &Config, command: SecretCommand) -> anyhow::Result<()> {
         SecretCommand::Setup { value } => {
             let passphrase = entry::new_passphrase(&value, "Passphrase of the vault: ")?;
             done(&socket, &AdminAsk::SetUp { passphrase })?;
-            "The vault opens by this passphrase alone. After each start: hearth secret unseal".to_owned()
+            "The vault opens by this passphrase alone. After each start: hearth secret unseal\n\
+             Set the owner's passphrase too (hearth secret passphrase): with it comes the recovery kit, should this one be forgotten."
+                .to_owned()
         }
-        SecretCommand::Unseal { value } => {
-            done(&socket, &AdminAsk::Unseal { passphrase: entry::value(&value, "Passphrase of the vault: ")? })?;
-            "The vault is open.".to_owned()
-        }
+        SecretCommand::Unseal { value, recovery } => acts::unseal(&socket, &value, recovery)?,
         SecretCommand::Lock => {
             done(&socket, &AdminAsk::Lock)?;
-            "The vault is locked.".to_owned()
+            "The vault is locked, also over a restart, until: hearth secret unseal".to_owned()
         }
-        SecretCommand::Passphrase { value, old } => passphrase(&socket, &value, &old)?,
+        SecretCommand::Recover { key_env, value } => acts::recover(&socket, key_env, &value)?,
+        SecretCommand::Passphrase { value, old, recovery } => passphrase(&socket, &value, old, recovery)?,
+        SecretCommand::VaultPassphrase { value, proof } => acts::vault_passphrase(&socket, &value, &proof)?,
+        SecretCommand::RecoveryKit { proof } => acts::recovery_kit(&socket, &proof)?,
+        SecretCommand::RotateKey(options) => acts::rotate_key(&socket, &options)?,
+        SecretCommand::AcceptRestore { proof } => acts::accept_restore(&socket, &proof)?,
+        SecretCommand::Forget { which } => {
+            done(&socket, &AdminAsk::Forget { which: which.clone() })?;
+            format!("{which} is forgotten.")
+        }
+        SecretCommand::Erase { member, yes, proof } => acts::erase(&socket, &member, yes, &proof)?,
+        SecretCommand::Admit { member, proof } => acts::admit(&socket, &member, &proof)?,
         SecretCommand::Status => status(&socket)?,
     };
     terminal.line(&harmless(&said));
@@ -87,17 +103,32 @@ fn name(text: &str) -> anyhow::Result<SecretName> {
 
 /// Asks, and makes a refusal an error.
 fn ask(socket: &Path, what: &AdminAsk) -> anyhow::Result<AdminAnswer> {
-    match admin::ask(socket, what)? {
-        AdminAnswer::Refused { sentence, .. } => bail!("{sentence}"),
-        answer => Ok(answer),
+    taken(admin::ask(socket, what)?)
+}
+
+fn taken(answer: AdminAnswer) -> anyhow::Result<AdminAnswer> {
+    if let AdminAnswer::Refused { sentence, .. } = &answer {
+        bail!("{sentence}");
     }
+    Ok(answer)
+}
+
+/// Asks without a proof, and again with one when the vault says that it needs it.
+fn ask_with(
+    socket: &Path,
+    what: impl Fn(Option<Proof>) -> AdminAsk,
+    proof: impl FnOnce(Code) -> anyhow::Result<Proof>,
+) -> anyhow::Result<AdminAnswer> {
+    let answer = admin::ask(socket, &what(None))?;
+    if let AdminAnswer::Refused { code: code @ (Code::ProofNeeded | Code::PassphraseNeeded), .. } = answer {
+        return ask(socket, &what(Some(proof(code)?)));
+    }
+    taken(answer)
 }
 
 fn done(socket: &Path, what: &AdminAsk) -> anyhow::Result<()> {
-    match ask(socket, what)? {
-        AdminAnswer::Done => Ok(()),
-        _ => bail!("the vault gave an unexpected answer"),
-    }
+    let AdminAnswer::Done = ask(socket, what)? else { bail!(UNEXPECTED) };
+    Ok(())
 }
 
 fn owner(config: &Config, named: Option<&str>) -> anyhow::Result<Member> {
@@ -141,23 +172,23 @@ fn add(config: &Config, socket: &Path, options: AddOptions) -> anyhow::Result<St
         name: secret_name,
     };
     let shown = secret.name.clone();
-    Ok(match ask(socket, &AdminAsk::Add(Box::new(secret)))? {
-        AdminAnswer::Done => format!("{shown} is in the vault. Where it is used, write {} in its place.", shown.placeholder()),
-        AdminAnswer::Planted { value } => {
-            let value = value.text().context("the decoy is no text")?;
-            format!("{shown} is a decoy. Leave it where only an intruder looks:\n{}", value.expose_secret())
-        }
-        _ => bail!("the vault gave an unexpected answer"),
-    })
+    let answer = ask(socket, &AdminAsk::Add(Box::new(secret)))?;
+    if let AdminAnswer::Planted { value } = &answer {
+        let value = value.text().context("the decoy is no text")?;
+        return Ok(format!("{shown} is a decoy. Leave it where only an intruder looks:\n{}", value.expose_secret()));
+    }
+    let AdminAnswer::Done = answer else { bail!(UNEXPECTED) };
+    Ok(format!("{shown} is in the vault. Where it is used, write {} in its place.", shown.placeholder()))
 }
 
 fn list(socket: &Path, terminal: &Terminal, json: bool) -> anyhow::Result<()> {
-    let AdminAnswer::Listed { secrets } = ask(socket, &AdminAsk::List)? else { bail!("the vault gave an unexpected answer") };
+    let AdminAnswer::Listed { secrets, troubled } = ask(socket, &AdminAsk::List)? else { bail!(UNEXPECTED) };
     if json {
-        terminal.line(&serde_json::to_string_pretty(&secrets)?);
+        let both = serde_json::json!({ "secrets": secrets, "troubled": troubled });
+        terminal.line(&harmless_json(&serde_json::to_string_pretty(&both)?));
         return Ok(());
     }
-    if secrets.is_empty() {
+    if secrets.is_empty() && troubled.is_empty() {
         terminal.line("No secret is stored.");
         return Ok(());
     }
@@ -168,13 +199,17 @@ fn list(socket: &Path, terminal: &Terminal, json: bool) -> anyhow::Result<()> {
         let line = format!("{} (version {}{marks}): {} -> {}", secret.name, secret.version, users.join(", "), secret.targets.join("; "));
         terminal.line(&harmless(&line));
     }
+    for record in &troubled {
+        terminal.line(&harmless(&acts::troubled(record)));
+    }
+    if !troubled.is_empty() {
+        terminal.line("After a restored backup: hearth secret accept-restore. To remove one of them: hearth secret forget NAME_OR_ID");
+    }
     Ok(())
 }
 
 fn show_policy(socket: &Path, terminal: &Terminal, name: SecretName) -> anyhow::Result<()> {
-    let AdminAnswer::Policy { policy, targets } = ask(socket, &AdminAsk::ShowPolicy { name })? else {
-        bail!("the vault gave an unexpected answer")
-    };
+    let AdminAnswer::Policy { policy, targets } = ask(socket, &AdminAsk::ShowPolicy { name })? else { bail!(UNEXPECTED) };
     let policy: SecretPolicy = *policy;
     for user in &policy.users {
         terminal.line(&harmless(&format!("use    {user}")));
@@ -206,22 +241,20 @@ fn allow(socket: &Path, options: AllowOptions) -> anyhow::Result<String> {
         bytes_out_max: options.bytes,
         until: options.until.as_deref().map(str::parse).transpose().context("--until is a time such as 2027-01-31T00:00:00Z")?,
     };
-    let widens = !change.add_users.is_empty() || !change.add_targets.is_empty() || change.bytes_out_max.is_some() || change.until.is_some();
-    let proof =
-        if widens || change.rate.is_some() { Some(Proof::Passphrase(entry::value(&options.proof, "Owner's passphrase: ")?)) } else { None };
-    done(socket, &AdminAsk::Allow { name: of.clone(), change: Box::new(change), proof })?;
+    let asked = |proof| AdminAsk::Allow { name: of.clone(), change: Box::new(change.clone()), proof };
+    let AdminAnswer::Done = ask_with(socket, asked, |_| entry::proof(&options.proof, options.recovery))? else { bail!(UNEXPECTED) };
     Ok(format!("The policy of {of} is changed."))
 }
 
 fn test(socket: &Path, of: &str, url: Option<String>, header: Option<String>) -> anyhow::Result<String> {
-    match ask(socket, &AdminAsk::Test { name: name(of)?, url, header })? {
-        AdminAnswer::Tested { status, broker: None } => Ok(format!("The server answered HTTP {status}.")),
-        AdminAnswer::Tested { status, broker: Some(word) } => bail!("nothing came from the server: {word} (HTTP {status})"),
-        _ => bail!("the vault gave an unexpected answer"),
+    let AdminAnswer::Tested { status, broker } = ask(socket, &AdminAsk::Test { name: name(of)?, url, header })? else { bail!(UNEXPECTED) };
+    if let Some(word) = broker {
+        bail!("nothing came from the server: {word} (HTTP {status})");
     }
+    Ok(format!("The server answered HTTP {status}."))
 }
 
-/// Every `NAME=VALUE` of a file, each under its name in lower case with hyphens. The file stays; the owner removes it.
+/// The credentials of a file, each under a name that says where it stood. The file stays; the owner removes it.
 fn import(
     config: &Config,
     socket: &Path,
@@ -233,8 +266,8 @@ fn import(
 ) -> anyhow::Result<()> {
     let member = owner(config, named.as_deref())?;
     let users: Vec<Principal> = users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?;
-    for (variable, value) in entry::variables(file)? {
-        let text = variable.to_lowercase().replace('_', "-");
+    let found = entry::credentials(file)?;
+    for (text, value) in found.taken {
         let taken = name(&text).and_then(|name| {
             let secret = NewSecret {
                 name,
@@ -256,31 +289,42 @@ fn import(
             Err(error) => terminal.line(&harmless(&format!("{text} was not taken: {error:#}"))),
         }
     }
+    for left in &found.left {
+        terminal.line(&harmless(&format!("Skipped {left}.")));
+    }
     terminal.line(&harmless(&format!("Now remove {}: it still holds the values in plain text.", file.display())));
     Ok(())
 }
 
-fn passphrase(socket: &Path, value: &ValueOptions, old: &Option<String>) -> anyhow::Result<String> {
-    let AdminAnswer::Status(Census { owner, .. }) = ask(socket, &AdminAsk::Status)? else { bail!("the vault gave an unexpected answer") };
+fn passphrase(socket: &Path, value: &ValueOptions, old: Option<String>, recovery: bool) -> anyhow::Result<String> {
+    let AdminAnswer::Status(Census { owner, .. }) = ask(socket, &AdminAsk::Status)? else { bail!(UNEXPECTED) };
     let present = if owner {
-        let from = ValueOptions { value_env: old.clone(), ..ValueOptions::default() };
-        Some(Proof::Passphrase(entry::value(&from, "Present passphrase of the owner: ")?))
+        let from = ValueOptions { value_env: old, ..ValueOptions::default() };
+        Some(if recovery {
+            entry::proof(&from, true)?
+        } else {
+            Proof::Passphrase(entry::value(&from, "Present passphrase of the owner: ")?)
+        })
     } else {
         None
     };
     let new = entry::new_passphrase(value, "New passphrase of the owner: ")?;
-    Ok(match ask(socket, &AdminAsk::SetProof { old: present, new })? {
-        AdminAnswer::Done => "The owner's passphrase is changed.".to_owned(),
-        AdminAnswer::Kit { text } => {
-            let kit = text.text().context("the kit is no text")?;
-            format!("The owner's passphrase is set. Print this, and keep it away from the house:\n\n{}", kit.expose_secret())
-        }
-        _ => bail!("the vault gave an unexpected answer"),
-    })
+    let answer = ask(socket, &AdminAsk::SetProof { old: present, new })?;
+    if let AdminAnswer::Kit { text } = &answer {
+        let kit = text.text().context("the kit is no text")?;
+        return Ok(format!("The owner's passphrase is set. Print this, and keep it away from the house:\n\n{}", kit.expose_secret()));
+    }
+    let AdminAnswer::Done = answer else { bail!(UNEXPECTED) };
+    Ok("The owner's passphrase is changed.".to_owned())
 }
 
 fn status(socket: &Path) -> anyhow::Result<String> {
-    let AdminAnswer::Status(census) = ask(socket, &AdminAsk::Status)? else { bail!("the vault gave an unexpected answer") };
+    let AdminAnswer::Status(census) = ask(socket, &AdminAsk::Status)? else { bail!(UNEXPECTED) };
+    match census.state {
+        VaultState::Open => {}
+        VaultState::Sealed => return Ok("Sealed: hearth secret unseal opens it".to_owned()),
+        VaultState::Broken => return Ok("Broken: hearth doctor says what is wrong".to_owned()),
+    }
     let owner = if census.owner { "an owner's passphrase is set" } else { "no owner's passphrase is set: hearth secret passphrase" };
     Ok(format!("{:?}: {} secrets, {} older values guarded, {owner}", census.state, census.secrets, census.kept))
 }

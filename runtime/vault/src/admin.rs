@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::keeper::Census;
 use crate::keeper::change::Allowance;
+use crate::keeper::trouble::Troubled;
 
 /// The socket's name in the key folder.
 pub const SOCKET: &str = "admin.sock";
@@ -99,6 +100,19 @@ pub enum Proof {
     Passphrase(Hidden),
     /// The recovery key, as it was written down.
     Recovery(Hidden),
+}
+
+/// What a command can do about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// Ask again with the owner's proof.
+    ProofNeeded,
+    /// Ask again with the vault's own passphrase.
+    PassphraseNeeded,
+    /// Show the sentence.
+    #[default]
+    Other,
 }
 
 /// A secret to be added.
@@ -179,11 +193,66 @@ pub enum AdminAsk {
     },
     /// Open the vault.
     Unseal {
-        /// Its passphrase.
-        passphrase: Hidden,
+        /// Its passphrase; for one that opens by itself and was locked, the owner's proof where one is set.
+        proof: Option<Proof>,
     },
-    /// Seal everything; a fresh process takes over.
+    /// Seal everything until it is unsealed; a fresh process takes over.
     Lock,
+    /// Open a vault whose passphrase is forgotten or whose key is lost.
+    Recover {
+        /// The recovery key, as it was written down.
+        key: Hidden,
+        /// The new passphrase of a vault that opens by one.
+        new: Option<Hidden>,
+    },
+    /// What is stored counts from now on: a backup was restored.
+    AcceptRestore {
+        /// That it is the owner.
+        proof: Proof,
+    },
+    /// A new vault key in place of the present one. Voids the recovery key; the answer is a new kit.
+    RotateKey {
+        /// That it is the owner.
+        proof: Proof,
+        /// The vault's present passphrase, where it opens by one.
+        passphrase: Option<Hidden>,
+    },
+    /// A new key for a member, under which all of their records are put. Goes on where it stopped.
+    Rekey {
+        /// Whose.
+        member: MemberId,
+    },
+    /// Destroy a member's key and remove their records.
+    Erase {
+        /// Whose.
+        member: MemberId,
+        /// That it is the owner.
+        proof: Proof,
+    },
+    /// Let an erased member have secrets again.
+    Admit {
+        /// Whom.
+        member: MemberId,
+        /// That it is the owner.
+        proof: Proof,
+    },
+    /// Put a passphrase vault under another passphrase. The owner's is another one: [`AdminAsk::SetProof`].
+    ChangePassphrase {
+        /// That it is the owner.
+        proof: Proof,
+        /// The vault's new passphrase.
+        new: Hidden,
+    },
+    /// A new recovery key; the one before is void.
+    NewRecovery {
+        /// That it is the owner.
+        proof: Proof,
+    },
+    /// Remove a record that does not open.
+    Forget {
+        /// Its id, or the name that is written on it.
+        which: String,
+    },
     /// Set or change the owner's passphrase.
     SetProof {
         /// The present one; none for the first time.
@@ -222,6 +291,28 @@ pub enum AdminAnswer {
     Listed {
         /// By name.
         secrets: Vec<SecretInfo>,
+        /// Records that are not used, and why.
+        #[serde(default)]
+        troubled: Vec<Troubled>,
+    },
+    /// What is stored counts.
+    Restored {
+        /// Secrets that can be used.
+        usable: usize,
+        /// How many of them had been refused before.
+        regained: usize,
+        /// What still cannot be.
+        troubled: Vec<Troubled>,
+    },
+    /// So many records are under a new key.
+    Rewrapped {
+        /// How many were put under it this time.
+        records: usize,
+    },
+    /// So many records are gone for good.
+    Erased {
+        /// How many.
+        records: usize,
     },
     /// What a test came to.
     Tested {
@@ -236,6 +327,9 @@ pub enum AdminAnswer {
     Refused {
         /// What can be done about it.
         class: Class,
+        /// What a command can do about it.
+        #[serde(default)]
+        code: Code,
         /// What, why, what to do.
         sentence: String,
     },

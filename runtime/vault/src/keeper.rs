@@ -10,7 +10,9 @@
 //! | file | what it is |
 //! |---|---|
 //! | `change` | adding, rotating, allowing, revoking: each in two phases |
-//! | `owner` | the owner's proof |
+//! | [`trouble`] | records that do not open: shown, forgotten, or taken as they are after a restore |
+//! | [`member`] | a member's key: replaced, destroyed |
+//! | `owner` | the owner's proof; vault key, passphrase and recovery key |
 //! | [`gate`], `grant`, `body`, `signing` | the vault's answers to the broker |
 //! | [`keyless`] | those of the process without keys |
 //! | [`watch`], [`events`] | leaks and uses |
@@ -27,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hearth_domain::ids::{Ids, SecretId};
+use hearth_domain::ids::{Ids, MemberId, SecretId};
 use hearth_domain::secret::{SealedRecord, SecretName, SecretPolicy};
 use hearth_domain::time::{Clock, Mono};
 use hearth_domain::vault::{SecretInfo, Span, VaultState};
@@ -38,6 +40,7 @@ use crate::guard::{Grade, Guard};
 use crate::policy::rule;
 use crate::policy::usage::Window;
 use crate::seal::Seal;
+use crate::seal::check::Trouble;
 use crate::seal::crypto::{self, Entropy, EntropyError, Key, NONCE_BYTES, TAG_BYTES};
 use crate::seal::envelope::Opened;
 use crate::seal::manifest::RECORDS_MAX;
@@ -48,12 +51,15 @@ pub mod events;
 pub mod gate;
 mod grant;
 pub mod keyless;
+pub mod member;
 mod owner;
 mod signing;
+pub mod trouble;
 pub mod watch;
 
 use change::Pending;
 use events::Events;
+use trouble::Ill;
 
 /// How long a value that was replaced or revoked stays known to the guard.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
@@ -106,6 +112,7 @@ struct Secret {
 /// A value that is only guarded any more.
 struct Kept {
     name: SecretName,
+    owner: Option<MemberId>,
     until: Mono,
     nonce: [u8; NONCE_BYTES],
     tag: [u8; TAG_BYTES],
@@ -121,6 +128,8 @@ struct Core {
     /// Whether the records have been read: a change before would be settled away.
     loaded: bool,
     secrets: BTreeMap<SecretName, Secret>,
+    /// What the house has beside them, and what it should have.
+    ill: Vec<Ill>,
     kept: Vec<Kept>,
     windows: BTreeMap<SecretId, Window>,
     guard: Guard,
@@ -176,6 +185,7 @@ impl Keeper {
             waiting: None,
             loaded: false,
             secrets: BTreeMap::new(),
+            ill: Vec::new(),
             kept: Vec::new(),
             windows: BTreeMap::new(),
             guard: Guard::build(&guard_key, []),
@@ -287,6 +297,13 @@ impl Keeper {
     }
 }
 
+const fn seal_of(lock: &Lock) -> Option<&Seal> {
+    match lock {
+        Lock::Open(seal) => Some(seal),
+        Lock::Sealed | Lock::Broken => None,
+    }
+}
+
 impl Core {
     fn state(&self) -> VaultState {
         match self.lock {
@@ -304,10 +321,12 @@ impl Core {
     }
 
     fn open_record(&self, record: &SealedRecord) -> Option<Opened> {
-        match &self.lock {
-            Lock::Open(seal) => seal.open_record(record).ok(),
-            Lock::Sealed | Lock::Broken => None,
-        }
+        seal_of(&self.lock)?.open_record(record).ok()
+    }
+
+    /// The same, with what is wrong. Without a key nothing is known of a record.
+    fn judge(&self, record: &SealedRecord) -> Result<Opened, Trouble> {
+        seal_of(&self.lock).ok_or(Trouble::Unknown)?.open_record(record)
     }
 
     /// The value of a secret, for one use.
@@ -330,21 +349,23 @@ impl Core {
                 seal.check_all(&records)
             }
         };
-        for finding in &findings.troubles {
-            let name = records.iter().find(|record| record.id == finding.id).map(|record| &record.name);
-            said.push(name.map_or_else(|| format!("{}: {}", finding.id, finding.trouble), |name| format!("{name}: {}", finding.trouble)));
-        }
+        self.ill = findings.troubles.iter().filter_map(|finding| Ill::missing(*finding, seal_of(&self.lock)?)).collect();
         records.sort_by_key(|record| record.id);
         self.secrets.clear();
+        self.unfinished.clear();
         for record in records {
-            let Some(opened) = self.open_record(&record) else { continue };
-            if self.secrets.contains_key(&record.name) {
-                said.push(format!("{}: there are two secrets of this name; the older one is used", record.name));
-                continue;
+            match self.judge(&record) {
+                Err(trouble) => self.ill.push(Ill::of(record, trouble.to_string())),
+                Ok(_) if self.secrets.contains_key(&record.name) => {
+                    self.ill.push(Ill::of(record, "there are two secrets of this name; the older one is used".to_owned()));
+                }
+                Ok(opened) => {
+                    let secret = Secret { policy: Arc::new(opened.policy), record, standing: Standing::Good };
+                    self.secrets.insert(secret.record.name.clone(), secret);
+                }
             }
-            let secret = Secret { policy: Arc::new(opened.policy), record, standing: Standing::Good };
-            self.secrets.insert(secret.record.name.clone(), secret);
         }
+        said.extend(self.ill.iter().map(Ill::to_string));
         self.rebuild();
         said
     }
@@ -373,10 +394,11 @@ impl Core {
         let mut text = value.expose_secret().to_vec();
         let Some(tag) = crypto::seal_in_place(&self.kept_key, &nonce, b"kept", &mut text) else { return };
         let until = self.ports.clock.mono().plus(OVERLAP);
+        let owner = self.secrets.get(name).map(|secret| secret.record.owner);
         if self.kept.len() >= KEPT_MAX {
             self.kept.remove(0);
         }
-        self.kept.push(Kept { name: name.clone(), until, nonce, tag, text });
+        self.kept.push(Kept { name: name.clone(), owner, until, nonce, tag, text });
     }
 
     fn info(&self, name: &SecretName, secret: &Secret) -> SecretInfo {

@@ -5,8 +5,9 @@
 //!      ─▶ records and the listening socket from the house ─▶ Tell::Up ─▶ broker, owner's socket, words with the house
 //! ```
 //!
-//! They end when their line to the house does, when told to, or when the house locks the vault: what is in memory is zeroed as it is
-//! dropped. A fresh process opens by itself again, unless its key comes from a passphrase: then it waits for its owner.
+//! They end when their line to the house does, when told to, or when somebody locks the vault: what is in memory is zeroed as it is
+//! dropped. A fresh process opens by itself again, unless its key comes from a passphrase or the vault was locked: then it waits for its
+//! owner.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,9 +20,11 @@ use hearth_supervisor::process::confine::{self, ConfineError, Confinement, Files
 use crate::keeper::{Keeper, Ports};
 use crate::seal::crypto::{EntropyError, SystemEntropy};
 
+mod acts;
 mod admin;
 mod door;
 mod house;
+mod no;
 pub mod options;
 pub mod ports;
 mod trial;

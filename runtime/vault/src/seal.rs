@@ -392,6 +392,29 @@ impl Seal {
         })
     }
 
+    /// Announces that the house removes a record that does not open, whatever change of it was under way. The caller has looked that it
+    /// does not.
+    ///
+    /// # Errors
+    ///
+    /// [`StepError::Unknown`] where nothing is known of it, so that there is nothing to finish either; or when the manifest was not changed.
+    pub fn begin_forget(&mut self, id: SecretId) -> Result<(), StepError> {
+        self.step(id, |next, entry| {
+            let at = match entry.phase {
+                Phase::Stored { at } | Phase::Changing { at, .. } | Phase::Removing { at } => at,
+                Phase::Adding { next } => next,
+            };
+            next.records.insert(id, Entry { phase: Phase::Removing { at }, ..entry });
+            true
+        })
+    }
+
+    /// Whose secret the manifest says that it is.
+    #[must_use]
+    pub fn owner_of(&self, id: SecretId) -> Option<MemberId> {
+        self.manifest.records.get(&id).map(|entry| entry.owner)
+    }
+
     /// The house has removed the record: from now on it is refused where it turns up again.
     ///
     /// # Errors

@@ -32,9 +32,10 @@ use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Tell, Used, VaultState};
 use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
 use hearth_supervisor::process::frame::Frame;
 use hearth_supervisor::process::spawn::{Process, Program, Spawner};
-use hearth_vault::admin::{self, AdminAnswer, AdminAsk, Hidden, NewSecret, Proof, SOCKET};
+use hearth_vault::admin::{self, AdminAnswer, AdminAsk, Code, Hidden, NewSecret, Proof, SOCKET};
 use hearth_vault::keeper::change::Allowance;
 use hearth_vault::run::{self, Role};
+use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -44,11 +45,16 @@ const PASSPHRASE: &str = "correct horse battery";
 
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 5] = [
+const TESTS: [Test; 10] = [
     ("a_secret_is_added_used_and_changed_through_the_sockets", uses),
     ("nothing_is_lost_when_the_vault_is_killed_at_any_moment", kills),
     ("a_passphrase_vault_waits_for_its_owner", waits),
     ("a_manifest_that_is_gone_is_not_covered_up", gone),
+    ("a_lock_lasts_until_it_is_ended", locks),
+    ("a_forgotten_passphrase_is_replaced_by_the_recovery_key", recovers),
+    ("a_lost_key_is_found_by_the_recovery_key", finds),
+    ("a_backup_is_restored_and_a_member_erased_through_the_socket", restores),
+    ("a_member_s_key_is_replaced_though_the_vault_is_killed_meanwhile", rekeys),
     ("the_process_without_keys_serves_and_refuses_placeholders", keyless),
 ];
 
@@ -221,6 +227,32 @@ fn get(house: &House, port: u16, secret: &str) -> reqwest::RequestBuilder {
     client.get(format!("http://127.0.0.1:{port}/v1/a")).header("hearth-as", "provider/p").bearer_auth(name(secret).placeholder())
 }
 
+fn hidden(text: &str) -> Hidden {
+    Hidden::new(text.as_bytes().to_vec())
+}
+
+fn proof(text: &str) -> Proof {
+    Proof::Passphrase(hidden(text))
+}
+
+fn unseal(passphrase: &str) -> AdminAsk {
+    AdminAsk::Unseal { proof: Some(proof(passphrase)) }
+}
+
+/// The recovery key of a kit.
+fn key_in(kit: &AdminAnswer) -> Hidden {
+    let AdminAnswer::Kit { text } = kit else { panic!("no kit: {kit:?}") };
+    let text = text.text().unwrap();
+    hidden(text.expose_secret().lines().find_map(|line| line.strip_prefix("Recovery key:")).unwrap().trim())
+}
+
+fn code(answer: &AdminAnswer) -> Option<Code> {
+    match answer {
+        AdminAnswer::Refused { code, .. } => Some(*code),
+        _ => None,
+    }
+}
+
 fn refused(answer: &AdminAnswer) -> &str {
     match answer {
         AdminAnswer::Refused { sentence, .. } => sentence,
@@ -344,7 +376,7 @@ fn waits() {
         let (mut line, state, ..) = house.start(arguments.clone()).await;
         assert_eq!(state, VaultState::Sealed);
         let passphrase = || Hidden::new(PASSPHRASE.as_bytes().to_vec());
-        assert!(refused(&house.ask(&mut line, AdminAsk::Unseal { passphrase: passphrase() }).await).contains("no vault yet"));
+        assert!(refused(&house.ask(&mut line, unseal(PASSPHRASE)).await).contains("no vault yet"));
         assert!(matches!(house.ask(&mut line, AdminAsk::SetUp { passphrase: passphrase() }).await, AdminAnswer::Done));
         assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
         line.to.send(&Frame::Message(Sent { ask: Ask::Lock, more: false }), &[]).await.unwrap();
@@ -353,11 +385,196 @@ fn waits() {
         assert_eq!(state, VaultState::Sealed);
         let sealed = get(&house, 9, "key").send();
         assert_eq!(house.meanwhile(&mut line, sealed).await.unwrap().headers()["hearth-broker"], "sealed");
-        let wrong = Hidden::new(b"wrong horse battery".to_vec());
-        assert!(refused(&house.ask(&mut line, AdminAsk::Unseal { passphrase: wrong }).await).contains("not the passphrase"));
-        assert!(matches!(house.ask(&mut line, AdminAsk::Unseal { passphrase: passphrase() }).await, AdminAnswer::Done));
-        let AdminAnswer::Listed { secrets } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        assert!(refused(&house.ask(&mut line, unseal("wrong horse battery")).await).contains("not the passphrase"));
+        assert!(matches!(house.ask(&mut line, unseal(PASSPHRASE)).await, AdminAnswer::Done));
+        let AdminAnswer::Listed { secrets, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
         assert_eq!(secrets[0].name, name("key"));
+    });
+}
+
+fn locks() {
+    run(async {
+        let (port, ..) = server().await;
+        let mut house = House::new();
+        let (mut line, ..) = house.vault().await;
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, port)).await, AdminAnswer::Done));
+        // By its owner, and as the house tells it.
+        for by_owner in [true, false] {
+            if by_owner {
+                assert!(matches!(house.ask(&mut line, AdminAsk::Lock).await, AdminAnswer::Done));
+            } else {
+                line.to.send(&Frame::Message(Sent { ask: Ask::Lock, more: false }), &[]).await.unwrap();
+            }
+            line.process.wait().await.unwrap();
+            // Not only until the next start.
+            for _ in 0..2 {
+                let (fresh, state, findings, _) = house.vault().await;
+                assert!(
+                    state == VaultState::Sealed && findings.iter().any(|finding| finding.contains("hearth secret unseal")),
+                    "{findings:?}"
+                );
+                line = fresh;
+                line.to.send(&Frame::Message(Sent { ask: Ask::Stop, more: false }), &[]).await.unwrap();
+                line.process.wait().await.unwrap();
+            }
+            line = house.vault().await.0;
+            let asked = get(&house, port, "key").send();
+            assert_eq!(house.meanwhile(&mut line, asked).await.unwrap().headers()["hearth-broker"], "sealed");
+            if !by_owner {
+                break;
+            }
+            assert!(matches!(house.ask(&mut line, AdminAsk::Unseal { proof: None }).await, AdminAnswer::Done), "no owner is set");
+            let asked = get(&house, port, "key").send();
+            assert_eq!(house.meanwhile(&mut line, asked).await.unwrap().status(), 200);
+            let set = AdminAsk::SetProof { old: None, new: hidden(PASSPHRASE) };
+            assert!(matches!(house.ask(&mut line, set).await, AdminAnswer::Kit { .. }));
+        }
+        assert_eq!(code(&house.ask(&mut line, AdminAsk::Unseal { proof: None }).await), Some(Code::ProofNeeded));
+        assert!(refused(&house.ask(&mut line, unseal("wrong horse battery")).await).contains("neither the owner's passphrase"));
+        assert!(matches!(house.ask(&mut line, unseal(PASSPHRASE)).await, AdminAnswer::Done));
+        line.to.send(&Frame::Message(Sent { ask: Ask::Stop, more: false }), &[]).await.unwrap();
+        line.process.wait().await.unwrap();
+        assert_eq!(house.vault().await.1, VaultState::Open);
+    });
+}
+
+fn recovers() {
+    run(async {
+        let mut house = House::new();
+        let arguments = ["vault", "--source", "passphrase", "--keys"].map(str::to_owned).into_iter();
+        let arguments: Vec<String> = arguments.chain([house.keys().display().to_string()]).collect();
+        let (mut line, ..) = house.start(arguments.clone()).await;
+        assert!(matches!(house.ask(&mut line, AdminAsk::SetUp { passphrase: hidden(PASSPHRASE) }).await, AdminAnswer::Done));
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+        let owner = "the owner's own words";
+        let first = key_in(&house.ask(&mut line, AdminAsk::SetProof { old: None, new: hidden(owner) }).await);
+        let change = |words: &str| AdminAsk::ChangePassphrase { proof: proof(words), new: hidden("a second passphrase") };
+        assert!(refused(&house.ask(&mut line, change(PASSPHRASE)).await).contains("neither the owner's"), "the vault's is not the owner's");
+        assert!(matches!(house.ask(&mut line, change(owner)).await, AdminAnswer::Done));
+        let rotate = |passphrase: Option<&str>| AdminAsk::RotateKey { proof: proof(owner), passphrase: passphrase.map(hidden) };
+        assert_eq!(code(&house.ask(&mut line, rotate(None)).await), Some(Code::PassphraseNeeded));
+        assert!(refused(&house.ask(&mut line, rotate(Some(PASSPHRASE))).await).contains("not the passphrase"));
+        let second = key_in(&house.ask(&mut line, rotate(Some("a second passphrase"))).await);
+        let (mut line, state, ..) = {
+            line.to.send(&Frame::Message(Sent { ask: Ask::Lock, more: false }), &[]).await.unwrap();
+            line.process.wait().await.unwrap();
+            house.start(arguments.clone()).await
+        };
+        assert_eq!(state, VaultState::Sealed);
+        assert_eq!(code(&house.ask(&mut line, AdminAsk::Unseal { proof: None }).await), Some(Code::PassphraseNeeded));
+        let recover = |key: &Hidden| AdminAsk::Recover { key: key.clone(), new: Some(hidden("a third passphrase")) };
+        assert!(refused(&house.ask(&mut line, recover(&first)).await).contains("not this vault's recovery key"));
+        assert!(matches!(house.ask(&mut line, recover(&second)).await, AdminAnswer::Done));
+        let AdminAnswer::Listed { secrets, troubled } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        assert_eq!((secrets[0].name.clone(), troubled.len()), (name("key"), 0));
+        drop(line.process.kill());
+        line.process.wait().await.unwrap();
+        let (mut line, ..) = house.start(arguments).await;
+        assert!(refused(&house.ask(&mut line, unseal("a second passphrase")).await).contains("not the passphrase"));
+        assert!(matches!(house.ask(&mut line, unseal("a third passphrase")).await, AdminAnswer::Done));
+    });
+}
+
+fn finds() {
+    run(async {
+        let mut house = House::new();
+        let (mut line, ..) = house.vault().await;
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+        let key = key_in(&house.ask(&mut line, AdminAsk::SetProof { old: None, new: hidden(PASSPHRASE) }).await);
+        let recover = || AdminAsk::Recover { key: key.clone(), new: None };
+        assert!(refused(&house.ask(&mut line, recover()).await).contains("open already"));
+        drop(line.process.kill());
+        line.process.wait().await.unwrap();
+        let file = house.keys().join("vault.key");
+        let lost = std::fs::read(&file).unwrap();
+        std::fs::write(&file, [7; 45]).unwrap();
+        let (mut line, state, ..) = house.vault().await;
+        assert_eq!(state, VaultState::Broken);
+        assert!(refused(&house.ask(&mut line, recover()).await).contains("move it away"), "a file that is there is left alone");
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(house.ask(&mut line, recover()).await, AdminAnswer::Done));
+        let AdminAnswer::Listed { secrets, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        assert_eq!((secrets.len(), std::fs::read(&file).unwrap()), (1, lost));
+        drop(line.process.kill());
+        line.process.wait().await.unwrap();
+        assert_eq!(house.vault().await.1, VaultState::Open);
+    });
+}
+
+fn restores() {
+    run(async {
+        let mut house = House::new();
+        let (mut line, ..) = house.vault().await;
+        key_in(&house.ask(&mut line, AdminAsk::SetProof { old: None, new: hidden(PASSPHRASE) }).await);
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+        assert!(matches!(house.ask(&mut line, new_secret("two", "another one 8273", 9)).await, AdminAnswer::Done));
+        let backup = house.store.clone();
+        for secret in ["key", "two"] {
+            let rotate = AdminAsk::Rotate { name: name(secret), value: hidden("sk-newer-8Wq0zR4tYb6Vn2") };
+            assert!(matches!(house.ask(&mut line, rotate).await, AdminAnswer::Done));
+        }
+        drop(line.process.kill());
+        line.process.wait().await.unwrap();
+        house.store = backup;
+        house.store.values_mut().find(|record| record.name == name("two")).unwrap().envelope[200] ^= 1;
+        let (mut line, ..) = house.vault().await;
+        let AdminAnswer::Listed { secrets, troubled } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        assert_eq!((secrets.len(), troubled.len()), (0, 2));
+        let accept = |words: &str| AdminAsk::AcceptRestore { proof: proof(words) };
+        assert!(refused(&house.ask(&mut line, accept("wrong horse battery")).await).contains("neither the owner's"));
+        let restored = house.ask(&mut line, accept(PASSPHRASE)).await;
+        let AdminAnswer::Restored { usable: 1, regained: 1, troubled } = restored else { panic!("{restored:?}") };
+        assert_eq!(troubled[0].name, Some(name("two")));
+        assert!(refused(&house.ask(&mut line, AdminAsk::Forget { which: "key".into() }).await).contains("can be used"));
+        assert!(matches!(house.ask(&mut line, AdminAsk::Forget { which: "two".into() }).await, AdminAnswer::Done));
+        assert_eq!(house.store.len(), 1);
+        let erase = AdminAsk::Erase { member: MemberId::derived(&["owner"]), proof: proof(PASSPHRASE) };
+        assert!(matches!(house.ask(&mut line, erase).await, AdminAnswer::Erased { records: 1 }));
+        assert!(house.store.is_empty());
+        assert!(refused(&house.ask(&mut line, new_secret("key", VALUE, 9)).await).contains("erased"));
+        let admit = AdminAsk::Admit { member: MemberId::derived(&["owner"]), proof: proof(PASSPHRASE) };
+        assert!(matches!(house.ask(&mut line, admit).await, AdminAnswer::Done));
+        assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+    });
+}
+
+fn rekeys() {
+    run(async {
+        let (port, ..) = server().await;
+        let mut house = House::new();
+        let (mut line, ..) = house.vault().await;
+        for n in 0..6 {
+            assert!(matches!(house.ask(&mut line, new_secret(&format!("key{n}"), &format!("{VALUE}{n}"), port)).await, AdminAnswer::Done));
+        }
+        let before = house.store.clone();
+        let rekey = || AdminAsk::Rekey { member: MemberId::derived(&["owner"]) };
+        for round in 1..=12_u32 {
+            let socket = house.admin();
+            let asking = tokio::task::spawn_blocking(move || admin::ask(&socket, &rekey()));
+            let killed = async {
+                tokio::time::sleep(Duration::from_micros(u64::from(round) * 1_733 % 20_000)).await;
+                line.process.kill().unwrap();
+            };
+            let (mut to, mut from) = (line.to, line.from);
+            let hearing = async {
+                while let Ok(Some(got)) = from.recv::<Tell>().await {
+                    if let Frame::Message(tell) = got.frame {
+                        house.hear(&mut to, tell).await;
+                    }
+                }
+            };
+            let (_, (), ()) = futures_util::join!(asking, killed, hearing);
+            line.process.wait().await.unwrap();
+            let (fresh, state, findings, _) = house.vault().await;
+            line = fresh;
+            assert!(state == VaultState::Open && findings.iter().all(|finding| finding.contains("https")), "{round}: {findings:?}");
+            for n in 0..6 {
+                let asked = get(&house, port, &format!("key{n}")).send();
+                assert_eq!(house.meanwhile(&mut line, asked).await.unwrap().status(), 200, "{round}");
+            }
+        }
+        assert!(matches!(house.ask(&mut line, rekey()).await, AdminAnswer::Rewrapped { .. }));
+        assert!(before.iter().all(|(id, record)| house.store[id].envelope != record.envelope));
     });
 }
 

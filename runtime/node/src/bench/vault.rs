@@ -134,7 +134,7 @@ async fn enter(keys: &Path, far: &Far) -> anyhow::Result<()> {
 
 /// Whether the secret is still there.
 fn stored(keys: &Path) -> anyhow::Result<bool> {
-    let AdminAnswer::Listed { secrets } = admin::ask(&keys.join(admin::SOCKET), &AdminAsk::List)? else {
+    let AdminAnswer::Listed { secrets, .. } = admin::ask(&keys.join(admin::SOCKET), &AdminAsk::List)? else {
         bail!("the vault gave an unexpected answer")
     };
     Ok(secrets.iter().any(|secret| secret.name.as_str() == NAME))

@@ -46,7 +46,7 @@ pub enum SecretCommand {
         #[arg(long)]
         header: Option<String>,
     },
-    /// Puts every NAME=VALUE of a file (.env) into the vault.
+    /// Puts the credentials of a file into the vault: every NAME=VALUE of an .env, or those in OpenClaw's auth-profiles.json or openclaw.json.
     Import {
         /// The file.
         file: PathBuf,
@@ -66,15 +66,27 @@ pub enum SecretCommand {
         #[command(flatten)]
         value: ValueOptions,
     },
-    /// Opens a sealed vault.
+    /// Opens a sealed vault by its passphrase, or ends a lock; a lock asks for the owner's passphrase where one is set.
     Unseal {
         /// Where the passphrase comes from.
         #[command(flatten)]
         value: ValueOptions,
+        /// It is the recovery key that is given.
+        #[arg(long)]
+        recovery: bool,
     },
-    /// Seals the vault now.
+    /// Seals the vault now, and until it is unsealed: also over a restart.
     Lock,
-    /// Sets or changes the owner's passphrase, which every wider policy asks for.
+    /// Opens a vault by its recovery key: one whose passphrase is forgotten gets a new one, one whose key is lost a key file.
+    Recover {
+        /// The variable that holds the recovery key.
+        #[arg(long, value_name = "VARIABLE")]
+        key_env: Option<String>,
+        /// Where the new passphrase comes from.
+        #[command(flatten)]
+        value: ValueOptions,
+    },
+    /// Sets or changes the owner's passphrase: it proves who asks, for a wider policy and the like, and opens no vault.
     Passphrase {
         /// Where the new one comes from.
         #[command(flatten)]
@@ -82,6 +94,58 @@ pub enum SecretCommand {
         /// The variable that holds the present one.
         #[arg(long, value_name = "VARIABLE")]
         old: Option<String>,
+        /// It is the recovery key that stands for the present one.
+        #[arg(long)]
+        recovery: bool,
+    },
+    /// Changes the passphrase of a vault that opens by one: it opens the vault after each start, and proves nothing about who asks.
+    VaultPassphrase {
+        /// Where the new one comes from.
+        #[command(flatten)]
+        value: ValueOptions,
+        /// Where the owner's passphrase comes from.
+        #[command(flatten)]
+        proof: ProofOptions,
+    },
+    /// Makes a new recovery kit; the one before is void.
+    RecoveryKit {
+        /// Where the owner's passphrase comes from.
+        #[command(flatten)]
+        proof: ProofOptions,
+    },
+    /// Replaces the vault's key, or one member's, while everything goes on.
+    RotateKey(RotateKeyOptions),
+    /// Says that what is stored counts from now on: after a backup was restored.
+    AcceptRestore {
+        /// Where the owner's passphrase comes from.
+        #[command(flatten)]
+        proof: ProofOptions,
+    },
+    /// Removes a record that cannot be used, as `list` shows it.
+    Forget {
+        /// Its name, or its id.
+        which: String,
+    },
+    /// Destroys a member's key, and with it all of their secrets.
+    Erase {
+        /// Whose.
+        #[arg(long, value_name = "NAME")]
+        member: String,
+        /// Do not ask for the name once more.
+        #[arg(long)]
+        yes: bool,
+        /// Where the owner's passphrase comes from.
+        #[command(flatten)]
+        proof: ProofOptions,
+    },
+    /// Lets a member who was erased have secrets again.
+    Admit {
+        /// Whom.
+        #[arg(long, value_name = "NAME")]
+        member: String,
+        /// Where the owner's passphrase comes from.
+        #[command(flatten)]
+        proof: ProofOptions,
     },
     /// Shows how the vault is.
     Status,
@@ -104,6 +168,34 @@ impl ValueOptions {
     pub const fn is_given(&self) -> bool {
         self.value_fd.is_some() || self.value_env.is_some()
     }
+}
+
+/// Where the owner's passphrase comes from: asked for without an echo when nothing is given.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ProofOptions {
+    /// An open descriptor to read the owner's passphrase from.
+    #[arg(long, value_name = "FD")]
+    pub proof_fd: Option<i32>,
+    /// A variable to read the owner's passphrase from.
+    #[arg(long, value_name = "VARIABLE", conflicts_with = "proof_fd")]
+    pub proof_env: Option<String>,
+    /// It is the recovery key that is given instead.
+    #[arg(long)]
+    pub recovery: bool,
+}
+
+/// `hearth secret rotate-key`
+#[derive(Debug, Args)]
+pub struct RotateKeyOptions {
+    /// Only this member's key; takes no passphrase.
+    #[arg(long, value_name = "NAME")]
+    pub member: Option<String>,
+    /// The variable that holds the vault's present passphrase, where it opens by one.
+    #[arg(long, value_name = "VARIABLE")]
+    pub passphrase_env: Option<String>,
+    /// Where the owner's passphrase comes from.
+    #[command(flatten)]
+    pub proof: ProofOptions,
 }
 
 /// `hearth secret add`
@@ -169,7 +261,10 @@ pub struct AllowOptions {
     /// Until when.
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// Where the owner's passphrase comes from.
+    /// Where the owner's passphrase comes from, should it be needed.
     #[command(flatten)]
     pub proof: ValueOptions,
+    /// It is the recovery key that is given instead.
+    #[arg(long)]
+    pub recovery: bool,
 }

@@ -5,7 +5,7 @@
 //! revoke ───────────▶   (refused from here on)  written(ticket, false) ─▶ as it was before   ─▶ done: NotStored
 //! ```
 //!
-//! `written(ticket, false)` means that the record is *certainly* not stored and never will be. A house that does not know says nothing and
+//! A secret has one change at a time. `written(ticket, false)` means that the record is *certainly* not stored and never will be. A house that does not know says nothing and
 //! starts a fresh process: at the next load the records decide ([`Seal::settle`](crate::seal::Seal::settle)).
 
 use std::collections::BTreeSet;
@@ -19,9 +19,11 @@ use secrecy::SecretSlice;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use super::trouble::Ill;
 use super::{Core, Keeper, Lock, Secret, Standing};
 use crate::policy::change::{PolicyError, check, widens};
 use crate::policy::rule::{self, TextError};
+use crate::seal::members::MemberError;
 use crate::seal::proof::{OwnerProof, ProofError};
 use crate::seal::{Draft, PutError, Seal, StepError};
 
@@ -69,6 +71,33 @@ pub enum ChangeError {
     /// The policy would allow more.
     #[error("this would allow more than before: it takes the owner's passphrase or the recovery key")]
     NeedsProof,
+    /// The vault's own passphrase is needed beside the proof.
+    #[error("this vault opens by a passphrase: it is needed to put the new key under it")]
+    NeedsPassphrase,
+    /// The vault has no passphrase of its own.
+    #[error("this vault opens without a passphrase; the owner's is another one: `hearth secret passphrase` changes that")]
+    NoPassphrase,
+    /// Another change is not done.
+    #[error("a change is under way; try again when it is done")]
+    Underway,
+    /// Records in trouble are in the way.
+    #[error("some records of that member do not open (`hearth secret list` says which): accept a restored backup, or forget them, first")]
+    Troubled,
+    /// Not what it is for.
+    #[error("that secret can be used; `hearth secret revoke` removes it")]
+    Usable,
+    /// No such record.
+    #[error("no record in trouble has that name or id; `hearth secret list` shows those that there are")]
+    NotInTrouble,
+    /// Several.
+    #[error("several records in trouble have that name; give the id of one, as `hearth secret list` shows it")]
+    Ambiguous,
+    /// The key is gone and the records are not.
+    #[error("the key is destroyed, but the house could not remove the records; nothing opens them: `hearth secret forget` removes each")]
+    Remains,
+    /// A member's key was not changed.
+    #[error(transparent)]
+    Member(#[from] MemberError),
     /// The proof is none.
     #[error(transparent)]
     Proof(#[from] ProofError),
@@ -92,9 +121,11 @@ pub enum ChangeError {
 impl Classified for ChangeError {
     fn class(&self) -> Class {
         match self {
-            Self::Sealed | Self::NotLoaded | Self::Busy | Self::NotStored => Class::Transient,
+            Self::Sealed | Self::NotLoaded | Self::Busy | Self::NotStored | Self::Underway | Self::Remains => Class::Transient,
             Self::Broken | Self::Exists | Self::Unknown | Self::Target { .. } | Self::Preset { .. } | Self::Value => Class::Permanent,
-            Self::NeedsProof => Class::Denied,
+            Self::NoPassphrase | Self::Troubled | Self::Usable | Self::NotInTrouble | Self::Ambiguous => Class::Permanent,
+            Self::NeedsProof | Self::NeedsPassphrase => Class::Denied,
+            Self::Member(error) => error.class(),
             Self::Policy(error) => error.class(),
             Self::Proof(error) => error.class(),
             Self::Put(error) => error.class(),
@@ -113,14 +144,64 @@ pub struct Begun {
 }
 
 /// What is done once the house has answered.
-enum Step {
-    Put { record: Box<SealedRecord>, policy: Arc<SecretPolicy> },
-    Erase { id: SecretId, name: SecretName },
+pub(super) enum Step {
+    Put {
+        record: Box<SealedRecord>,
+        policy: Arc<SecretPolicy>,
+    },
+    Erase {
+        id: SecretId,
+        owner: MemberId,
+        name: SecretName,
+    },
+    /// The same content under another key.
+    Wrapped {
+        records: Vec<SealedRecord>,
+    },
+    /// What no key opens any more.
+    Erased {
+        gone: Vec<Ill>,
+    },
+    /// What is not used.
+    Forget {
+        id: SecretId,
+        gone: Vec<Ill>,
+    },
+}
+
+impl Step {
+    /// What the house is to store.
+    pub(super) fn put(&self) -> &[SealedRecord] {
+        match self {
+            Self::Put { record, .. } => std::slice::from_ref(&**record),
+            Self::Wrapped { records } => records,
+            Self::Erase { .. } | Self::Erased { .. } | Self::Forget { .. } => &[],
+        }
+    }
+
+    /// What the house is to remove.
+    fn erase(&self) -> Vec<(SecretId, Option<MemberId>)> {
+        match self {
+            Self::Erase { id, owner, .. } => vec![(*id, Some(*owner))],
+            Self::Erased { gone } | Self::Forget { gone, .. } => gone.iter().map(|ill| (ill.id, ill.owner)).collect(),
+            Self::Put { .. } | Self::Wrapped { .. } => Vec::new(),
+        }
+    }
+
+    /// Which secrets it is about.
+    pub(super) fn ids(&self) -> impl Iterator<Item = SecretId> {
+        self.put().iter().map(|record| record.id).chain(self.erase().into_iter().map(|(id, _)| id))
+    }
+
+    /// Whose they are.
+    pub(super) fn owners(&self) -> impl Iterator<Item = MemberId> {
+        self.put().iter().map(|record| record.owner).chain(self.erase().into_iter().filter_map(|(_, owner)| owner))
+    }
 }
 
 /// A change under way.
 pub(super) struct Pending {
-    step: Step,
+    pub(super) step: Step,
     done: oneshot::Sender<Result<(), ChangeError>>,
 }
 
@@ -258,7 +339,7 @@ impl Keeper {
         if let Some(secret) = core.secrets.get_mut(name) {
             secret.standing = Standing::Leaving;
         }
-        let step = Step::Erase { id: record.id, name: name.clone() };
+        let step = Step::Erase { id: record.id, owner: record.owner, name: name.clone() };
         Ok(core.await_house(step, "revoked", name, Vec::new(), vec![record.id]))
     }
 
@@ -274,7 +355,7 @@ impl Keeper {
 
 impl Core {
     /// The seal, when everything is there for a change.
-    fn ready(&mut self) -> Result<&mut Seal, ChangeError> {
+    pub(super) fn ready(&mut self) -> Result<&mut Seal, ChangeError> {
         if self.pending.len() >= PENDING_MAX {
             return Err(ChangeError::Busy);
         }
@@ -293,6 +374,10 @@ impl Core {
     fn known(&mut self, name: &SecretName) -> Result<(SealedRecord, Arc<SecretPolicy>), ChangeError> {
         self.ready()?;
         let secret = self.secrets.get(name).filter(|secret| secret.standing == Standing::Good).ok_or(ChangeError::Unknown)?;
+        let id = secret.record.id;
+        if self.pending.values().any(|pending| pending.step.ids().any(|changing| changing == id)) {
+            return Err(ChangeError::Underway);
+        }
         Ok((secret.record.clone(), Arc::clone(&secret.policy)))
     }
 
@@ -302,7 +387,7 @@ impl Core {
         Ok(self.await_house(step, what, draft.name, vec![record], Vec::new()))
     }
 
-    fn await_house(&mut self, step: Step, what: &str, name: &SecretName, put: Vec<SealedRecord>, erase: Vec<SecretId>) -> Begun {
+    pub(super) fn await_house(&mut self, step: Step, what: &str, name: &SecretName, put: Vec<SealedRecord>, erase: Vec<SecretId>) -> Begun {
         let ticket = self.next_ticket;
         self.next_ticket = ticket.saturating_add(1);
         let (done, result) = oneshot::channel();
@@ -326,7 +411,7 @@ impl Core {
                     self.unfinished.insert(id);
                 }
             }
-            Step::Erase { id, name } => {
+            Step::Erase { id, name, .. } => {
                 if let Some(before) = self.value(&name) {
                     self.keep(&name, &before);
                 }
@@ -337,8 +422,25 @@ impl Core {
                     tracing::warn!(%error, "the last step of a removal is still to be done; the next start does it");
                 }
             }
+            Step::Wrapped { records } => self.take_wrapped(records),
+            Step::Erased { .. } => {}
+            Step::Forget { id, .. } => match self.ready()?.finish_remove(id) {
+                // The manifest may know nothing of it.
+                Ok(()) | Err(StepError::Unknown) => {}
+                Err(error) => tracing::warn!(%error, "the last step of a removal is still to be done; the next start does it"),
+            },
         }
         Ok(())
+    }
+
+    /// The house has these in place of those with the same content.
+    fn take_wrapped(&mut self, records: Vec<SealedRecord>) {
+        for record in records {
+            let same = |secret: &&mut Secret| secret.record.id == record.id && secret.record.version == record.version;
+            if let Some(secret) = self.secrets.get_mut(&record.name).filter(same) {
+                secret.record = record;
+            }
+        }
     }
 
     fn keep_if_other(&mut self, name: &SecretName, before: &SecretSlice<u8>, record: &SealedRecord) {
@@ -358,6 +460,13 @@ impl Core {
                     secret.standing = Standing::Good;
                 }
             }
+            // Both ways of wrapping open, and the next time goes on.
+            Step::Wrapped { .. } => {}
+            Step::Erased { gone } => {
+                self.ill.extend(gone);
+                return Err(ChangeError::Remains);
+            }
+            Step::Forget { gone, .. } => self.ill.extend(gone),
         }
         Err(ChangeError::NotStored)
     }

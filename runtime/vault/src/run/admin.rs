@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use hearth_domain::error::{Class, Classified};
+use hearth_domain::error::Class;
 use hearth_domain::secret::{SecretName, SecretPolicy};
 use hearth_domain::vault::{MESSAGE_BYTES, Tell};
 use hearth_supervisor::process::frame::{self, Assembler, Frame};
@@ -19,12 +19,13 @@ use tokio::time::timeout;
 
 use super::door::apart;
 use super::house::Process;
-use super::trial;
+use super::no::No;
+use super::{acts, trial};
 use crate::admin::{AdminAnswer, AdminAsk, Hidden, NewSecret, Proof, SOCKET, may_talk};
 use crate::keeper::change::{Allowance, Begun, ChangeError, targets};
 use crate::policy::rule;
 use crate::seal::crypto::{Entropy as _, SystemEntropy};
-use crate::seal::proof::OwnerProof;
+use crate::seal::proof::{OwnerProof, ProofError};
 use crate::seal::recovery::RecoveryKey;
 
 /// Commands at a time.
@@ -37,19 +38,6 @@ const HOUSE: Duration = Duration::from_secs(30);
 const BREATH: Duration = Duration::from_millis(50);
 /// Chance in a decoy, in bytes.
 const DECOY_BYTES: usize = 24;
-
-/// Why something was not done.
-struct No(Class, String);
-
-impl From<ChangeError> for No {
-    fn from(error: ChangeError) -> Self {
-        Self(error.class(), error.to_string())
-    }
-}
-
-fn no(class: Class, sentence: impl Into<String>) -> No {
-    No(class, sentence.into())
-}
 
 /// Makes the socket. The lock on the key folder says that what is there is left from before.
 pub(super) fn listen(keys: &Path) -> io::Result<UnixListener> {
@@ -97,7 +85,8 @@ async fn connection(mut stream: UnixStream, process: Process) {
             }
         };
         let lock = matches!(asked, AdminAsk::Lock);
-        let answer = answer(&process, asked).await.unwrap_or_else(|No(class, sentence)| AdminAnswer::Refused { class, sentence });
+        let answer = answer(&process, asked).await.unwrap_or_else(AdminAnswer::from);
+        let lock = lock && matches!(answer, AdminAnswer::Done);
         if !matches!(timeout(SILENCE, frame::write_async(&mut stream, &Frame::Message(answer), MESSAGE_BYTES)).await, Ok(Ok(()))) {
             return;
         }
@@ -119,44 +108,55 @@ async fn answer(process: &Process, asked: AdminAsk) -> Result<AdminAnswer, No> {
             let targets = policy.targets.iter().map(rule::show).collect();
             Ok(AdminAnswer::Policy { policy: Box::new((*policy).clone()), targets })
         }
-        AdminAsk::List => Ok(AdminAnswer::Listed { secrets: keeper.list() }),
+        AdminAsk::List => Ok(AdminAnswer::Listed { secrets: keeper.list(), troubled: keeper.troubled() }),
         AdminAsk::Revoke { name } => stored(process, keeper.begin_revoke(&name)?).await,
         AdminAsk::Test { name, url, header } => trial::test(process, &name, url.as_deref(), header.as_deref())
             .await
             .map(|(status, broker)| AdminAnswer::Tested { status, broker })
-            .map_err(|error| no(Class::Permanent, error.to_string())),
-        AdminAsk::SetUp { passphrase } => opened(process, process.door.set_up(text(&passphrase)?).await).await,
-        AdminAsk::Unseal { passphrase } => opened(process, process.door.unseal(text(&passphrase)?).await).await,
-        AdminAsk::Lock => Ok(AdminAnswer::Done),
+            .map_err(|error| No::new(Class::Permanent, error.to_string())),
+        AdminAsk::SetUp { passphrase } => opened(process, process.door.set_up(text(&passphrase)?).await?).await,
+        AdminAsk::Unseal { proof } => opened(process, process.door.unseal(proof).await?).await,
+        AdminAsk::Lock => acts::lock(process).await,
+        AdminAsk::Recover { key, new } => acts::recover(process, &key, new).await,
+        AdminAsk::AcceptRestore { proof } => acts::accept_restore(process, proof).await,
+        AdminAsk::RotateKey { proof, passphrase } => acts::rotate_key(process, proof, passphrase).await,
+        AdminAsk::Rekey { member } => acts::rekey(process, member).await,
+        AdminAsk::Erase { member, proof } => acts::erase(process, member, proof).await,
+        AdminAsk::Admit { member, proof } => acts::admit(process, member, proof).await,
+        AdminAsk::ChangePassphrase { proof, new } => acts::change_passphrase(process, proof, &new).await,
+        AdminAsk::NewRecovery { proof } => acts::new_recovery(process, proof).await,
+        AdminAsk::Forget { which } => stored(process, keeper.begin_forget(&which)?).await,
         AdminAsk::SetProof { old, new } => set_proof(process, old, &new).await,
         AdminAsk::Status => Ok(AdminAnswer::Status(keeper.census())),
     }
 }
 
-fn text(hidden: &Hidden) -> Result<SecretString, No> {
-    hidden.text().ok_or_else(|| no(Class::Permanent, "a passphrase is a text"))
+/// A passphrase or a recovery key.
+pub(super) fn text(hidden: &Hidden) -> Result<SecretString, No> {
+    hidden.text().ok_or_else(|| No::new(Class::Permanent, "a passphrase is a text"))
 }
 
-async fn opened(process: &Process, result: Result<Vec<String>, String>) -> Result<AdminAnswer, No> {
-    let findings = result.map_err(|sentence| no(Class::Denied, sentence))?;
+/// Tells the house that the vault can be used.
+pub(super) async fn opened(process: &Process, findings: Vec<String>) -> Result<AdminAnswer, No> {
     findings.iter().for_each(|finding| tracing::warn!(finding, "a secret cannot be used"));
     tell(process, Tell::State { state: process.door.keeper.state() }).await?;
     Ok(AdminAnswer::Done)
 }
 
-async fn tell(process: &Process, tell: Tell) -> Result<(), No> {
-    process.tells.send(tell).await.map_err(|_| no(Class::Transient, "the house is gone"))
+pub(super) async fn tell(process: &Process, tell: Tell) -> Result<(), No> {
+    process.tells.send(tell).await.map_err(|_| No::new(Class::Transient, "the house is gone"))
 }
 
 /// Waits for the house.
-async fn stored(process: &Process, begun: Begun) -> Result<AdminAnswer, No> {
+pub(super) async fn stored(process: &Process, begun: Begun) -> Result<AdminAnswer, No> {
     let Begun { write, done } = begun;
     tell(process, write).await?;
     match timeout(HOUSE, done).await {
         Ok(Ok(result)) => result.map(|()| AdminAnswer::Done).map_err(No::from),
-        Ok(Err(_)) | Err(_) => {
-            Err(no(Class::Transient, "the house did not say whether it stored the change; look with `hearth secret list` what came of it"))
-        }
+        Ok(Err(_)) | Err(_) => Err(No::new(
+            Class::Transient,
+            "the house did not say whether it stored the change; look with `hearth secret list` what came of it",
+        )),
     }
 }
 
@@ -172,7 +172,7 @@ async fn add(process: &Process, new: NewSecret) -> Result<AdminAnswer, No> {
             let decoy = decoy()?;
             (decoy.clone(), Some(decoy))
         }
-        None => return Err(no(Class::Permanent, "a secret needs a value; only a decoy is drawn")),
+        None => return Err(No::new(Class::Permanent, "a secret needs a value; only a decoy is drawn")),
     };
     let begun = process.door.keeper.begin_add(&name, owner, policy, value.bytes())?;
     let done = stored(process, begun).await?;
@@ -182,7 +182,7 @@ async fn add(process: &Process, new: NewSecret) -> Result<AdminAnswer, No> {
 /// What looks like a key of a service.
 fn decoy() -> Result<Hidden, No> {
     let mut chance = [0; DECOY_BYTES];
-    SystemEntropy.fill(&mut chance).map_err(|error| no(error.class(), error.to_string()))?;
+    SystemEntropy.fill(&mut chance).map_err(|error| No::of(&error))?;
     Ok(Hidden::new(format!("sk-live-{}", hex::encode(chance)).into_bytes()))
 }
 
@@ -190,6 +190,9 @@ async fn allow(process: &Process, name: &SecretName, change: &Allowance, proof: 
     let keeper = &process.door.keeper;
     let begun = match keeper.begin_allow(name, change, None) {
         Err(ChangeError::NeedsProof) => {
+            if !keeper.census().owner {
+                return Err(ChangeError::from(ProofError::NotSet).into());
+            }
             let proof = prove(process, proof.ok_or(ChangeError::NeedsProof)?).await?;
             keeper.begin_allow(name, change, Some(proof))?
         }
@@ -201,13 +204,13 @@ async fn allow(process: &Process, name: &SecretName, change: &Allowance, proof: 
 async fn set_proof(process: &Process, old: Option<Proof>, new: &Hidden) -> Result<AdminAnswer, No> {
     let (keeper, new) = (&process.door.keeper, text(new)?);
     if old.is_none() && keeper.census().owner {
-        return Err(ChangeError::from(crate::seal::proof::ProofError::AlreadySet).into());
+        return Err(ChangeError::from(ProofError::AlreadySet).into());
     }
     let proof = match old {
         Some(old) => Some(prove(process, old).await?),
         None => None,
     };
-    let verifier = process.door.verifier(new).await.map_err(|sentence| no(Class::Permanent, sentence))?;
+    let verifier = process.door.verifier(new).await?;
     match proof {
         Some(proof) => keeper.change_owner(proof, verifier).map(|()| AdminAnswer::Done).map_err(No::from),
         None => Ok(AdminAnswer::Kit { text: Hidden::from(&keeper.set_owner(verifier)?) }),
@@ -215,18 +218,17 @@ async fn set_proof(process: &Process, old: Option<Proof>, new: &Hidden) -> Resul
 }
 
 /// Looks whether it is the owner. Each attempt counts before it is compared.
-async fn prove(process: &Process, proof: Proof) -> Result<OwnerProof, No> {
+pub(super) async fn prove(process: &Process, proof: Proof) -> Result<OwnerProof, No> {
     let keeper = &process.door.keeper;
     let compared = match proof {
         Proof::Passphrase(passphrase) => {
             let passphrase = text(&passphrase)?;
             let attempt = keeper.attempt()?;
             let compared = apart(move || attempt.passphrase(&passphrase)).await;
-            let compared = compared.ok_or_else(|| no(Class::Transient, "the passphrase could not be computed"))?;
-            compared.map_err(|error| no(error.class(), error.to_string()))?
+            compared.ok_or_else(acts::not_computed)?.map_err(|error| No::of(&error))?
         }
         Proof::Recovery(key) => {
-            let key = RecoveryKey::read(&text(&key)?).map_err(|error| no(error.class(), error.to_string()))?;
+            let key = RecoveryKey::read(&text(&key)?).map_err(|error| No::of(&error))?;
             keeper.attempt()?.recovery(&key)
         }
     };

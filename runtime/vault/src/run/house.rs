@@ -234,7 +234,13 @@ impl Words<'_> {
                 self.say(Tell::Listed { id, secrets }).await?;
             }
             Ask::Beat { id } => self.say(Tell::Beat { id }).await?,
-            Ask::Lock | Ask::Stop => return Ok(Some(End::Told)),
+            Ask::Lock => {
+                if let Some(Err(error)) = self.door.as_ref().map(|door| door.lock()) {
+                    tracing::error!(%error, "the vault is locked only until its next start");
+                }
+                return Ok(Some(End::Told));
+            }
+            Ask::Stop => return Ok(Some(End::Told)),
         }
         Ok(None)
     }

@@ -5,6 +5,7 @@
 //! | `vault.key` | 0600 | once, and by a rotation; absent when the key has another source |
 //! | `vault.key.next` | 0600 | within a rotation |
 //! | `vault.manifest` | 0600 | by every change |
+//! | `locked` | 0600 | by a lock, empty; removed by an unseal. While it is there, no key that comes by itself is used |
 //! | `vault.lock` | 0600 | never; locked with `flock` as long as the vault runs |
 //! | `….new` | 0600 | a file on its way; what a crash left of one is removed by the next write |
 //!
@@ -34,6 +35,9 @@ pub const KEY_NEXT: &str = "vault.key.next";
 pub const MANIFEST: &str = "vault.manifest";
 /// The lock.
 pub const LOCK: &str = "vault.lock";
+
+/// Says that the owner locked the vault.
+pub const LOCKED: &str = "locked";
 
 /// Why a file of the key folder is not used.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +165,19 @@ impl KeyFolder {
         Ok(keys)
     }
 
+    /// Whether the owner locked the vault and nobody unsealed it since. Anything of that name counts.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be told.
+    pub fn is_locked(&self) -> Result<bool, FolderError> {
+        match rustix::fs::statat(&self.folder, LOCKED, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(FolderError::Io { what: LOCKED, source: error.into() }),
+        }
+    }
+
     /// Writes the first key file.
     ///
     /// # Errors
@@ -211,6 +228,38 @@ impl KeyFolder {
         rustix::fs::renameat(&self.folder, from, &self.folder, to).map_err(write_error("renaming the file"))?;
         rustix::fs::fsync(&self.folder).map_err(write_error("syncing the folder"))
     }
+}
+
+/// Notes in this key folder that its vault is locked: durable when it returns. For the process that has the folder's lock.
+///
+/// # Errors
+///
+/// When it is not durable.
+pub fn mark_locked(path: &Path) -> Result<(), StoreError> {
+    let folder = opened(path)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&folder, LOCKED, flags, Mode::RUSR | Mode::WUSR).map_err(write_error("noting the lock"))?;
+    rustix::fs::fsync(&file).map_err(write_error("syncing the note of the lock"))?;
+    rustix::fs::fsync(&folder).map_err(write_error("syncing the folder"))
+}
+
+/// Takes that note away again; nothing to do where there is none.
+///
+/// # Errors
+///
+/// When it is not durable.
+pub fn clear_locked(path: &Path) -> Result<(), StoreError> {
+    let folder = opened(path)?;
+    match rustix::fs::unlinkat(&folder, LOCKED, AtFlags::empty()) {
+        Ok(()) => rustix::fs::fsync(&folder).map_err(write_error("syncing the folder")),
+        Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(write_error("removing the note of the lock")(error)),
+    }
+}
+
+fn opened(path: &Path) -> Result<File, StoreError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(write_error("opening the folder"))
 }
 
 impl KeyStore for KeyFolder {

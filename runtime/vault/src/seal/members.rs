@@ -6,7 +6,7 @@
 //!
 //! Erasing destroys the one wrapped key of a member in the manifest. What was written before may still be in old blocks of the disk and
 //! in backups of the key folder, readable with the vault key of that time: rotate the vault key afterwards, and let old backups lapse.
-//! Erasing takes no owner's proof: the house, which stores the records, can destroy them anyway.
+//! Erasing takes no owner's proof here: the house, which stores the records, can destroy them anyway. Who is asked at the owner's socket gives one.
 
 use hearth_domain::error::{Class, Classified};
 use hearth_domain::ids::{MemberId, SecretId};
@@ -37,7 +37,7 @@ pub enum MemberError {
     #[error("the member's key in the vault's manifest does not open; restore the key folder from its backup")]
     Key,
     /// Records are still under the old key.
-    #[error("{left} records are still under the member's old key; store what `rekey` gave back, then finish")]
+    #[error("{left} records are still under the member's old key, or gone; change the key once more in a moment")]
     Left {
         /// How many.
         left: usize,
@@ -110,6 +110,13 @@ impl Seal {
             }
         }
         Ok(wrapped)
+    }
+
+    /// Whether a record is under a key of its owner that is being replaced. Looks at its outside only.
+    #[must_use]
+    pub fn is_behind(&self, record: &SealedRecord) -> bool {
+        let Some(MemberState::Rekeying { old, .. }) = self.manifest.members.get(&record.owner) else { return false };
+        Envelope::parse(&record.envelope).is_some_and(|envelope| envelope.key_generation == old.generation)
     }
 
     /// Destroys the old key of a member, once none of the records needs it.

@@ -166,7 +166,7 @@ pub struct OwnerProof {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// No passphrase was set yet.
-    #[error("no owner's passphrase is set yet; set one with `hearth secret` at the console")]
+    #[error("no owner's passphrase is set yet; set one with `hearth secret passphrase`")]
     NotSet,
     /// Set already.
     #[error("an owner's passphrase is set already; changing it takes the present one or the recovery key")]

@@ -13,7 +13,7 @@ use hearth_domain::error::{Class, Classified};
 use super::codec::Hex;
 use super::crypto::EntropyError;
 use super::keys::VaultKey;
-use super::manifest::{Head, ManifestError, Slots};
+use super::manifest::{Head, ManifestError, PassphraseSlot, Slots};
 use super::proof::{OwnerProof, PassphraseKey, ProofError, Verifier};
 use super::recovery::RecoveryKey;
 use super::{CommitError, Seal, StagedKey, StoreError, manifest};
@@ -74,6 +74,12 @@ impl Seal {
     #[must_use]
     pub const fn has_owner(&self) -> bool {
         self.manifest.owner.is_some()
+    }
+
+    /// The slot that a passphrase opens, where the vault has one.
+    #[must_use]
+    pub const fn passphrase_slot(&self) -> Option<PassphraseSlot> {
+        self.head.slots.passphrase
     }
 
     /// Sets the owner's passphrase for the first time and draws the recovery key, to be shown once.

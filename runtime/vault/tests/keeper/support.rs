@@ -51,7 +51,7 @@ impl Clock for Hands {
 }
 
 #[derive(Default)]
-struct Counter(Mutex<u128>);
+pub(crate) struct Counter(Mutex<u128>);
 
 impl Ids for Counter {
     fn fresh(&self) -> Uuid {
@@ -89,6 +89,8 @@ pub(crate) fn policy(secret: &str, rules: &[String]) -> SecretPolicy {
 pub(crate) struct Vault {
     pub(crate) keeper: Keeper,
     pub(crate) clock: Arc<Hands>,
+    /// Goes on over a restart: an id is given once.
+    ids: Arc<Counter>,
     pub(crate) stored: Vec<SealedRecord>,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -102,28 +104,28 @@ fn opened(keys: PathBuf) -> Seal {
     open_folder(folder, source, keys, Box::new(SystemEntropy)).unwrap()
 }
 
-fn keeper(clock: &Arc<Hands>) -> Keeper {
-    Keeper::new(Ports { clock: clock.clone(), ids: Arc::new(Counter::default()), entropy: Arc::new(SystemEntropy) }).unwrap()
+fn keeper(clock: &Arc<Hands>, ids: &Arc<Counter>) -> Keeper {
+    Keeper::new(Ports { clock: clock.clone(), ids: ids.clone(), entropy: Arc::new(SystemEntropy) }).unwrap()
 }
 
 impl Vault {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Hands::default());
-        let keeper = keeper(&clock);
+        let (clock, ids) = (Arc::new(Hands::default()), Arc::new(Counter::default()));
+        let keeper = keeper(&clock, &ids);
         assert!(keeper.open(opened(folder.path().join("keys"))).is_empty());
         assert!(keeper.load(Vec::new()).is_empty());
-        Self { keeper, clock, stored: Vec::new(), folder }
+        Self { keeper, clock, ids, stored: Vec::new(), folder }
     }
 
     /// The process was killed, and a fresh one has what the house has stored.
     pub(crate) fn restarted(self) -> (Self, Vec<String>) {
-        let Self { keeper: old, clock, stored, folder } = self;
+        let Self { keeper: old, clock, ids, stored, folder } = self;
         drop(old);
-        let keeper = keeper(&clock);
+        let keeper = keeper(&clock, &ids);
         let mut findings = keeper.open(opened(folder.path().join("keys")));
         findings.extend(keeper.load(stored.clone()));
-        (Self { keeper, clock, stored, folder }, findings)
+        (Self { keeper, clock, ids, stored, folder }, findings)
     }
 
     /// What a house does with a change.
