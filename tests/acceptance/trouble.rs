@@ -278,6 +278,29 @@ fn data_of_a_newer_house_is_left_alone() {
     assert!(home.once("what do I know about the bins?").contains("Tuesday"));
 }
 
+#[test]
+fn a_house_that_was_cut_while_its_database_was_made_starts() {
+    let steps = [
+        "DEFINE NAMESPACE IF NOT EXISTS `hearth`",
+        "USE NS `hearth`; DEFINE DATABASE IF NOT EXISTS `house`",
+        "USE NS `hearth`; USE DB `house`; DEFINE TABLE IF NOT EXISTS house SCHEMAFULL",
+        "USE NS `hearth`; USE DB `house`; DEFINE FIELD IF NOT EXISTS version ON house TYPE int",
+    ];
+    for done in 1..=steps.len() {
+        let home = Home::new();
+        std::fs::create_dir_all(home.data()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = Engine::open(&Place::Folder(home.data().join("store")), Sizes::default()).await.unwrap();
+            for step in &steps[..done] {
+                store.ask(step, Object::new()).await.unwrap().into_iter().for_each(|answer| drop(answer.unwrap()));
+            }
+            store.close().await;
+        });
+        assert!(home.once("what time is it?").starts_with("It's "), "after {done} of the definitions");
+    }
+}
+
 /// Writes the number of the schema as a newer house would.
 fn set_schema(home: &Home, version: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

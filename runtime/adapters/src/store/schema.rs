@@ -46,21 +46,23 @@ pub(super) async fn migrate(link: &Link, server: Option<&Server>, migrations: &[
     Ok(Found { before, now: known })
 }
 
-/// The version of the schema; 0 in an empty database, which is made ready for the first migration.
+/// The version of the schema; 0 in an empty database, which is made ready for the first migration. Being made ready is no transaction: a
+/// crash in the middle of it leaves some of the definitions, which show as an empty database again.
 async fn version(link: &Link, server: Option<&Server>) -> Result<u32, StoreError> {
     const READ: &str = "SELECT version FROM ONLY house:main";
     let found = match link.ask(READ, Object::new()).await {
-        Err(Failure::Other(StoreError::Refused(_))) => {
-            let (namespace, database) = link.names(server);
-            let names = format!(
-                "DEFINE NAMESPACE IF NOT EXISTS `{namespace}`; USE NS `{namespace}`; DEFINE DATABASE IF NOT EXISTS `{database}`; USE DB `{database}`;"
-            );
-            link.ask(format!("{names}\n{HOUSE}"), Object::new()).await?;
-            link.ask(READ, Object::new()).await?
-        }
-        answer => answer?,
+        Err(Failure::Other(StoreError::Refused(_))) => None,
+        answer => rows("house", answer?)?.pop(),
     };
-    rows("house", found)?.pop().map_or(Ok(0), |mut row| row.number("version"))
+    if let Some(mut row) = found {
+        return row.number("version");
+    }
+    let (namespace, database) = link.names(server);
+    let names = format!(
+        "DEFINE NAMESPACE IF NOT EXISTS `{namespace}`; USE NS `{namespace}`; DEFINE DATABASE IF NOT EXISTS `{database}`; USE DB `{database}`;"
+    );
+    link.ask(format!("{names}\n{HOUSE}"), Object::new()).await?;
+    Ok(0)
 }
 
 /// Makes this house the one that may write, and gives the number by which its writes are known. A house that had `held` the lease before
