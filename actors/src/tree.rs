@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_domain::conversation::Setting;
-use hearth_domain::tool::ToolSpec;
 use hearth_supervisor::handle::SupervisorHandle;
 use hearth_supervisor::link::Link;
 use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
 
 use crate::audit::{AuditActor, Record, Verify};
+use crate::catalog::Catalog;
 use crate::channel;
 use crate::conversation::Surroundings;
 use crate::conversations::ConversationsActor;
@@ -135,6 +135,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let slots = Slots::new(ports, house);
     let save = slots.store.link::<Save>();
     let stored = Stored::default();
+    let catalog = Catalog::new(house_tools::specs().into_iter().chain(ports.tools.specs()));
     let guard = Guard::new(slots.vault.link(), stored.clone(), &house.limits);
     let (rungs, models) = models(ports, house, &slots, &guard);
     let providers: Vec<_> = rungs.iter().filter(|rung| !rung.house).map(|rung| rung.name.clone()).collect();
@@ -170,7 +171,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         .child(tools(ports, house, &slots, inquire))
         .child(models)
         .child(outbox(ports, house, &slots))
-        .child(conversations(ports, house, &slots))
+        .child(conversations(ports, house, &slots, catalog))
         .child(scheduler(ports, house, &slots))
         .child(channels(ports, house, &slots));
     (spec, doors)
@@ -286,11 +287,12 @@ fn outbox(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     .probe(PROBE)
 }
 
-fn conversations(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+fn conversations(ports: &Ports, house: &House, slots: &Slots, tools: Catalog) -> ChildSpec {
     let handle = SupervisorHandle::new();
     let around = Surroundings {
         ports: ports.clone(),
-        setting: Arc::new(Setting { limits: house.limits.clone(), tools: all_tools(ports), household: house.name.clone() }),
+        setting: Arc::new(Setting { limits: house.limits.clone(), household: house.name.clone() }),
+        tools,
         save: slots.store.link(),
         settle: slots.store.link(),
         recall: slots.memory.link(),
@@ -311,17 +313,6 @@ fn conversations(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
         .handle(&handle)
         .child(directory.probe(PROBE));
     ChildSpec::supervisor(supervisor)
-}
-
-/// The tools as models see them: the house's own, then those of the port that are not among them.
-fn all_tools(ports: &Ports) -> Arc<Vec<ToolSpec>> {
-    let mut all = house_tools::specs();
-    for spec in ports.tools.specs() {
-        if !all.iter().any(|known| known.name == spec.name) {
-            all.push(spec);
-        }
-    }
-    Arc::new(all)
 }
 
 fn scheduler(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
