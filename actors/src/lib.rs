@@ -22,6 +22,7 @@ pub mod ports;
 pub mod provider;
 pub mod scheduler;
 pub mod store;
+pub mod tool;
 pub mod tools;
 pub mod tree;
 pub mod vault;

@@ -1,0 +1,3 @@
+//! stub
+#[expect(dead_code, reason = "stub")]
+mod life;
