@@ -117,6 +117,8 @@ ids! {
     SessionId, "ses";
     /// One secret of the vault, over all its versions.
     SecretId, "sec";
+    /// One installed tool, or one thing that a tool keeps, by its name.
+    ToolId, "tol";
 }
 
 /// A version 8 UUID (RFC 9562 section 5.8) from the first 16 bytes of a SHA-256 over length-framed parts.

@@ -111,6 +111,18 @@ pub enum FactKind {
     SecretUsed,
     /// A decoy was touched, or a stored secret tried to leave.
     SecretAlarm,
+    /// A tool was installed.
+    ToolInstalled,
+    /// A tool was granted what it asks for, or part of it.
+    ToolGranted,
+    /// A tool was replaced by another version.
+    ToolUpdated,
+    /// A tool's grant was taken back.
+    ToolRevoked,
+    /// A tool was removed, with all that it kept.
+    ToolRemoved,
+    /// A tool failed again and again and is not called any more.
+    ToolQuarantined,
 }
 
 /// One thing that happened, before it has its place in the chain.

@@ -24,6 +24,7 @@ use crate::schedule::Reminder;
 use crate::secret::SealedRecord;
 use crate::time::Timestamp;
 use crate::tool::ToolError;
+use crate::tool::record::{ToolInfo, ToolRecord, ToolValue};
 
 /// A conversation's current row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +204,23 @@ pub enum Write {
     Secret(SealedRecord),
     /// Removes a secret, if it is there.
     EraseSecret(SecretId),
+    /// Inserts or replaces a tool with its component.
+    Tool(ToolRecord),
+    /// Inserts or replaces what is known of a tool. Its component stays as it is.
+    ToolInfo(ToolInfo),
+    /// Removes a tool with its component and all that it keeps, as far as they are there.
+    RemoveTool(String),
+    /// Inserts or replaces what a tool keeps under a key.
+    ToolValue(ToolValue),
+    /// Removes what a tool keeps under a key, if it is there.
+    ForgetToolValue {
+        /// The tool.
+        tool: String,
+        /// For whom.
+        member: MemberId,
+        /// The key.
+        key: String,
+    },
 }
 
 /// The unit of writing that an actor asks for.
@@ -268,6 +286,8 @@ pub struct Counts {
     pub unknown_deliveries: u64,
     /// Sealed secrets.
     pub secrets: u64,
+    /// Installed tools, in whatever state.
+    pub tools: u64,
 }
 
 /// What can go wrong with the store. A person gets the sentence; it says what to do.
@@ -371,6 +391,16 @@ pub trait Store: Send + Sync {
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>>;
     /// All sealed secrets, by name, then version.
     fn secrets(&self) -> StoreFuture<Vec<SealedRecord>>;
+    /// All installed tools, by name, without their components.
+    fn tools(&self) -> StoreFuture<Vec<ToolInfo>>;
+    /// The component of the tool of that name.
+    fn tool_component(&self, name: String) -> StoreFuture<Option<Vec<u8>>>;
+    /// What a tool keeps for a member under a key.
+    fn tool_value(&self, tool: String, member: MemberId, key: String) -> StoreFuture<Option<Vec<u8>>>;
+    /// The keys under which a tool keeps something for a member and that begin with `prefix`, in the order of their bytes, at most `limit`.
+    fn tool_keys(&self, tool: String, member: MemberId, prefix: String, limit: usize) -> StoreFuture<Vec<String>>;
+    /// What a tool keeps for a member altogether: bytes of keys and values.
+    fn tool_value_bytes(&self, tool: String, member: MemberId) -> StoreFuture<u64>;
     /// Entries of the journal after `after`, in order, at most `limit`.
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>>;
     /// How many rows there are.

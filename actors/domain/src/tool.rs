@@ -12,6 +12,8 @@ use crate::ids::{CallId, ConversationId};
 use crate::label::Label;
 use crate::time::{Timestamp, Zoned};
 
+pub mod record;
+
 /// What a tool does to the world. Decides what policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

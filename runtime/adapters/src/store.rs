@@ -29,6 +29,7 @@ use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture};
+use hearth_domain::tool::record::ToolInfo;
 use secrecy::SecretString;
 
 use self::failure::{Failure, known_cause, shorten};
@@ -346,6 +347,26 @@ impl Store for SurrealStore {
 
     fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {
         self.read(|link| async move { read::secrets(&link).await })
+    }
+
+    fn tools(&self) -> StoreFuture<Vec<ToolInfo>> {
+        self.read(|link| async move { read::tools(&link).await })
+    }
+
+    fn tool_component(&self, name: String) -> StoreFuture<Option<Vec<u8>>> {
+        self.read(move |link| async move { read::tool_component(&link, &name).await })
+    }
+
+    fn tool_value(&self, tool: String, member: MemberId, key: String) -> StoreFuture<Option<Vec<u8>>> {
+        self.read(move |link| async move { read::tool_value(&link, &tool, member, &key).await })
+    }
+
+    fn tool_keys(&self, tool: String, member: MemberId, prefix: String, limit: usize) -> StoreFuture<Vec<String>> {
+        self.read(move |link| async move { read::tool_keys(&link, &tool, member, prefix, limit).await })
+    }
+
+    fn tool_value_bytes(&self, tool: String, member: MemberId) -> StoreFuture<u64> {
+        self.read(move |link| async move { read::tool_value_bytes(&link, &tool, member).await })
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

@@ -110,7 +110,9 @@ fn difference(shadow: &Rows, actual: &Rows) -> String {
         .or_else(|| table("secret", &shadow.secrets, &actual.secrets))
         .or_else(|| table("delivery", &shadow.deliveries, &actual.deliveries))
         .or_else(|| table("conversation", &shadow.conversations, &actual.conversations))
-        .or_else(|| table("secret", &shadow.secrets, &actual.secrets))
+        .or_else(|| table("tool", &shadow.tools, &actual.tools))
+        .or_else(|| table("component", &shadow.components, &actual.components))
+        .or_else(|| table("tool value", &shadow.tool_values, &actual.tool_values))
         .unwrap_or_else(|| "some row is different".to_owned())
 }
 

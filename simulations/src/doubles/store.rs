@@ -14,6 +14,7 @@ use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, Write};
+use hearth_domain::tool::record::ToolInfo;
 use tokio::task::AbortHandle;
 
 use crate::faults::store::SimStoreFaults;
@@ -207,6 +208,31 @@ impl Store for SimStore {
     fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {
         self.spare("secrets");
         self.inner.secrets()
+    }
+
+    fn tools(&self) -> StoreFuture<Vec<ToolInfo>> {
+        self.spare("tools");
+        self.inner.tools()
+    }
+
+    fn tool_component(&self, name: String) -> StoreFuture<Option<Vec<u8>>> {
+        self.spare("a component");
+        self.inner.tool_component(name)
+    }
+
+    fn tool_value(&self, tool: String, member: MemberId, key: String) -> StoreFuture<Option<Vec<u8>>> {
+        self.spare("what a tool keeps");
+        self.inner.tool_value(tool, member, key)
+    }
+
+    fn tool_keys(&self, tool: String, member: MemberId, prefix: String, limit: usize) -> StoreFuture<Vec<String>> {
+        self.spare("a tool's keys");
+        self.inner.tool_keys(tool, member, prefix, limit)
+    }
+
+    fn tool_value_bytes(&self, tool: String, member: MemberId) -> StoreFuture<u64> {
+        self.spare("how much a tool keeps");
+        self.inner.tool_value_bytes(tool, member)
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

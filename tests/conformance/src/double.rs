@@ -17,6 +17,7 @@ use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture};
+use hearth_domain::tool::record::ToolInfo;
 
 pub mod rows;
 mod search;
@@ -24,7 +25,7 @@ mod search;
 pub use rows::Rows;
 
 /// The version of the schema that the double claims to have.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// An operation of the port, as a fault sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -181,6 +182,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn bytes(key: &str, value: &[u8]) -> u64 {
+    u64::try_from(key.len().saturating_add(value.len())).unwrap_or(u64::MAX)
+}
+
 impl Store for MemoryStore {
     fn open(&self) -> StoreFuture<Opened> {
         self.act(Operation::Open, Self::open_now)
@@ -243,6 +248,28 @@ impl Store for MemoryStore {
 
     fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {
         self.read(Rows::sealed)
+    }
+
+    fn tools(&self) -> StoreFuture<Vec<ToolInfo>> {
+        self.read(|rows| rows.tools.values().cloned().collect())
+    }
+
+    fn tool_component(&self, name: String) -> StoreFuture<Option<Vec<u8>>> {
+        self.read(move |rows| rows.components.get(&name).cloned())
+    }
+
+    fn tool_value(&self, tool: String, member: MemberId, key: String) -> StoreFuture<Option<Vec<u8>>> {
+        self.read(move |rows| rows.tool_values.get(&(tool, member, key)).cloned())
+    }
+
+    fn tool_keys(&self, tool: String, member: MemberId, prefix: String, limit: usize) -> StoreFuture<Vec<String>> {
+        self.read(move |rows| {
+            rows.kept_by(&tool, member).map(|(key, _)| key).filter(|key| key.starts_with(&prefix)).take(limit).cloned().collect()
+        })
+    }
+
+    fn tool_value_bytes(&self, tool: String, member: MemberId) -> StoreFuture<u64> {
+        self.read(move |rows| rows.kept_by(&tool, member).fold(0, |sum: u64, (key, value)| sum.saturating_add(bytes(key, value))))
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

@@ -12,6 +12,8 @@ use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::{NameError, SealedRecord, SecretName};
 use hearth_domain::store::{Conversation, Group, Session, Turn, TurnState, Write};
 use hearth_domain::time::Timestamp;
+use hearth_domain::tool::record::{ToolInfo, ToolRecord, ToolState, ToolValue};
+use serde_json::json;
 
 /// A point in time, with all nine digits of a second in use.
 #[must_use]
@@ -171,6 +173,29 @@ pub fn secret(name: &str, version: u32) -> Result<SealedRecord, NameError> {
     let name = SecretName::new(name)?;
     let id = SecretId::derived(&[name.as_str()]);
     Ok(SealedRecord { id, owner: who("ada"), name, version, envelope: (0..=u8::MAX).collect() })
+}
+
+/// A tool that waits for its grant. Its component holds every byte there is.
+#[must_use]
+pub fn tool(name: &str, version: &str) -> ToolRecord {
+    let bytes: Vec<u8> = (0..=u8::MAX).chain(version.bytes()).collect();
+    let info = ToolInfo {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        component: Digest::of(&bytes).to_string(),
+        manifest: json!({ "name": name, "hosts": ["api.example"], "limits": { "memory_bytes": 1_u64 << 26 } }),
+        grant: None,
+        state: ToolState::Waiting,
+        by: who("ada"),
+        at: at(0),
+    };
+    ToolRecord { info, bytes }
+}
+
+/// Something that a tool keeps for a member.
+#[must_use]
+pub fn kept(tool: &str, member: &str, key: &str, value: &[u8]) -> ToolValue {
+    ToolValue { tool: tool.to_owned(), member: who(member), key: key.to_owned(), value: value.to_vec() }
 }
 
 /// A fact for the journal.

@@ -18,6 +18,7 @@ mod pending;
 mod round_trips;
 mod search;
 mod secrets;
+mod tools;
 
 /// How a check can end badly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,7 @@ pub fn checks() -> Vec<Check> {
         round_trips::CHECKS,
         search::CHECKS,
         secrets::CHECKS,
+        tools::CHECKS,
     ];
     files.concat()
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use hearth_domain::ids::MessageId;
+use hearth_domain::ids::{MessageId, ToolId};
 use hearth_domain::store::{Group, StoreError, TurnState, Write};
 use surrealdb::types::{Array, Number, Object, RecordId, Value};
 
@@ -13,7 +13,7 @@ use super::link::Link;
 use super::read;
 use super::schema::{PAUSE, TRIES};
 
-/// Most bytes of text and of envelopes in one transaction. It has to fit into one of the engine's memtables, with its keys and its
+/// Most bytes of text, envelopes and components in one transaction. It has to fit into one of the engine's memtables, with its keys and its
 /// index, or the engine has it in its log and cannot bring it to the table.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
 
@@ -29,6 +29,10 @@ struct Plan {
     /// Rows that may be there and are replaced.
     replaced: BTreeMap<RecordId, Value>,
     gone: BTreeSet<RecordId>,
+    /// Tools that are removed: what they kept before this group goes first.
+    wiped: BTreeSet<String>,
+    /// What tools keep by this group.
+    kept: BTreeMap<String, BTreeSet<RecordId>>,
     /// The messages of this group: what is written with the message that it belongs to is new as well.
     messages: BTreeSet<MessageId>,
 }
@@ -71,6 +75,18 @@ impl Plan {
             Write::EndSession(id) => self.remove(encode::record("session", id.uuid())),
             Write::Secret(row) => self.replace(encode::secret(row)?),
             Write::EraseSecret(id) => self.remove(encode::record("secret", id.uuid())),
+            Write::Tool(row) => {
+                self.replace(encode::tool(&row.info)?);
+                self.replace(encode::component(&row.info.name, &row.bytes));
+            }
+            Write::ToolInfo(row) => self.replace(encode::tool(row)?),
+            Write::RemoveTool(name) => self.remove_tool(name),
+            Write::ToolValue(row) => {
+                let (id, value) = encode::tool_value(row)?;
+                self.kept.entry(row.tool.clone()).or_default().insert(id.clone());
+                self.replace((id, value));
+            }
+            Write::ForgetToolValue { tool, member, key } => self.remove(encode::value_record(tool, *member, key)),
         }
         Ok(())
     }
@@ -96,6 +112,15 @@ impl Plan {
         self.gone.insert(id);
     }
 
+    fn remove_tool(&mut self, name: &str) {
+        self.remove(encode::tool_record(name));
+        self.remove(encode::component_record(name));
+        for id in self.kept.remove(name).unwrap_or_default() {
+            self.replaced.remove(&id);
+        }
+        self.wiped.insert(name.to_owned());
+    }
+
     fn bytes(&self) -> usize {
         let rows = self.entries.iter().chain(self.claims.values()).chain(self.fresh.values()).chain(self.replaced.values());
         rows.map(bytes).fold(0, usize::saturating_add)
@@ -116,6 +141,11 @@ impl Plan {
             text.push_str(FENCED);
             text.push_str("' };");
             variables.insert("epoch", Value::Number(Number::Int(epoch)));
+        }
+        if !self.wiped.is_empty() {
+            text.push_str("DELETE tool_value WHERE tool IN $wiped RETURN NONE;");
+            let wiped: Vec<Value> = self.wiped.iter().map(|name| encode::uuid(ToolId::derived(&[name]).uuid())).collect();
+            variables.insert("wiped", Value::Array(Array::from(wiped)));
         }
         let fresh: Vec<Value> = self.entries.iter().chain(self.claims.values()).chain(self.fresh.values()).cloned().collect();
         if !fresh.is_empty() {
@@ -158,7 +188,7 @@ pub(super) async fn apply(link: &Link, fence: Option<i64>, group: &Group) -> Res
     Err(StoreError::Busy.into())
 }
 
-/// The bytes of text and of envelopes in a value; a fixed small number for anything else.
+/// The bytes of text, envelopes and components in a value; a fixed small number for anything else.
 fn bytes(value: &Value) -> usize {
     if let Value::String(text) = value {
         text.len()

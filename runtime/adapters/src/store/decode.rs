@@ -14,6 +14,7 @@ use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, Session, Step, StoreError, Summary, Turn};
 use hearth_domain::time::Timestamp;
+use hearth_domain::tool::record::{ToolInfo, ToolState};
 use serde::de::DeserializeOwned;
 use surrealdb::types::{Number, Object, RecordIdKey, Value};
 use uuid::Uuid;
@@ -91,6 +92,12 @@ impl Row {
     fn bytes(&mut self, field: &str) -> Decoded<Vec<u8>> {
         let Value::Bytes(bytes) = self.take(field) else { return Err(self.damage(field)) };
         Ok(bytes.to_vec())
+    }
+
+    /// JSON that was written as text.
+    fn optional_json(&mut self, field: &str) -> Decoded<Option<serde_json::Value>> {
+        let text = self.optional_text(field)?;
+        text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| self.damage(field))
     }
 
     fn time(&mut self, field: &str) -> Decoded<Timestamp> {
@@ -346,6 +353,45 @@ pub(super) fn secret(mut row: Row) -> Decoded<SealedRecord> {
         version: row.number("version")?,
         envelope: row.bytes("envelope")?,
     })
+}
+
+fn tool_state(row: &mut Row) -> Decoded<ToolState> {
+    match row.text("state")?.as_str() {
+        "granted" => Ok(ToolState::Granted),
+        "waiting" => Ok(ToolState::Waiting),
+        "quarantined" => Ok(ToolState::Quarantined { reason: row.text("reason")? }),
+        "revoked" => Ok(ToolState::Revoked),
+        _ => Err(row.damage("state")),
+    }
+}
+
+/// A tool, without its component.
+pub(super) fn tool(mut row: Row) -> Decoded<ToolInfo> {
+    Ok(ToolInfo {
+        name: row.text("name")?,
+        version: row.text("version")?,
+        component: row.text("component")?,
+        manifest: row.optional_json("manifest")?.ok_or_else(|| row.damage("manifest"))?,
+        grant: row.optional_json("granted")?,
+        state: tool_state(&mut row)?,
+        by: MemberId::from_uuid(row.uuid("who")?),
+        at: row.time("at")?,
+    })
+}
+
+/// A tool's component.
+pub(super) fn component(mut row: Row) -> Decoded<Vec<u8>> {
+    row.bytes("wasm")
+}
+
+/// What a tool keeps under a key.
+pub(super) fn tool_value(mut row: Row) -> Decoded<Vec<u8>> {
+    row.bytes("data")
+}
+
+/// A key under which a tool keeps something.
+pub(super) fn tool_key(mut row: Row) -> Decoded<String> {
+    row.text("word")
 }
 
 /// An entry of the journal.

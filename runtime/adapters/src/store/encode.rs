@@ -2,7 +2,7 @@
 
 use hearth_domain::delivery::Delivery;
 use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{ConversationId, ReminderId, TurnId};
+use hearth_domain::ids::{ConversationId, MemberId, ReminderId, ToolId, TurnId};
 use hearth_domain::journal::Entry;
 use hearth_domain::label::Label;
 use hearth_domain::memory::{Memory, MemoryKind};
@@ -12,6 +12,7 @@ use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, Session, Step, StoreError, Summary, Turn};
 use hearth_domain::time::Timestamp;
+use hearth_domain::tool::record::{ToolInfo, ToolState, ToolValue};
 use serde::Serialize;
 use surrealdb::types::{Array, Bytes, Datetime, Number, Object, RecordId, RecordIdKey, Value};
 use uuid::Uuid;
@@ -290,6 +291,62 @@ pub(super) fn secret(row: &SealedRecord) -> Encoded<Keyed> {
         .with("name", text(row.name.as_str()))
         .with("version", int(u64::from(row.version))?)
         .with("envelope", Value::Bytes(Bytes::from(row.envelope.clone())));
+    Ok(draft.done())
+}
+
+/// The id of the row of a tool.
+pub(super) fn tool_record(name: &str) -> RecordId {
+    record("tool", ToolId::derived(&[name]).uuid())
+}
+
+/// The id of the row of a tool's component.
+pub(super) fn component_record(name: &str) -> RecordId {
+    record("tool_component", ToolId::derived(&[name]).uuid())
+}
+
+/// The id of the row of what a tool keeps. Derived, so that a key may hold anything.
+pub(super) fn value_record(tool: &str, member: MemberId, key: &str) -> RecordId {
+    record("tool_value", ToolId::derived(&[tool, &member.to_string(), key]).uuid())
+}
+
+fn json(value: &serde_json::Value) -> Value {
+    Value::String(value.to_string())
+}
+
+/// The row of a tool, without its component.
+pub(super) fn tool(row: &ToolInfo) -> Encoded<Keyed> {
+    let (state, reason) = match &row.state {
+        ToolState::Granted => ("granted", Value::None),
+        ToolState::Waiting => ("waiting", Value::None),
+        ToolState::Quarantined { reason } => ("quarantined", text(reason)),
+        ToolState::Revoked => ("revoked", Value::None),
+    };
+    let draft = Draft::new(tool_record(&row.name))
+        .with("name", text(&row.name))
+        .with("version", text(&row.version))
+        .with("component", text(&row.component))
+        .with("manifest", json(&row.manifest))
+        .with("granted", row.grant.as_ref().map_or(Value::None, json))
+        .with("state", text(state))
+        .with("reason", reason)
+        .with("who", uuid(row.by.uuid()))
+        .with("at", time(row.at)?);
+    Ok(draft.done())
+}
+
+/// The row of a tool's component.
+pub(super) fn component(name: &str, bytes: &[u8]) -> Keyed {
+    Draft::new(component_record(name)).with("wasm", Value::Bytes(Bytes::from(bytes.to_vec()))).done()
+}
+
+/// The row of what a tool keeps.
+pub(super) fn tool_value(row: &ToolValue) -> Encoded<Keyed> {
+    let draft = Draft::new(value_record(&row.tool, row.member, &row.key))
+        .with("tool", uuid(ToolId::derived(&[&row.tool]).uuid()))
+        .with("member", uuid(row.member.uuid()))
+        .with("word", text(&row.key))
+        .with("size", int(row.bytes())?)
+        .with("data", Value::Bytes(Bytes::from(row.value.clone())));
     Ok(draft.done())
 }
 

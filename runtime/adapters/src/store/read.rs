@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use hearth_domain::delivery::Delivery;
 use hearth_domain::household::{Audience, Member, Role};
-use hearth_domain::ids::{ConversationId, MemberId, MessageId, TurnId};
+use hearth_domain::ids::{ConversationId, MemberId, MessageId, ToolId, TurnId};
 use hearth_domain::journal::{Digest, Entry, Head};
 use hearth_domain::memory::Memory;
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Session, Step, StoreError, Turn};
+use hearth_domain::tool::record::ToolInfo;
 use surrealdb::types::{Array, Number, Object, RecordId, RecordIdKeyRange, Value};
 
 use super::decode::{self, Row, all, rows};
-use super::encode::{before, int, record, uuid};
+use super::encode::{before, component_record, int, record, uuid, value_record};
 use super::link::Link;
 
 type Read<T> = Result<T, StoreError>;
@@ -169,6 +170,52 @@ pub(super) async fn secrets(link: &Link) -> Read<Vec<SealedRecord>> {
     all("secret", link.ask(SEALED, Object::new()).await?, decode::secret)
 }
 
+/// All tools, by name, without their components.
+pub(super) async fn tools(link: &Link) -> Read<Vec<ToolInfo>> {
+    const TOOLS: &str = "SELECT * FROM tool ORDER BY name, id";
+    all("tool", link.ask(TOOLS, Object::new()).await?, decode::tool)
+}
+
+/// The row of that id, which may be there or not.
+const ROW: &str = "SELECT * FROM $row";
+
+/// The component of a tool.
+pub(super) async fn tool_component(link: &Link, name: &str) -> Read<Option<Vec<u8>>> {
+    let found = link.ask(ROW, with([("row", Value::RecordId(component_record(name)))])).await?;
+    Ok(all("tool_component", found, decode::component)?.pop())
+}
+
+/// What a tool keeps for a member under a key.
+pub(super) async fn tool_value(link: &Link, tool: &str, member: MemberId, key: &str) -> Read<Option<Vec<u8>>> {
+    let found = link.ask(ROW, with([("row", Value::RecordId(value_record(tool, member, key)))])).await?;
+    Ok(all("tool_value", found, decode::tool_value)?.pop())
+}
+
+/// The parameters that name what a tool keeps for a member.
+fn kept(tool: &str, member: MemberId) -> Object {
+    with([("tool", uuid(ToolId::derived(&[tool]).uuid())), ("member", uuid(member.uuid()))])
+}
+
+/// The keys under which a tool keeps something for a member, in the order of their bytes.
+pub(super) async fn tool_keys(link: &Link, tool: &str, member: MemberId, prefix: String, count: usize) -> Read<Vec<String>> {
+    const KEYS: &str = "SELECT word FROM tool_value WHERE tool = $tool AND member = $member AND string::starts_with(word, $beginning)
+        ORDER BY word LIMIT $limit";
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let mut variables = kept(tool, member);
+    variables.insert("beginning", Value::String(prefix));
+    variables.insert("limit", limit(count));
+    all("tool_value", link.ask(KEYS, variables).await?, decode::tool_key)
+}
+
+/// The bytes of what a tool keeps for a member.
+pub(super) async fn tool_value_bytes(link: &Link, tool: &str, member: MemberId) -> Read<u64> {
+    const SUM: &str = "SELECT math::sum(size) AS total FROM tool_value WHERE tool = $tool AND member = $member GROUP ALL";
+    let summed = link.ask(SUM, kept(tool, member)).await?;
+    rows("tool_value", summed)?.pop().map_or(Ok(0), |mut row| row.number("total"))
+}
+
 /// Entries of the journal after a place, in order. The chain has no gaps, so a page of it is a range.
 pub(super) async fn journal(link: &Link, after: u64, count: usize) -> Read<Vec<Entry>> {
     const PAGED: &str = "SELECT * FROM $page";
@@ -199,6 +246,7 @@ pub(super) async fn counts(link: &Link) -> Read<Counts> {
         pending_deliveries: (SELECT count() FROM delivery WHERE state IN ['pending', 'sending'] GROUP ALL)[0].count ?? 0,
         unknown_deliveries: (SELECT count() FROM delivery WHERE state = 'unknown' GROUP ALL)[0].count ?? 0,
         secrets: (SELECT count() FROM secret GROUP ALL)[0].count ?? 0,
+        tools: (SELECT count() FROM tool GROUP ALL)[0].count ?? 0,
     }";
     let mut row = Row::of("counts", link.ask(COUNTS, Object::new()).await?)?;
     Ok(Counts {
@@ -210,5 +258,6 @@ pub(super) async fn counts(link: &Link) -> Read<Counts> {
         pending_deliveries: row.number("pending_deliveries")?,
         unknown_deliveries: row.number("unknown_deliveries")?,
         secrets: row.number("secrets")?,
+        tools: row.number("tools")?,
     })
 }

@@ -5,6 +5,7 @@ use hearth_conformance::sample;
 use hearth_domain::household::{Audience, Role};
 use hearth_domain::journal::Head;
 use hearth_domain::store::{Step, StepBody, Write};
+use hearth_domain::tool::record::{COMPONENT_BYTES, ToolRecord};
 use proptest::prelude::*;
 use surrealdb::types::Object;
 
@@ -94,6 +95,59 @@ fn a_secret_that_was_tampered_with_is_damage_and_not_another_secret() {
     for refused in ["UPDATE secret SET envelope = 'text'", "UPDATE secret SET owner = NONE"] {
         assert!(matches!(spoil(refused), Err(StoreError::Refused(_))), "{refused}");
     }
+}
+
+#[test]
+fn a_store_from_before_there_were_tools_keeps_what_it_has_and_takes_them() {
+    let before = in_memory(&schema::MIGRATIONS[..2]);
+    let mut head = wait(before.open()).unwrap().head;
+    let sealed = sample::secret("openai", 1).unwrap();
+    wait(before.apply(sample::group(&mut head, [Write::Secret(sealed.clone())]))).unwrap();
+    let now = beside(&before, &schema::MIGRATIONS[..3]);
+    let opened = wait(now.open()).unwrap();
+    assert_eq!((opened.schema, opened.migrated_from, opened.head), (3, Some(2), head));
+    assert_eq!((wait(now.tools()).unwrap(), wait(now.counts()).unwrap().tools), (Vec::new(), 0));
+    let tool = sample::tool("hearth/feeds", "1.0.0");
+    wait(now.apply(sample::group(&mut head, [Write::Tool(tool.clone())]))).unwrap();
+    assert_eq!(wait(now.tools()).unwrap(), [tool.info]);
+    assert_eq!(wait(now.secrets()).unwrap(), [sealed]);
+}
+
+#[test]
+fn a_tool_that_was_tampered_with_is_damage_and_not_another_tool() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut head = wait(store.open()).unwrap().head;
+    let spoil = |change: &'static str| {
+        wait(store.read(move |link| async move {
+            link.ask(change, Object::new()).await?;
+            Ok(())
+        }))
+    };
+    let changes = [
+        "UPDATE tool SET state = 'trusted'",
+        "UPDATE tool SET state = 'quarantined'",
+        "UPDATE tool SET manifest = '{'",
+        "UPDATE tool SET granted = 'yes'",
+    ];
+    for change in changes {
+        wait(store.apply(sample::group(&mut head, [Write::Tool(sample::tool("hearth/feeds", "1.0.0"))]))).unwrap();
+        spoil(change).unwrap();
+        assert!(matches!(wait(store.tools()), Err(StoreError::Damaged(_))), "{change}");
+    }
+    for refused in ["UPDATE tool_component SET wasm = 'text'", "UPDATE tool SET who = NONE"] {
+        assert!(matches!(spoil(refused), Err(StoreError::Refused(_))), "{refused}");
+    }
+}
+
+#[test]
+fn the_largest_component_fits_into_one_group_and_a_larger_one_does_not() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut head = wait(store.open()).unwrap().head;
+    let of = |bytes: usize| ToolRecord { bytes: vec![7; bytes], ..sample::tool("hearth/large", "1.0.0") };
+    let refused = sample::group(&mut head.clone(), [Write::Tool(of(COMPONENT_BYTES + 4 * 1024 * 1024))]);
+    assert!(matches!(wait(store.apply(refused)), Err(StoreError::Refused(_))));
+    wait(store.apply(sample::group(&mut head, [Write::Tool(of(COMPONENT_BYTES))]))).unwrap();
+    assert_eq!(wait(store.tool_component("hearth/large".to_owned())).unwrap().map(|bytes| bytes.len()), Some(COMPONENT_BYTES));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Session, Step, StoreError, Turn, TurnState, Write};
 use hearth_domain::time::Timestamp;
+use hearth_domain::tool::record::ToolInfo;
 
 /// Everything that is stored.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -38,6 +39,12 @@ pub struct Rows {
     pub sessions: BTreeMap<SessionId, Session>,
     /// Sealed secrets.
     pub secrets: BTreeMap<SecretId, SealedRecord>,
+    /// Tools by their names.
+    pub tools: BTreeMap<String, ToolInfo>,
+    /// The components of tools.
+    pub components: BTreeMap<String, Vec<u8>>,
+    /// What tools keep, by tool, member and key.
+    pub tool_values: BTreeMap<(String, MemberId, String), Vec<u8>>,
     /// The journal.
     pub journal: BTreeMap<u64, Entry>,
 }
@@ -88,6 +95,18 @@ impl Rows {
             Write::EndSession(id) => drop(self.sessions.remove(&id)),
             Write::Secret(row) => drop(self.secrets.insert(row.id, row)),
             Write::EraseSecret(id) => drop(self.secrets.remove(&id)),
+            Write::Tool(row) => {
+                self.components.insert(row.info.name.clone(), row.bytes);
+                self.tools.insert(row.info.name.clone(), row.info);
+            }
+            Write::ToolInfo(row) => drop(self.tools.insert(row.name.clone(), row)),
+            Write::RemoveTool(name) => {
+                self.tools.remove(&name);
+                self.components.remove(&name);
+                self.tool_values.retain(|(tool, ..), _| *tool != name);
+            }
+            Write::ToolValue(row) => drop(self.tool_values.insert((row.tool, row.member, row.key), row.value)),
+            Write::ForgetToolValue { tool, member, key } => drop(self.tool_values.remove(&(tool, member, key))),
         }
     }
 
@@ -191,6 +210,13 @@ impl Rows {
         rows
     }
 
+    /// What a tool keeps for a member: keys in order, and values.
+    pub fn kept_by(&self, tool: &str, member: MemberId) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        let from = (tool.to_owned(), member, String::new());
+        let all = self.tool_values.range(from.clone()..);
+        all.take_while(move |((tool, member, _), _)| (tool, member) == (&from.0, &from.1)).map(|((.., key), value)| (key, value))
+    }
+
     /// How many rows there are.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -204,6 +230,7 @@ impl Rows {
             pending_deliveries: deliveries(|state| matches!(state, DeliveryState::Pending | DeliveryState::Sending)),
             unknown_deliveries: deliveries(|state| state == DeliveryState::Unknown),
             secrets: count(self.secrets.values()),
+            tools: count(self.tools.values()),
         }
     }
 }

@@ -24,6 +24,7 @@ async fn empty(house: House) -> Outcome {
     same("memories", &house.store.memory_count(who("ada")).await?, &0)?;
     same("session", &house.store.session(Digest::ZERO).await?, &None)?;
     same("secrets", &house.store.secrets().await?, &Vec::new())?;
+    same("tools", &house.store.tools().await?, &Vec::new())?;
     same("deliveries", &house.store.unsettled_deliveries().await?, &Vec::new())?;
     same("counts", &house.store.counts().await?, &Counts::default())
 }
@@ -42,6 +43,7 @@ async fn closed(mut house: House) -> Outcome {
     same("a read", &house.store.members().await, &Err(StoreError::Closed))?;
     same("a state", &house.store.conversation(place("kitchen"), 1).await.map(drop), &Err(StoreError::Closed))?;
     same("secrets", &house.store.secrets().await, &Err(StoreError::Closed))?;
+    same("tools", &house.store.tools().await, &Err(StoreError::Closed))?;
     same("a write", &house.write([]).await, &Err(StoreError::Closed))
 }
 

@@ -5,7 +5,7 @@ use hearth_domain::schedule::ReminderState;
 use hearth_domain::store::{Counts, TurnState, Write};
 
 use super::{Check, House, Outcome, boxed, check, same};
-use crate::sample::{at, conversation, delivery, fact, message, reminder, secret, turn};
+use crate::sample::{at, conversation, delivery, fact, message, reminder, secret, tool, turn};
 
 pub(super) const CHECKS: &[Check] = &[
     check("pending reminders come earliest first", |house| boxed(reminders(house))),
@@ -76,6 +76,7 @@ async fn counts(mut house: House) -> Outcome {
             Write::Delivery(delivery(4, DeliveryState::Failed)),
             Write::Secret(secret("openai", 3)?),
             Write::Secret(secret("mailbox", 1)?),
+            Write::Tool(tool("hearth/weather", "1.0.0")),
         ])
         .await?;
     let expected = Counts {
@@ -87,6 +88,7 @@ async fn counts(mut house: House) -> Outcome {
         pending_deliveries: 2,
         unknown_deliveries: 1,
         secrets: 2,
+        tools: 1,
     };
     same("counts", &house.store.counts().await?, &expected)?;
     same("the clock of the samples", &at(1), &turn("kitchen", 1).at)
