@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hearth_domain::chance::Seed;
 use hearth_domain::household::Member;
+use hearth_domain::http::Http;
 use hearth_domain::ids::Ids;
 use hearth_domain::limits::Limits;
 use hearth_domain::meter::Meter;
@@ -31,6 +32,8 @@ pub struct Ports {
     pub vault: Arc<dyn VaultProcess>,
     /// Makes the processes of the way out that has no keys.
     pub egress: Arc<dyn VaultProcess>,
+    /// Makes requests for tools.
+    pub http: Arc<dyn Http>,
     /// Counts what the house does.
     pub meter: Arc<dyn Meter>,
     /// The root of all chance.

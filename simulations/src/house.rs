@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hearth_actors::ports::{House, Ports};
 use hearth_domain::house::provider::{NoModel, Place};
+use hearth_domain::http::NoHttp;
 use hearth_domain::meter::NoMeter;
 use hearth_domain::model::Model;
 use hearth_domain::store::Store;
@@ -35,6 +36,7 @@ pub fn ports(world: &Arc<World>, store: &Arc<SimStore>, life: usize) -> Ports {
         tools: Arc::new(SimTools::new(world, life)),
         vault: Arc::new(SimVault::new(world, life)),
         egress: Arc::new(NoVault),
+        http: Arc::new(NoHttp),
         meter: Arc::new(NoMeter),
         seed: world.seed.child("house").child(&life.to_string()),
         wires: Wires::intercepted(Arc::new(SimWires::new(world, life))),

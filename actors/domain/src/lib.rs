@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod error;
 pub mod house;
 pub mod household;
+pub mod http;
 pub mod ids;
 pub mod journal;
 pub mod label;

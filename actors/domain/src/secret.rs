@@ -77,7 +77,7 @@ pub enum Principal {
     Provider(String),
     /// A channel, by its name.
     Channel(String),
-    /// A tool, by its name.
+    /// A tool, by its name, which may have a namespace and a slash before it.
     Tool(String),
 }
 
@@ -101,7 +101,10 @@ impl std::str::FromStr for Principal {
     fn from_str(text: &str) -> Result<Self, PrincipalError> {
         let (kind, name) = text.split_once('/').ok_or(PrincipalError)?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(plain) {
+        // A tool's name has its author's before it: `tool/hearth/weather`.
+        let (space, last) = name.split_once('/').filter(|_| kind == "tool").map_or((None, name), |(space, last)| (Some(space), last));
+        let fits = |part: &str| !part.is_empty() && part.bytes().all(plain);
+        if name.len() > NAME_MAX || !fits(last) || !space.is_none_or(fits) {
             return Err(PrincipalError);
         }
         match kind {
@@ -235,5 +238,37 @@ mod envelope {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
         hex::decode(text.as_bytes()).map_err(|_| serde::de::Error::custom("not hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_is_read_back_from_what_it_prints() {
+        for text in ["provider/anthropic", "channel/telegram", "tool/weather", "tool/hearth/weather", "tool/a.b/c_d-e"] {
+            assert_eq!(text.parse::<Principal>().map(|principal| principal.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_text_that_could_name_two_principals_names_none() {
+        let long = format!("tool/{}/{}", "a".repeat(40), "b".repeat(40));
+        for text in [
+            "tool",
+            "tool/",
+            "tool//a",
+            "tool/a/",
+            "tool/a/b/c",
+            "tool/a b",
+            "tool/a/\u{e9}",
+            "provider/a/b",
+            "channel/a/b",
+            "owner/a",
+            &long,
+        ] {
+            assert_eq!(text.parse::<Principal>(), Err(PrincipalError), "{text}");
+        }
     }
 }

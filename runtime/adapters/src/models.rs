@@ -10,7 +10,6 @@
 //! Architecture invariant: no key is known here; a request names it by its placeholder, and goes to the vault. No error and no `Debug` of
 //! this module holds the raw text of a provider's answer.
 
-pub mod client;
 pub mod config;
 mod failure;
 pub mod house;

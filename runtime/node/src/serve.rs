@@ -9,12 +9,13 @@ use hearth_actors::audit::Record;
 use hearth_actors::ports::{House, Ports};
 use hearth_actors::tree::{Doors, build};
 use hearth_adapters::clock_tool::ClockTool;
-use hearth_adapters::models::client::Ways;
+use hearth_adapters::http::{BrokerHttp, HttpLimits};
 use hearth_adapters::models::config::Bounds;
 use hearth_adapters::models::house::HouseModel;
 use hearth_adapters::models::remote::RemoteModel;
 use hearth_adapters::store::{Location, StoreConfig, SurrealStore};
 use hearth_adapters::system::{self, SystemClock, SystemIds};
+use hearth_adapters::ways::Ways;
 use hearth_domain::house::provider::NoModel;
 use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::meter::Meter;
@@ -201,6 +202,7 @@ fn ports(config: &Config, data: &Path, metrics: &Arc<Metrics>) -> anyhow::Result
         tools: Arc::new(ClockTool),
         vault,
         egress,
+        http: Arc::new(BrokerHttp::new(ways, HttpLimits::default())),
         meter: Arc::clone(metrics) as Arc<dyn Meter>,
         seed: system::seed(),
         wires: Wires::plain(),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use directories::ProjectDirs;
-use hearth_adapters::models::client::Ways;
 use hearth_adapters::models::remote;
 use hearth_adapters::vault::{VaultPort, VaultProgram};
+use hearth_adapters::ways::Ways;
 use hearth_domain::journal::Digest;
 use hearth_domain::vault::VaultProcess;
 use hearth_supervisor::process::spawn::Spawner;

@@ -12,10 +12,10 @@ use rig_core::error::ProviderError;
 use rig_core::operation::Completion;
 use rig_core::streaming::{Item, StreamEvent};
 
-use crate::models::client::Ways;
 use crate::models::config::{Bounds, ConfigError, ProviderConfig};
 use crate::models::transport::{Address, Transport, asking, key_header};
 use crate::models::{failure, prompt, reply, wires};
+use crate::ways::Ways;
 
 /// One configured provider. Cheap to clone.
 #[derive(Clone)]

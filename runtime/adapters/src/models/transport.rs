@@ -12,15 +12,10 @@ use rig_core::http_client::{BoxedStream, Error, HttpClientExt, LazyBody, Multipa
 use rig_core::http_client::{Request, Response, Result, StreamingResponse};
 
 use crate::models::failure::Failure;
+use crate::ways::{ASKING, BROKER, SCHEME};
 
 /// Bytes that are read of the body of a refusal.
 const REFUSAL_BYTES: usize = 16 * 1024;
-/// By which the broker knows who asks. It never goes on to the provider.
-const ASKING: &str = "hearth-as";
-/// Asks the broker for a connection in the clear; the policy has to agree.
-const SCHEME: &str = "hearth-scheme";
-/// By which an answer of the broker itself is known: a word for programs.
-const BROKER: &str = "hearth-broker";
 /// Headers that only this file fills.
 const KEY_HEADERS: [&str; 3] = ["authorization", "x-api-key", "x-goog-api-key"];
 /// How long the end of a body is waited for when the reply in it has already ended.

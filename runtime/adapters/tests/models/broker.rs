@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use hearth_adapters::models::client::Ways;
+use hearth_adapters::ways::Ways;
 use hearth_domain::secret::{PLACEHOLDER_BEGIN, SecretName};
 use hearth_vault::egress::connect::SystemResolver;
 use hearth_vault::egress::limits::{Bounds, Limits};

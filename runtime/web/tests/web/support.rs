@@ -13,6 +13,7 @@ use hearth_actors::tree::build;
 use hearth_conformance::double::MemoryStore;
 use hearth_domain::chance::Seed;
 use hearth_domain::household::{Member, Role};
+use hearth_domain::http::NoHttp;
 use hearth_domain::ids::Ids;
 use hearth_domain::journal::{Digest, FactKind};
 use hearth_domain::limits::Limits;
@@ -161,6 +162,7 @@ impl House {
             tools: Arc::new(NoTools),
             vault: Arc::new(NoVault),
             egress: Arc::new(NoVault),
+            http: Arc::new(NoHttp),
             meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
             wires: Wires::plain(),

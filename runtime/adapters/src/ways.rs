@@ -1,10 +1,23 @@
-//! The two ways out of the house, each an HTTP client that all providers share. None of them opens an outside connection: they speak to the
-//! sockets of the processes that do.
+//! The two ways out of the house, each an HTTP client that providers and tools share. None of them opens an outside connection: they speak
+//! to the sockets of the processes that do, in the clear, and say in headers of the house's own who asks.
 
 use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
+
+/// By which the broker knows who asks. It never goes on to the server.
+pub(crate) const ASKING: &str = "hearth-as";
+/// By which it knows for which member.
+pub(crate) const FOR: &str = "hearth-for";
+/// Asks the broker for a connection in the clear; the policy has to agree.
+pub(crate) const SCHEME: &str = "hearth-scheme";
+/// Says to the broker that sending it twice does no harm.
+pub(crate) const IDEMPOTENT: &str = "hearth-idempotent";
+/// By which an answer of the broker itself is known: a word for programs.
+pub(crate) const BROKER: &str = "hearth-broker";
+/// In such an answer: whether the request may have reached the server.
+pub(crate) const OUTCOME: &str = "hearth-outcome";
 
 /// How long an unused connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(90);
@@ -20,9 +33,9 @@ pub struct ClientError(#[source] reqwest::Error);
 #[derive(Debug, Clone)]
 pub struct Ways {
     /// For requests that carry a credential's placeholder.
-    pub(super) vault: reqwest::Client,
+    pub(crate) vault: reqwest::Client,
     /// For all others.
-    pub(super) egress: reqwest::Client,
+    pub(crate) egress: reqwest::Client,
 }
 
 impl Ways {
