@@ -12,7 +12,12 @@ use crate::ids::{CallId, ConversationId};
 use crate::label::Label;
 use crate::time::{Timestamp, Zoned};
 
+pub mod grant;
+pub mod manifest;
+pub mod name;
+pub mod reach;
 pub mod record;
+pub mod request;
 
 /// What a tool does to the world. Decides what policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
