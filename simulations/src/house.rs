@@ -7,6 +7,7 @@ use hearth_domain::house::provider::{NoModel, Place};
 use hearth_domain::http::NoHttp;
 use hearth_domain::meter::NoMeter;
 use hearth_domain::model::Model;
+use hearth_domain::sandbox::NoSandboxes;
 use hearth_domain::store::Store;
 use hearth_domain::vault::NoVault;
 use hearth_supervisor::tree::{Event, Observer};
@@ -37,6 +38,7 @@ pub fn ports(world: &Arc<World>, store: &Arc<SimStore>, life: usize) -> Ports {
         vault: Arc::new(SimVault::new(world, life)),
         egress: Arc::new(NoVault),
         http: Arc::new(NoHttp),
+        sandboxes: Arc::new(NoSandboxes),
         meter: Arc::new(NoMeter),
         seed: world.seed.child("house").child(&life.to_string()),
         wires: Wires::intercepted(Arc::new(SimWires::new(world, life))),

@@ -89,8 +89,7 @@ fn a_fault_leaves_the_process_and_counts() {
         assert_eq!(life.broke(at(110), Fault::Trap), Some(vec![Effect::Answer(n, Verdict::Fault(Fault::Trap))]));
     }
     life.submit(at(100), 6, at(60_000)).unwrap();
-    let quarantined =
-        vec![Effect::Answer(6, Verdict::Fault(Fault::Trap)), Effect::Kill, Effect::Quarantine(Failure::Fault(Fault::Trap))];
+    let quarantined = vec![Effect::Answer(6, Verdict::Fault(Fault::Trap)), Effect::Kill, Effect::Quarantine(Failure::Fault(Fault::Trap))];
     assert_eq!(life.broke(at(110), Fault::Trap), Some(quarantined));
 }
 
