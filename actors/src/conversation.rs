@@ -30,6 +30,7 @@ use hearth_supervisor::link::{AskError, Link};
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use crate::catalog::Catalog;
 use crate::channel::Preview;
 use crate::leash::{Tether, leash};
 use crate::memory::{Recall, within};
@@ -79,6 +80,8 @@ pub struct Surroundings {
     pub ports: Ports,
     /// What does not change.
     pub setting: Arc<Setting>,
+    /// The tools that there are.
+    pub tools: Catalog,
     /// To the store.
     pub save: Link<Save>,
     /// To the store.
@@ -132,7 +135,8 @@ impl ConversationActor {
         if core.open_turns() == 0 {
             wakes.store(0, Ordering::Relaxed);
         } else if wakes.fetch_add(1, Ordering::Relaxed) >= WAKES_MAX {
-            first.extend(core.on_hopeless(Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids }));
+            let tools = around.tools.now();
+            first.extend(core.on_hopeless(Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids, tools: &tools }));
         }
         let busy_at = around.ports.clock.mono();
         Ok(Self {
@@ -157,9 +161,9 @@ impl ConversationActor {
 
     /// Lets the core see an event and carries out what it wants.
     fn step(&mut self, ctx: &mut Context<Self>, event: impl FnOnce(&mut Core, Cx<'_>) -> Vec<Effect>) {
-        let ids = Arc::clone(&self.around.ports.ids);
+        let (ids, tools) = (Arc::clone(&self.around.ports.ids), self.around.tools.now());
         self.busy_at = self.around.ports.clock.mono();
-        let effects = event(&mut self.core, Cx { now: self.around.ports.clock.wall(), ids: &*ids });
+        let effects = event(&mut self.core, Cx { now: self.around.ports.clock.wall(), ids: &*ids, tools: &tools });
         for effect in effects {
             self.carry_out(effect, ctx);
         }
@@ -375,7 +379,8 @@ async fn read_until_it_works(id: ConversationId, around: Surroundings) -> Found 
 }
 
 fn resume(id: ConversationId, around: &Surroundings, found: Found) -> (Core, Vec<Effect>) {
-    let cx = Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids };
+    let tools = around.tools.now();
+    let cx = Cx { now: around.ports.clock.wall(), ids: &*around.ports.ids, tools: &tools };
     let (mut core, first) = Core::load(cx, Arc::clone(&around.setting), id, found.state, &found.members);
     core.remember_earlier(&found.earlier);
     (core, first)

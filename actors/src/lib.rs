@@ -4,6 +4,7 @@
 //! through [`ports::Ports`]; whatever it decides is decided in `hearth_domain`.
 
 pub mod audit;
+pub mod catalog;
 pub mod channel;
 pub mod conversation;
 pub mod conversations;
@@ -21,6 +22,7 @@ pub mod ports;
 pub mod provider;
 pub mod scheduler;
 pub mod store;
+pub mod tool;
 pub mod tools;
 pub mod tree;
 pub mod vault;

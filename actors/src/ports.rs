@@ -9,6 +9,7 @@ use hearth_domain::ids::Ids;
 use hearth_domain::limits::Limits;
 use hearth_domain::meter::Meter;
 use hearth_domain::model::Model;
+use hearth_domain::sandbox::Sandboxes;
 use hearth_domain::store::Store;
 use hearth_domain::time::Clock;
 use hearth_domain::tool::Tools;
@@ -34,6 +35,8 @@ pub struct Ports {
     pub egress: Arc<dyn VaultProcess>,
     /// Makes requests for tools.
     pub http: Arc<dyn Http>,
+    /// Compiles tools and starts their processes.
+    pub sandboxes: Arc<dyn Sandboxes>,
     /// Counts what the house does.
     pub meter: Arc<dyn Meter>,
     /// The root of all chance.

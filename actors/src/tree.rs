@@ -5,8 +5,9 @@
 //! ├─ store          ├─ audit         ├─ models (sup)         ├─ outbox
 //! ├─ vault, egress  ├─ memory        │  ├─ chain             ├─ conversations (sup)
 //! ├─ household      ├─ tools (sup)   │  └─ one per provider  │  ├─ directory
-//! ├─ policy         │  └─ toolbox    └─ scheduler            │  └─ one per live conversation
-//! └─ channels (sup) ── local
+//! ├─ policy         │  ├─ toolbox    └─ scheduler            │  └─ one per live conversation
+//! └─ channels (sup) │  └─ one per tool in use
+//!     └─ local
 //! ```
 //!
 //! Children start in the order of what they need: the store before its readers, the vault first among them, channels last, so that nobody talks to a house that is
@@ -16,13 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_domain::conversation::Setting;
-use hearth_domain::tool::ToolSpec;
 use hearth_supervisor::handle::SupervisorHandle;
 use hearth_supervisor::link::Link;
 use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
 
 use crate::audit::{AuditActor, Record, Verify};
+use crate::catalog::Catalog;
 use crate::channel;
 use crate::conversation::Surroundings;
 use crate::conversations::ConversationsActor;
@@ -39,7 +40,7 @@ use crate::ports::{House, Ports};
 use crate::provider::ProviderActor;
 use crate::scheduler::SchedulerActor;
 use crate::store::{Save, StoreActor};
-use crate::tools::ToolsActor;
+use crate::tools::{self, CallTool, GrantTool, Install, ListTools, RemoveTool, RevokeTool, ShowTool, ToolLogs, ToolsActor};
 use crate::vault::{List, Lock, Look, Status, Stored, VaultActor};
 
 /// Restarts of the rooms themselves; small, because limits multiply down the tree.
@@ -48,6 +49,8 @@ const HOUSE_INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
 const CONVERSATIONS_INTENSITY: (u32, Duration) = (60, Duration::from_secs(60));
 /// Room for conversations that are being parked while others wake.
 const CONVERSATIONS_SLACK: usize = 64;
+/// Room for actors of tools that end while others have their places.
+const TOOLS_SLACK: usize = 64;
 /// The heartbeat of every room.
 const PROBE: Probe = Probe { every: Duration::from_secs(10), deadline: Duration::from_secs(60) };
 
@@ -89,6 +92,44 @@ pub struct Doors {
     pub look: Link<Look>,
     /// What the house says of itself.
     pub inquire: Inquire,
+    /// The toolbox.
+    pub tools: ToolDoors,
+}
+
+/// What the faces may ask of the toolbox.
+#[derive(Debug, Clone)]
+pub struct ToolDoors {
+    /// Installs or updates a tool.
+    pub install: Link<Install>,
+    /// Grants what a tool asks for.
+    pub grant: Link<GrantTool>,
+    /// Takes a grant back.
+    pub revoke: Link<RevokeTool>,
+    /// Removes a tool.
+    pub remove: Link<RemoveTool>,
+    /// What is installed.
+    pub list: Link<ListTools>,
+    /// How a tool is.
+    pub show: Link<ShowTool>,
+    /// What a tool said.
+    pub logs: Link<ToolLogs>,
+    /// Calls a function for a member.
+    pub call: Link<CallTool>,
+}
+
+impl ToolDoors {
+    fn new(slot: &Slot<ToolsActor>) -> Self {
+        Self {
+            install: slot.link(),
+            grant: slot.link(),
+            revoke: slot.link(),
+            remove: slot.link(),
+            list: slot.link(),
+            show: slot.link(),
+            logs: slot.link(),
+            call: slot.link(),
+        }
+    }
 }
 
 /// The slots of all rooms.
@@ -135,6 +176,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let slots = Slots::new(ports, house);
     let save = slots.store.link::<Save>();
     let stored = Stored::default();
+    let catalog = Catalog::new(house_tools::specs().into_iter().chain(ports.tools.specs()));
     let guard = Guard::new(slots.vault.link(), stored.clone(), &house.limits);
     let (rungs, models) = models(ports, house, &slots, &guard);
     let providers: Vec<_> = rungs.iter().filter(|rung| !rung.house).map(|rung| rung.name.clone()).collect();
@@ -156,6 +198,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         lock: slots.vault.link(),
         look: slots.vault.link(),
         inquire: inquire.clone(),
+        tools: ToolDoors::new(&slots.tools),
     };
     let spec = SupervisorSpec::new("house", Strategy::OneForOne)
         .intensity(HOUSE_INTENSITY.0, HOUSE_INTENSITY.1)
@@ -167,10 +210,10 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         .child(ChildSpec::worker(&slots.policy, || async { Ok(PolicyActor::default()) }).probe(PROBE))
         .child(audit(ports, house, &slots))
         .child(memory(ports, house, &slots))
-        .child(tools(ports, house, &slots, inquire))
+        .child(tools(ports, house, &slots, inquire, &catalog))
         .child(models)
         .child(outbox(ports, house, &slots))
-        .child(conversations(ports, house, &slots))
+        .child(conversations(ports, house, &slots, catalog))
         .child(scheduler(ports, house, &slots))
         .child(channels(ports, house, &slots));
     (spec, doors)
@@ -257,7 +300,7 @@ fn models(ports: &Ports, house: &House, slots: &Slots, guard: &Guard) -> (Vec<Ru
 /// The name by which the house's own interpreter is known among the providers.
 pub const HOUSE_PROVIDER: &str = "house";
 
-fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire) -> ChildSpec {
+fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire, catalog: &Catalog) -> ChildSpec {
     let own = HouseTools {
         recall: slots.memory.link(),
         keep: slots.memory.link(),
@@ -269,12 +312,27 @@ fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire) -> Child
         inquire,
         limits: house.limits.clone(),
     };
-    let others = Arc::clone(&ports.tools);
+    let links = tools::Links {
+        save: slots.store.link(),
+        settle: slots.store.link(),
+        recall: slots.memory.link(),
+        decide: slots.policy.link(),
+        announce: slots.conversations.link(),
+        fell: slots.tools.link(),
+    };
+    let (ports, limits, catalog, handle) = (ports.clone(), house.limits.clone(), catalog.clone(), SupervisorHandle::new());
+    let children = handle.clone();
     let toolbox = ChildSpec::worker(&slots.tools, move || {
-        let actor = ToolsActor::new(own.clone(), Arc::clone(&others));
+        let (ports, links) = (ports.clone(), links.clone());
+        let actor = ToolsActor::new(own.clone(), ports, links, catalog.clone(), children.clone(), limits.clone());
         async { Ok(actor) }
     });
-    ChildSpec::supervisor(SupervisorSpec::new("tools", Strategy::OneForOne).child(toolbox.probe(PROBE)))
+    // What the toolbox does not know of must not run: its tools end when it does.
+    let supervisor = SupervisorSpec::new("tools", Strategy::RestForOne)
+        .children_max(house.limits.tools.saturating_add(TOOLS_SLACK))
+        .handle(&handle)
+        .child(toolbox.probe(PROBE));
+    ChildSpec::supervisor(supervisor)
 }
 
 fn outbox(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
@@ -286,11 +344,12 @@ fn outbox(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     .probe(PROBE)
 }
 
-fn conversations(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+fn conversations(ports: &Ports, house: &House, slots: &Slots, tools: Catalog) -> ChildSpec {
     let handle = SupervisorHandle::new();
     let around = Surroundings {
         ports: ports.clone(),
-        setting: Arc::new(Setting { limits: house.limits.clone(), tools: all_tools(ports), household: house.name.clone() }),
+        setting: Arc::new(Setting { limits: house.limits.clone(), household: house.name.clone() }),
+        tools,
         save: slots.store.link(),
         settle: slots.store.link(),
         recall: slots.memory.link(),
@@ -311,17 +370,6 @@ fn conversations(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
         .handle(&handle)
         .child(directory.probe(PROBE));
     ChildSpec::supervisor(supervisor)
-}
-
-/// The tools as models see them: the house's own, then those of the port that are not among them.
-fn all_tools(ports: &Ports) -> Arc<Vec<ToolSpec>> {
-    let mut all = house_tools::specs();
-    for spec in ports.tools.specs() {
-        if !all.iter().any(|known| known.name == spec.name) {
-            all.push(spec);
-        }
-    }
-    Arc::new(all)
 }
 
 fn scheduler(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {

@@ -30,6 +30,7 @@ pub mod privacy;
 pub mod queues;
 pub mod reminders;
 pub mod restarts;
+pub mod sandboxes;
 pub mod vault;
 pub mod waiting;
 
@@ -126,6 +127,8 @@ pub struct Checkers {
     pub durable: durable::Durable,
     /// I-1; the vault's double reports to it.
     pub vault: vault::Vault,
+    /// I-2; the sandboxes' double reports to it.
+    pub sandboxes: sandboxes::Sandboxes,
     privacy: privacy::Privacy,
     reminders: reminders::Reminders,
     answers: answers::Answers,
@@ -144,6 +147,7 @@ impl Checkers {
         Self {
             durable: durable::Durable::default(),
             vault: vault::Vault::new(plan),
+            sandboxes: sandboxes::Sandboxes::new(plan),
             privacy: privacy::Privacy::new(plan),
             reminders: reminders::Reminders::default(),
             answers: answers::Answers::default(),
@@ -156,14 +160,14 @@ impl Checkers {
         }
     }
 
-    fn all(&self) -> [&dyn Checker; 11] {
-        let Self { durable, vault, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
-        [durable, vault, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
+    fn all(&self) -> [&dyn Checker; 12] {
+        let Self { durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
+        [durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
     }
 
-    fn all_mut(&mut self) -> [&mut dyn Checker; 11] {
-        let Self { durable, vault, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
-        [durable, vault, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
+    fn all_mut(&mut self) -> [&mut dyn Checker; 12] {
+        let Self { durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
+        [durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
     }
 
     /// Shows an event to everybody.

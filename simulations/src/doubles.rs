@@ -1,8 +1,10 @@
 //! The ports, as doubles: each does what the real one may do, decided by the seed.
 
 pub mod clock;
+pub mod http;
 pub mod ids;
 pub mod models;
+pub mod sandboxes;
 pub mod store;
 pub mod tools;
 pub mod vault;

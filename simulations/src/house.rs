@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use hearth_actors::ports::{House, Ports};
 use hearth_domain::house::provider::{NoModel, Place};
-use hearth_domain::http::NoHttp;
 use hearth_domain::meter::NoMeter;
 use hearth_domain::model::Model;
 use hearth_domain::store::Store;
@@ -13,8 +12,10 @@ use hearth_supervisor::tree::{Event, Observer};
 use hearth_supervisor::wires::Wires;
 
 use crate::checkers::Seen;
+use crate::doubles::http::SimHttp;
 use crate::doubles::ids::SimIds;
 use crate::doubles::models::{HouseModel, SimModel};
+use crate::doubles::sandboxes::SimSandboxes;
 use crate::doubles::store::SimStore;
 use crate::doubles::tools::SimTools;
 use crate::doubles::vault::SimVault;
@@ -36,7 +37,8 @@ pub fn ports(world: &Arc<World>, store: &Arc<SimStore>, life: usize) -> Ports {
         tools: Arc::new(SimTools::new(world, life)),
         vault: Arc::new(SimVault::new(world, life)),
         egress: Arc::new(NoVault),
-        http: Arc::new(NoHttp),
+        http: Arc::new(SimHttp::new(world, life)),
+        sandboxes: Arc::new(SimSandboxes::new(world, life)),
         meter: Arc::new(NoMeter),
         seed: world.seed.child("house").child(&life.to_string()),
         wires: Wires::intercepted(Arc::new(SimWires::new(world, life))),

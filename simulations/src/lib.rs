@@ -17,6 +17,7 @@ pub mod client;
 pub mod doubles;
 pub mod faults;
 pub mod house;
+pub mod keepers;
 pub mod meta;
 pub mod people;
 pub mod plan;

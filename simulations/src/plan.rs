@@ -67,6 +67,8 @@ pub enum Behaviour {
     HouseTools,
     /// Calls the counting tools.
     CountingTools,
+    /// Calls installed tools.
+    Installed,
     /// Calls a tool that is not there.
     UnknownTool,
     /// Calls with arguments that are not JSON, or of the wrong shape.
@@ -112,6 +114,27 @@ pub struct ToolMix {
     pub crash: u32,
     /// Slow.
     pub slow: u32,
+}
+
+/// Installed tools, and what their processes do.
+#[derive(Debug, Clone, Default)]
+pub struct SandboxMix {
+    /// How many tools there are; without any, nobody has anything to do with them.
+    pub tools: usize,
+    /// Who call them.
+    pub callers: usize,
+    /// The longest time between two calls of one of those, milliseconds.
+    pub pause_ms: u64,
+    /// The longest time between two changes of what is installed, milliseconds.
+    pub change_ms: u64,
+    /// Calls over which something goes wrong, in ten thousandths.
+    pub trouble: u32,
+    /// Calls that take long, in ten thousandths.
+    pub slow: u32,
+    /// Starts of processes that go wrong, in ten thousandths.
+    pub start: u32,
+    /// Calls whose asker goes away, in ten thousandths.
+    pub stop: u32,
 }
 
 /// What happens in the vault, and to its process.
@@ -183,6 +206,8 @@ pub struct Plan {
     /// Faults.
     pub tools: ToolMix,
     /// Faults.
+    pub sandboxes: SandboxMix,
+    /// Faults.
     pub vault: VaultMix,
     /// Faults.
     pub house: HouseMix,
@@ -213,6 +238,7 @@ impl Plan {
             store: if on("store?") { store(&mut Draw::of(&seed, "store")) } else { StoreMix::default() },
             model: model(&mut Draw::of(&seed, "model"), quiet),
             tools: if on("tools?") { tools(&mut Draw::of(&seed, "tools")) } else { ToolMix::default() },
+            sandboxes: SandboxMix::default(),
             vault: vault(&mut Draw::of(&seed, "vault"), quiet),
             house: if quiet { HouseMix::default() } else { house(&mut Draw::of(&seed, "house"), storm) },
             people: people(&mut Draw::of(&seed, "people"), acts, pause_ms),
@@ -227,11 +253,11 @@ impl Plan {
 
 impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { wires, store, tools, vault, house, people, limits, .. } = self;
+        let Self { wires, store, tools, sandboxes, vault, house, people, limits, .. } = self;
         write!(
             f,
             "storm {} s, {} people x {} threads x {} devices, {} acts; wires refuse {} delay {} ({} ms) lose {} crash {}; \
-             store fail {} after {} slow {} ({} ms) crash {}{}; tools fail {} hang {} crash {}; vault {} secrets die {} silent {} fail {} ({} ms) said {}; kills {} stops {} jumps {}; models {}{}; \
+             store fail {} after {} slow {} ({} ms) crash {}{}; tools fail {} hang {} crash {}; installed {} callers {} trouble {} start {}; vault {} secrets die {} silent {} fail {} ({} ms) said {}; kills {} stops {} jumps {}; models {}{}; \
              mailbox {} waiting {} live {} history {} replay {}",
             self.storm.as_secs(),
             self.members.len(),
@@ -252,6 +278,10 @@ impl std::fmt::Display for Plan {
             tools.fail,
             tools.hang,
             tools.crash,
+            sandboxes.tools,
+            sandboxes.callers,
+            sandboxes.trouble,
+            sandboxes.start,
             vault.secrets,
             vault.die,
             vault.silent,

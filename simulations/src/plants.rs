@@ -1,7 +1,7 @@
 //! Defects that are there on purpose, through doubles, wires and clients only: each one must be caught by its checker, or the checkers
 //! prove nothing.
 
-use crate::plan::{Behaviour, HouseMix, ModelMix, Plan, StoreMix, ToolMix, VaultMix, WireMix};
+use crate::plan::{Behaviour, HouseMix, ModelMix, Plan, SandboxMix, StoreMix, ToolMix, VaultMix, WireMix};
 use std::time::Duration;
 
 /// A planted defect.
@@ -25,11 +25,15 @@ pub enum Plant {
     Tamper,
     /// The vault finds nothing in any text.
     BlindGuard,
+    /// The process of a tool does not die when it is killed.
+    Undying,
+    /// A tool says the result of another call.
+    CrossedResult,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::LoseCommit,
         Self::DoubleHand,
         Self::LoseAnswer,
@@ -39,6 +43,8 @@ impl Plant {
         Self::LyingTool,
         Self::Tamper,
         Self::BlindGuard,
+        Self::Undying,
+        Self::CrossedResult,
     ];
 
     /// The beginning of the name of the invariant that it breaks.
@@ -52,6 +58,7 @@ impl Plant {
             Self::LyingTool => "effects",
             Self::Tamper => "chain",
             Self::BlindGuard => "I-1 ",
+            Self::Undying | Self::CrossedResult => "I-2",
         }
     }
 
@@ -73,6 +80,10 @@ impl Plant {
                 plan.wires.crash = 100;
             }
             Self::BlindGuard => plan.vault = VaultMix { secrets: 3, pause_ms: 20_000, said: 5_000, ..VaultMix::default() },
+            Self::Undying | Self::CrossedResult => {
+                let sandboxes = SandboxMix { tools: 2, callers: 3, pause_ms: 5_000, change_ms: 60_000, ..SandboxMix::default() };
+                plan.sandboxes = SandboxMix { trouble: 500, slow: 3_000, stop: 3_000, ..sandboxes };
+            }
             Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds | Self::CrossTalk | Self::Tamper => {}
         }
     }

@@ -21,13 +21,13 @@ use crate::checkers::{Seen, durable};
 use crate::client::Front;
 use crate::doubles::store::SimStore;
 use crate::house::{Watcher, house, ports};
-use crate::people;
 use crate::plants::Plant;
 use crate::scenarios::Scenario;
 use crate::seed::Draw;
 use crate::telemetry::Telemetry;
 use crate::trace::Trace;
 use crate::world::{Violation, World, outside};
+use crate::{keepers, people};
 
 /// Virtual time within which the house must be at rest once faults have stopped.
 const REST: Duration = Duration::from_secs(1_200);
@@ -132,6 +132,7 @@ async fn live(world: Arc<World>) -> usize {
     world.note(format!("== seed {}: {}", world.plan.number, world.plan));
     let front = Arc::new(Front::default());
     people::admit(&world, &front);
+    keepers::admit(&world, &front);
     drop(actix::spawn(jumps(Arc::clone(&world))));
     let mut draw = Draw::of(&world.seed, "lives");
     let mut store = Arc::new(SimStore::new(&world));

@@ -6,6 +6,7 @@ use crate::plan::Plan;
 use crate::plants::Plant;
 
 pub mod household;
+pub mod sandboxes;
 pub mod tools;
 pub mod vault;
 
@@ -16,6 +17,8 @@ pub enum Scenario {
     Household,
     /// Many tool calls that fail in every way.
     Tools,
+    /// Installed tools whose processes fail in every way.
+    Sandboxes,
     /// A vault that dies all the time while its owner enters secrets.
     Vault,
 }
@@ -27,6 +30,7 @@ impl Scenario {
         match self {
             Self::Household => household::plan(number, seed, plant),
             Self::Tools => tools::plan(number, seed, plant),
+            Self::Sandboxes => sandboxes::plan(number, seed, plant),
             Self::Vault => vault::plan(number, seed, plant),
         }
     }
@@ -37,6 +41,7 @@ impl std::fmt::Display for Scenario {
         f.write_str(match self {
             Self::Household => "household",
             Self::Tools => "tools",
+            Self::Sandboxes => "sandboxes",
             Self::Vault => "vault",
         })
     }

@@ -28,6 +28,11 @@ fn a_vault_that_dies_all_the_time_loses_no_secret_and_tells_none() {
 }
 
 #[test]
+fn the_process_of_a_tool_dies_in_every_way_and_loses_its_own_call_alone() {
+    check(Scenario::Sandboxes, 0..8);
+}
+
+#[test]
 fn tools_that_fail_in_every_way_have_their_effects_once() {
     check(Scenario::Tools, 0..8);
 }

@@ -208,19 +208,19 @@ pub enum Effect {
 pub struct Setting {
     /// The bounds.
     pub limits: Limits,
-    /// The tools that a model may call, in a stable order.
-    pub tools: Arc<Vec<ToolSpec>>,
     /// The household's name.
     pub household: String,
 }
 
-/// The clock and the ids of one event.
+/// The clock, the ids and the tools of one event.
 #[derive(Clone, Copy)]
 pub struct Cx<'a> {
     /// The wall clock.
     pub now: Timestamp,
     /// Makes ids.
     pub ids: &'a dyn Ids,
+    /// The tools that a model may call just now, in a stable order: they come and go while a conversation runs.
+    pub tools: &'a Arc<Vec<ToolSpec>>,
 }
 
 impl std::fmt::Debug for Cx<'_> {

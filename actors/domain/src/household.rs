@@ -95,12 +95,19 @@ pub struct Place {
 }
 
 impl Place {
+    /// A member's main conversation.
+    #[must_use]
+    pub fn main(member: MemberId) -> ConversationId {
+        Self::thread(member, "")
+    }
+
+    fn thread(member: MemberId, thread: &str) -> ConversationId {
+        ConversationId::derived(&[&member.to_string(), thread])
+    }
+
     /// A member's private conversation, or a named thread of it.
     #[must_use]
     pub fn private(member: &Member, thread: &str) -> Self {
-        Self {
-            conversation: ConversationId::derived(&[&member.id.to_string(), thread]),
-            audience: Audience::of([(member.id, member.role)]),
-        }
+        Self { conversation: Self::thread(member.id, thread), audience: Audience::of([(member.id, member.role)]) }
     }
 }

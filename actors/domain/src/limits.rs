@@ -96,6 +96,26 @@ pub struct Limits {
     /// How long the vault's process must have been up for its end to be the first one again: started again at once.
     #[serde(with = "humantime_serde")]
     pub vault_steady: Duration,
+    /// Tools that are installed.
+    pub tools: usize,
+    /// Calls that wait for one tool.
+    pub tool_waiting: usize,
+    /// How long the process of a tool may take until it can be called.
+    #[serde(with = "humantime_serde")]
+    pub tool_start: Duration,
+    /// How long the process of a tool stays without a call.
+    #[serde(with = "humantime_serde")]
+    pub tool_park_after: Duration,
+    /// Failures of a tool within the window after which it is quarantined.
+    pub tool_failures: usize,
+    /// The window in which they are counted.
+    #[serde(with = "humantime_serde")]
+    pub tool_window: Duration,
+    /// How long compiling a component may take.
+    #[serde(with = "humantime_serde")]
+    pub tool_compile: Duration,
+    /// Lines of each tool's log that are kept.
+    pub tool_log_lines: usize,
 }
 
 /// Messages of one page of a replay, at most: what the store reads at once.
@@ -119,6 +139,8 @@ impl Limits {
             ("replay", self.replay),
             ("subscribers", self.subscribers),
             ("vault_questions", self.vault_questions),
+            ("tool_waiting", self.tool_waiting),
+            ("tool_failures", self.tool_failures),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(format!("{name} is 0; the house cannot live without any; leave it out for the usual bound"));
@@ -171,6 +193,14 @@ impl Default for Limits {
             vault_start: Duration::from_secs(30),
             vault_beat: Duration::from_secs(5),
             vault_steady: Duration::from_secs(1),
+            tools: 64,
+            tool_waiting: 32,
+            tool_start: Duration::from_secs(10),
+            tool_park_after: Duration::from_secs(120),
+            tool_failures: 5,
+            tool_window: Duration::from_secs(60),
+            tool_compile: Duration::from_secs(180),
+            tool_log_lines: 500,
         }
     }
 }

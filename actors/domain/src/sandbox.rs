@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
@@ -545,6 +546,20 @@ pub trait Sandboxes: Send + Sync {
     /// A fresh process with the compiled form of the component of this digest. Says `Load` itself; the first thing heard is
     /// [`Tell::Ready`] or [`Tell::Unfit`].
     fn start(&self, tool: &str, digest: &str, limits: SandboxLimits) -> BoxFuture<'static, Result<Started, SandboxError>>;
+}
+
+/// A house that can run no tools. For tests of other things, and for systems without processes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSandboxes;
+
+impl Sandboxes for NoSandboxes {
+    fn compile(&self, _component: Vec<u8>) -> BoxFuture<'static, Result<Compiled, CompileError>> {
+        std::future::ready(Err(CompileError::Process("this house can run no tools".to_owned()))).boxed()
+    }
+
+    fn start(&self, _tool: &str, _digest: &str, _limits: SandboxLimits) -> BoxFuture<'static, Result<Started, SandboxError>> {
+        std::future::ready(Err(SandboxError::NotStarted("this house can run no tools".to_owned()))).boxed()
+    }
 }
 
 /// A component that was compiled.

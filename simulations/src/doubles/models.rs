@@ -12,6 +12,7 @@ use hearth_domain::model::{Arguments, DeltaSink, Model, ModelError, ModelReply, 
 use serde_json::{Value, json};
 
 use crate::checkers::Seen;
+use crate::checkers::sandboxes::MODELS;
 use crate::doubles::tools::{BELL, LAMP};
 use crate::plan::Behaviour;
 use crate::plants::Plant;
@@ -135,6 +136,16 @@ fn reply(name: &str, behaviour: Behaviour, request: &ModelRequest, draw: &mut Dr
         CountingTools => {
             let one = |n: usize, draw: &mut Draw| call(n, if draw.coin() { BELL } else { LAMP }, json!({ "what": last_said(request) }));
             calls((0..draw.size(1, 3)).map(|n| one(n, draw)).collect())
+        }
+        Installed => {
+            let installed: Vec<_> = request.tools.iter().filter(|spec| spec.name.starts_with("sim__")).collect();
+            match installed.is_empty() {
+                true => said("there are none".to_owned(), StopReason::End),
+                false => {
+                    let one = |n, draw: &mut Draw| call(n, &draw.pick(&installed).name, json!({ "n": MODELS + draw.number(0, MODELS) }));
+                    calls((0..draw.size(1, 2)).map(|n| one(n, draw)).collect())
+                }
+            }
         }
         UnknownTool => calls(vec![call(0, "launch_rocket", json!({}))]),
         Malformed => calls(vec![malformed(draw)]),

@@ -55,7 +55,7 @@ pub(super) fn request(
         system: instructions(&setting.household),
         context,
         history: utterances,
-        tools: Arc::clone(&setting.tools),
+        tools: Arc::clone(cx.tools),
         max_output_tokens: setting.limits.output_tokens,
         label,
         member: member.name.clone(),

@@ -31,6 +31,10 @@ fn member() -> Member {
 }
 
 fn setting(limits: Limits) -> Arc<Setting> {
+    Arc::new(Setting { limits, household: "home".into() })
+}
+
+fn tools() -> Arc<Vec<ToolSpec>> {
     let spec = |name: &str, idempotent| ToolSpec {
         name: name.into(),
         description: String::new(),
@@ -38,16 +42,13 @@ fn setting(limits: Limits) -> Arc<Setting> {
         effect: if name == "look" { tool::Effect::Read } else { tool::Effect::WriteOwn },
         idempotent,
     };
-    Arc::new(Setting {
-        limits,
-        tools: Arc::new(vec![spec("note", true), spec("send", false), spec("look", true)]),
-        household: "home".into(),
-    })
+    Arc::new(vec![spec("note", true), spec("send", false), spec("look", true)])
 }
 
 /// A conversation, its store, and what it has delivered.
 struct World {
     ids: TestIds,
+    tools: Arc<Vec<ToolSpec>>,
     setting: Arc<Setting>,
     core: Core,
     todo: VecDeque<Effect>,
@@ -64,9 +65,9 @@ impl World {
     }
 
     fn with(limits: Limits) -> Self {
-        let (ids, setting) = (TestIds::default(), setting(limits));
+        let (ids, setting, tools) = (TestIds::default(), setting(limits), tools());
         let place = Place::private(&member(), "");
-        let cx = Cx { now: Timestamp::UNIX_EPOCH, ids: &ids };
+        let cx = Cx { now: Timestamp::UNIX_EPOCH, ids: &ids, tools: &tools };
         let (core, first) = Core::load(cx, Arc::clone(&setting), place.conversation, ConversationState::default(), &BTreeMap::new());
         assert!(first.is_empty());
         Self {
@@ -79,11 +80,12 @@ impl World {
             stopped: vec![],
             hits: vec![],
             ids,
+            tools,
         }
     }
 
     fn event(&mut self, event: impl FnOnce(&mut Core, Cx<'_>) -> Vec<Effect>) {
-        let effects = event(&mut self.core, Cx { now: Timestamp::UNIX_EPOCH, ids: &self.ids });
+        let effects = event(&mut self.core, Cx { now: Timestamp::UNIX_EPOCH, ids: &self.ids, tools: &self.tools });
         self.todo.extend(effects);
     }
 
@@ -147,7 +149,7 @@ impl World {
     fn crash(&mut self) {
         self.todo.clear();
         let members = BTreeMap::from([(member().id, member())]);
-        let cx = Cx { now: Timestamp::UNIX_EPOCH, ids: &self.ids };
+        let cx = Cx { now: Timestamp::UNIX_EPOCH, ids: &self.ids, tools: &self.tools };
         let (core, first) = Core::load(cx, Arc::clone(&self.setting), self.core.id, self.rows.clone(), &members);
         self.core = core;
         self.todo = first.into();
@@ -654,4 +656,33 @@ fn a_turn_that_breaks_the_house_again_and_again_is_given_up_visibly() {
     assert!(world.until_outside().is_none());
     assert_eq!(world.delivered[0].purpose, Purpose::Failure);
     assert!(world.rows.open.is_empty());
+}
+
+#[test]
+fn a_tool_that_comes_is_offered_and_one_that_is_gone_is_not_run() {
+    let mut world = World::new();
+    let (calendar, all) = (ToolSpec { name: "calendar".into(), ..tools()[0].clone() }, tools());
+    world.tools = Arc::new(all.iter().cloned().chain([calendar]).collect());
+    world.say("1", "what is on today?");
+    let (call, request) = world.model();
+    assert!(request.tools.iter().any(|spec| spec.name == "calendar"));
+    // Revoked while the model thinks.
+    world.tools = all;
+    world.reply(call, calls(&["calendar"]));
+    let (_, request) = world.model();
+    assert!(request.tools.iter().all(|spec| spec.name != "calendar"));
+    assert!(format!("{:?}", request.history).contains("no such tool"), "{:?}", request.history);
+}
+
+#[test]
+fn a_call_of_unknown_outcome_whose_tool_is_gone_is_told_to_the_member() {
+    let mut world = World::new();
+    world.say("1", "send it");
+    let (call, _) = world.model();
+    world.reply(call, calls(&["note"]));
+    let call = world.tool();
+    world.tools = Arc::new(Vec::new());
+    world.tool_fails(&call, ToolError::Lost);
+    assert!(world.until_outside().is_none());
+    assert!(world.delivered[0].text.contains("note"), "{:?}", world.delivered);
 }

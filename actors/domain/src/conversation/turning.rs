@@ -269,7 +269,6 @@ impl Core {
 
     /// Checks each call's form, and asks policy about those that have one.
     fn judge(&mut self, cx: Cx<'_>, reply: ModelReply) -> Vec<Effect> {
-        let tools = Arc::clone(&self.setting.tools);
         let Some(active) = self.active.as_mut() else {
             return Vec::new();
         };
@@ -277,7 +276,7 @@ impl Core {
         let mut judged = Vec::new();
         for call in &reply.calls {
             let id = CallId::fresh(cx.ids);
-            let spec = tools.iter().find(|spec| spec.name == call.name);
+            let spec = cx.tools.iter().find(|spec| spec.name == call.name);
             let verdict = match (spec, &call.arguments) {
                 (None, _) => Some(Err(ToolError::Unknown)),
                 (_, Arguments::Malformed(_)) => Some(Err(ToolError::BadArguments("they are not JSON".to_owned()))),
@@ -317,7 +316,6 @@ impl Core {
 
     /// Saves the reply, the intents of what may run, and the outcomes of what may not, in one transaction.
     fn save_reply(&mut self, cx: Cx<'_>) -> Vec<Effect> {
-        let tools = Arc::clone(&self.setting.tools);
         let Some(active) = self.active.as_mut() else {
             return Vec::new();
         };
@@ -337,7 +335,7 @@ impl Core {
             match verdict.unwrap_or(Err(ToolError::Denied(Refusal::NoRule.to_string()))) {
                 Ok(()) => {
                     allowed = allowed.saturating_add(1);
-                    let idempotent = tools.iter().any(|spec| spec.name == call.name && spec.idempotent);
+                    let idempotent = cx.tools.iter().any(|spec| spec.name == call.name && spec.idempotent);
                     active.queue.push_back(Ready {
                         id,
                         provider_call: call.id.clone(),
@@ -409,17 +407,18 @@ impl Core {
     /// The call that runs may have had an effect or not. As after a crash: it is repeated under its own id, once, if its tool allows that;
     /// otherwise the member is asked, since a model would repeat it under another id. `None` when it can have had no effect.
     fn outcome_unclear(&mut self, cx: Cx<'_>) -> Option<Vec<Effect>> {
-        let (tools, deadline) = (Arc::clone(&self.setting.tools), self.setting.limits.tool_deadline);
+        let deadline = self.setting.limits.tool_deadline;
         let active = self.active.as_mut()?;
         let ready = active.queue.front_mut()?;
-        let spec = tools.iter().find(|spec| spec.name == ready.name)?;
-        if spec.idempotent && !ready.repeated {
+        // A tool that is gone meanwhile cannot say what it may have done.
+        let spec = cx.tools.iter().find(|spec| spec.name == ready.name);
+        if spec.is_some_and(|spec| spec.idempotent) && !ready.repeated {
             ready.repeated = true;
             let again = ready.clone();
             return Some(vec![active.run(cx, again, self.id, deadline)]);
         }
         let name = ready.name.clone();
-        if spec.effect == tool::Effect::Read { None } else { Some(self.unknown_outcome(cx, &name)) }
+        if spec.is_some_and(|spec| spec.effect == tool::Effect::Read) { None } else { Some(self.unknown_outcome(cx, &name)) }
     }
 
     /// Reply or outcome is durable: on with the next call or the model, unless the same thing fails again and again.
