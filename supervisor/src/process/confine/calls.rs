@@ -27,6 +27,19 @@ const IPV6: u64 = 10;
 /// Routing: names are looked up with it.
 const ROUTING: u64 = 16;
 
+/// The protocols of IPv4 and IPv6 sockets: that of the kind, TCP, UDP. Not MPTCP, SCTP, SMC, DCCP.
+const PROTOCOLS: [u64; 3] = [0, 6, 17];
+/// The bits of a socket's kind that are not flags.
+const SOCKET_KINDS: u64 = 0xF;
+/// `SOCK_DGRAM`, `SOCK_RAW`, `SOCK_RDM`, `SOCK_SEQPACKET`, `SOCK_DCCP`.
+const NOT_STREAMS: [u64; 5] = [2, 3, 4, 5, 6];
+/// `MSG_FASTOPEN`: connects and sends in one.
+const FAST_OPEN: u64 = 0x2000_0000;
+/// As in `mmap(2)`.
+const PROT_WRITE: u64 = 2;
+const PROT_EXEC: u64 = 4;
+const MAP_ANONYMOUS: u64 = 0x20;
+
 /// `CLONE_THREAD`: a thread, not a process.
 const CLONE_THREAD: u64 = 0x0001_0000;
 /// `CLONE_NEWNS`, `…CGROUP`, `…UTS`, `…IPC`, `…USER`, `…PID`, `…NET`.
@@ -59,7 +72,9 @@ fn network_outcome(network: &Network, tcp: Tcp, unfiltered: Option<String>) -> O
     match (network, tcp, unfiltered) {
         (_, Tcp::Held, None) => Outcome::Done,
         (Network::Closed, _, None) => Outcome::partly(format!("sockets that it is given can still connect; {OLD}")),
-        (Network::Client { .. }, _, None) => Outcome::partly(format!("any TCP port can be bound and connected to; {OLD}")),
+        (Network::Client { .. } | Network::Server { .. }, _, None) => {
+            Outcome::partly(format!("any TCP port can be bound and connected to; {OLD}"))
+        }
         (_, Tcp::Held, Some(why)) => Outcome::partly(format!("only TCP is limited; {why}")),
         (_, _, Some(why)) => Outcome::missing(format!("{why}; {OLD}")),
     }
@@ -103,19 +118,40 @@ fn when(argument: u8, length: SeccompCmpArgLen, is: SeccompCmpOp, value: u64) ->
 fn refuse_sockets(refused: &mut Rules, network: &Network) -> Built {
     let allowed: &[u64] = match network {
         Network::Closed => &[UNIX],
-        Network::Client { .. } => &[UNIX, IPV4, IPV6, ROUTING],
+        Network::Client { .. } | Network::Server { .. } => &[UNIX, IPV4, IPV6, ROUTING],
     };
     let others = allowed.iter().map(|family| when(0, Dword, SeccompCmpOp::Ne, *family)).collect::<Result<_, _>>()?;
-    refused.entry(i64::from(lists::SOCKET)).or_default().push(SeccompRule::new(others)?);
+    let socket = refused.entry(i64::from(lists::SOCKET)).or_default();
+    socket.push(SeccompRule::new(others)?);
+    // Landlock limits TCP and nothing that is like it, and does not see a connection that is made by sending.
+    for family in [IPV4, IPV6] {
+        let mut other = vec![when(0, Dword, SeccompCmpOp::Eq, family)?];
+        for protocol in PROTOCOLS {
+            other.push(when(2, Dword, SeccompCmpOp::Ne, protocol)?);
+        }
+        socket.push(SeccompRule::new(other)?);
+        let is_server_alone = matches!(network, Network::Server { connect, .. } if connect.is_empty());
+        for kind in NOT_STREAMS.into_iter().filter(|_| is_server_alone) {
+            let kind = when(1, Dword, SeccompCmpOp::MaskedEq(SOCKET_KINDS), kind)?;
+            socket.push(SeccompRule::new(vec![when(0, Dword, SeccompCmpOp::Eq, family)?, kind])?);
+        }
+    }
+    for (call, flags) in [(lists::SENDTO, 3), (lists::SENDMSG, 2), (lists::SENDMMSG, 3)] {
+        let connects = when(flags, Dword, SeccompCmpOp::MaskedEq(FAST_OPEN), FAST_OPEN)?;
+        refused.entry(i64::from(call)).or_default().push(SeccompRule::new(vec![connects])?);
+    }
     Ok(())
 }
 
 fn refuse_calls(refused: &mut Rules, profile: Profile) -> Built {
     let starts_programs = match profile {
-        Profile::Vault => false,
+        Profile::Vault | Profile::HouseWithStarter => false,
         Profile::House => true,
     };
     refused.extend(whole(lists::REFUSED));
+    if profile == Profile::HouseWithStarter {
+        refuse_new_code(refused)?;
+    }
     if !starts_programs {
         refused.extend(whole(lists::PROGRAMS));
     }
@@ -135,6 +171,19 @@ fn refuse_calls(refused: &mut Rules, profile: Profile) -> Built {
     for (option, only) in [(lists::PR_SET_DUMPABLE, 0), (lists::PR_SET_PDEATHSIG, SIGKILL), (lists::PR_SET_PTRACER, 0)] {
         let conditions = vec![when(0, Dword, SeccompCmpOp::Eq, u64::from(option))?, when(1, Qword, SeccompCmpOp::Ne, only)?];
         prctl.push(SeccompRule::new(conditions)?);
+    }
+    Ok(())
+}
+
+/// Libraries are loaded by mapping a file as executable, which stays; memory that was written never becomes so.
+fn refuse_new_code(refused: &mut Rules) -> Built {
+    let executable = || when(2, Dword, SeccompCmpOp::MaskedEq(PROT_EXEC), PROT_EXEC);
+    let with = |argument, bit| when(argument, Dword, SeccompCmpOp::MaskedEq(bit), bit);
+    let map = refused.entry(i64::from(lists::MMAP)).or_default();
+    map.push(SeccompRule::new(vec![executable()?, with(2, PROT_WRITE)?])?);
+    map.push(SeccompRule::new(vec![executable()?, with(3, MAP_ANONYMOUS)?])?);
+    for protect in [lists::MPROTECT, lists::PKEY_MPROTECT] {
+        refused.entry(i64::from(protect)).or_default().push(SeccompRule::new(vec![executable()?])?);
     }
     Ok(())
 }
