@@ -152,7 +152,7 @@ fn a_confined_house_reads_no_other_process() {
         assert_eq!(house.refusal(Attempt::Signal(i32::try_from(std::process::id()).unwrap())), Some(EPERM));
     }
     assert_eq!(house.refusal(Attempt::Unshare), Some(EPERM));
-    for own in ["/proc/self/status", "/proc/self/environ", "/proc/meminfo", "/proc/stat", "/proc/cpuinfo", "/proc/loadavg"] {
+    for own in ["/proc/self/status", "/proc/self/cgroup", "/proc/meminfo", "/proc/stat", "/proc/cpuinfo", "/proc/loadavg"] {
         assert!(house.attempt(Attempt::Read(own.into())).is_ok(), "{own}");
     }
 }
@@ -210,10 +210,10 @@ fn what_a_house_may_read_of_itself_outlives_short_memory() {
 
 /// The log's other ends are held by the house, its starter and the child of that.
 fn a_house_that_is_killed_leaves_nobody() {
+    let mut house = House::start(Log::Pipe, &[], &[]);
+    house.order(Order::Keep).unwrap();
     run(async {
-        let mut house = House::start(Log::Pipe, &[], &[]);
         let mut log = BufReader::new(pipe::Receiver::from_owned_fd(house.spawned.log.take().unwrap()).unwrap());
-        house.order(Order::Keep).unwrap();
         let mut line = String::new();
         log.read_line(&mut line).await.unwrap();
         assert!(line.starts_with("up "), "{line}");

@@ -89,6 +89,7 @@ pub(crate) fn play(arguments: &[String]) -> ! {
         ["writer"] => crate::run(writer(entered.socket)),
         ["confined"] => confined(entered.socket),
         ["read", path] => say(entered.socket, &std::fs::read_to_string(path).map_err(|error| error.raw_os_error().unwrap_or(0))),
+        ["leaving"] => leaving(),
         ["house"] => crate::housed::house(entered.socket),
         ["thousand"] => crate::started::thousand(entered.socket),
         ["crowded"] => crate::started::crowded(entered.socket),
@@ -131,6 +132,12 @@ fn deaf() {
     loop {
         std::thread::park();
     }
+}
+
+/// Ends and leaves a program in its process group, which holds the log and is not tied to it.
+fn leaving() {
+    Command::new("sleep").arg("1000").stdout(std::process::Stdio::null()).spawn().unwrap();
+    eprintln!("up {}", getpid().as_raw_nonzero());
 }
 
 fn parent_of_deaf(mut socket: UnixStream) {

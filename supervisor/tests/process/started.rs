@@ -23,6 +23,7 @@ use crate::{DEADLINE, Test, run};
 pub(crate) const TESTS: &[Test] = &[
     ("how_a_child_of_a_starter_ended_is_told", how_a_child_of_a_starter_ended_is_told),
     ("a_child_of_a_starter_has_what_it_was_given", a_child_of_a_starter_has_what_it_was_given),
+    ("what_a_child_leaves_in_its_group_ends_with_it", what_a_child_leaves_in_its_group_ends_with_it),
     ("a_starter_is_gone_with_the_last_that_needs_it", a_starter_is_gone_with_the_last_that_needs_it),
     ("a_starter_that_is_killed_is_seen", a_starter_that_is_killed_is_seen),
     ("a_starter_without_a_spawner_ends_with_its_handle", a_starter_without_a_spawner_ends_with_its_handle),
@@ -52,7 +53,11 @@ type LogLines = BufReader<pipe::Receiver>;
 
 /// One that has said it is up, and says nothing more.
 pub(crate) async fn deaf(spawner: &Spawner) -> (Spawned, LogLines) {
-    let mut program = role(&["deaf"]);
+    up(spawner, "deaf").await
+}
+
+async fn up(spawner: &Spawner, named: &str) -> (Spawned, LogLines) {
+    let mut program = role(&[named]);
     program.log = Log::Pipe;
     let mut spawned = spawner.spawn(program).await.unwrap();
     let mut log = BufReader::new(pipe::Receiver::from_owned_fd(spawned.log.take().unwrap()).unwrap());
@@ -107,14 +112,24 @@ fn a_child_of_a_starter_has_what_it_was_given() {
     let mut program = role(&["environment"]);
     program.environment.insert("GIVEN".into(), "1".into());
     let mut spawned = spawner.spawn_blocking(program).unwrap();
-    let Some(Frame::Message(variables)) = hear::<BTreeMap<String, String>>(&mut spawned.socket) else { panic!("no answer") };
+    let Some(Frame::Message(variables)) = hear::<Vec<(String, String)>>(&mut spawned.socket) else { panic!("no answer") };
     let starter = pid.as_raw_nonzero().to_string();
+    let variables: BTreeMap<_, _> = variables.into_iter().collect();
     assert_eq!(variables, BTreeMap::from([("GIVEN".to_owned(), "1".to_owned()), (PARENT_VARIABLE.to_owned(), starter)]));
     let mut program = role(&["descriptors"]);
     program.log = Log::Null;
     let mut spawned = spawner.spawn_blocking(program).unwrap();
     let Some(Frame::Message((closed, _))) = hear::<(usize, Vec<(String, String)>)>(&mut spawned.socket) else { panic!("no answer") };
     assert_eq!(closed, 0, "the starter keeps none open for others");
+}
+
+fn what_a_child_leaves_in_its_group_ends_with_it() {
+    run(async {
+        let (spawner, _) = starter();
+        let (leaving, mut log) = up(&spawner, "leaving").await;
+        assert_eq!(leaving.process.wait().await.unwrap(), Exit::Code(0));
+        assert_eq!(line(&mut log).await, "", "the log ends with the last of them");
+    });
 }
 
 fn a_starter_is_gone_with_the_last_that_needs_it() {
