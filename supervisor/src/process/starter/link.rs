@@ -82,9 +82,10 @@ impl Link {
         let (orders, taken) = channel();
         let shared = Arc::new(Shared { table: Mutex::default(), room: Condvar::new(), gone: watch::Sender::new(false) });
         let link = Arc::new(Self { orders, shared: Arc::clone(&shared) });
-        let heard = Arc::clone(&shared);
-        thread("starter hears", move || hear(starter, &hearing, &heard))?;
-        thread("starter asks", move || ask(&taken, &asking, &shared))?;
+        let asked = Arc::clone(&shared);
+        // In this order: without the second thread the starter is dropped, and the first one ends with the link.
+        thread("starter asks", move || ask(&taken, &asking, &asked))?;
+        thread("starter hears", move || hear(starter, &hearing, &shared))?;
         Ok(link)
     }
 
