@@ -135,6 +135,7 @@ fn deaf() {
 }
 
 /// Ends and leaves a program in its process group, which holds the log and is not tied to it.
+#[expect(clippy::zombie_processes, reason = "that nobody waits for it is the point")]
 fn leaving() {
     Command::new("sleep").arg("1000").stdout(std::process::Stdio::null()).spawn().unwrap();
     eprintln!("up {}", getpid().as_raw_nonzero());
