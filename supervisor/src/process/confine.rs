@@ -8,6 +8,9 @@
 //! here can be undone. The proof reads back from the kernel, or tries what must fail; what it contradicts is not `Done`. A report
 //! that comes from another process is that process's word.
 //!
+//! Landlock ties a rule to a file as the kernel has it in memory, and that of a file in `/proc` is forgotten when memory is short:
+//! each of them that is named is kept open for as long as the process lives, so that the rule lives too.
+//!
 //! Not covered, on any kernel: Unix sockets that were inherited or received; a TCP `listen` without a `bind` (it takes a port of
 //! the kernel's choice); reading one's own memory. A file that was opened before stays usable.
 
@@ -22,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::inspect::Status;
 
 mod calls;
+mod house;
 mod limits;
 mod paths;
 mod proof;
@@ -107,6 +111,8 @@ pub enum Profile {
     Vault,
     /// As `Vault`, but it starts programs.
     House,
+    /// A house whose starter starts its programs: as `Vault`, and no memory becomes executable but that of files.
+    HouseWithStarter,
 }
 
 /// The files that a process reaches. A folder stands for all beneath it. What does not exist by then stays out of reach, and so
@@ -132,10 +138,12 @@ pub enum Network {
         /// The TCP ports that it can connect to; `None`: all.
         ports: Option<BTreeSet<u16>>,
     },
-    /// A server: binds what it likes, and connects to no TCP port but these. IPv4, IPv6 and Unix sockets only. UDP is not limited.
+    /// A server. IPv4, IPv6, Unix and routing sockets only.
     Server {
-        /// The TCP ports that it can connect to.
-        ports: BTreeSet<u16>,
+        /// The TCP ports that it can bind; 0: whichever the kernel chooses.
+        bind: BTreeSet<u16>,
+        /// The TCP ports that it can connect to. With any there is also UDP, by which names are looked up; without there is none.
+        connect: BTreeSet<u16>,
     },
 }
 

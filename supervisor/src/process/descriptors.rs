@@ -42,6 +42,22 @@ pub fn send_with_fds(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<
 /// # Errors
 /// `InvalidData` when more than [`MAX_DESCRIPTORS`] came with one message (those that fitted are closed); otherwise the socket's.
 pub fn recv_with_fds(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let arrived = recv_what_fits(socket, bytes)?;
+    if arrived.lost { Err(io::ErrorKind::InvalidData.into()) } else { Ok((arrived.bytes, arrived.descriptors)) }
+}
+
+/// What arrived.
+pub(super) struct Arrived {
+    /// How many bytes.
+    pub(super) bytes: usize,
+    /// Those there was room for.
+    pub(super) descriptors: Vec<OwnedFd>,
+    /// There were more, and no room: in the message's own space, or in this process's table of open files.
+    pub(super) lost: bool,
+}
+
+/// As [`recv_with_fds`], and goes on when descriptors were lost: the bytes have arrived all the same.
+pub(super) fn recv_what_fits(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<Arrived> {
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut parts = [IoSliceMut::new(bytes)];
@@ -52,8 +68,5 @@ pub fn recv_with_fds(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<(usize, 
             descriptors.extend(rights);
         }
     }
-    if received.flags.contains(ReturnFlags::CTRUNC) {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    Ok((received.bytes, descriptors))
+    Ok(Arrived { bytes: received.bytes, descriptors, lost: received.flags.contains(ReturnFlags::CTRUNC) })
 }

@@ -1,42 +1,46 @@
 //! Starting this program again as a child, killing it, and learning how it ended.
 //!
 //! ```text
-//! Spawner::spawn ──► spawner thread ── posix_spawn /proc/self/exe ──► Spawned { process, socket, log }
-//! Process::drop ───► SIGKILL ──► spawner thread: reaped within REAP_EVERY
+//! Spawner::start ──► spawner thread ── posix_spawn /proc/self/exe ──► Spawned { process, socket, log }
+//! Spawner::over ───► starter process ─ posix_spawn /proc/self/exe ──► the same (super::starter)
+//! Process::drop ───► SIGKILL ──► reaped by the thread, within REAP_EVERY, or by the starter
 //! ```
 //!
-//! The parent-death signal follows the *thread* that started a child, not its process. That thread is the spawner's: it lives
-//! as long as the [`Spawner`] or any [`Process`] of it, and when it ends, so does every child. It also reaps what was dropped.
+//! The parent-death signal follows the *thread* that started a child, not its process. That thread is the spawner's, or the
+//! only one of the starter: it lives as long as the [`Spawner`] or any [`Process`] of it, and when it ends, so does every
+//! child. It also reaps what was dropped.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
-};
+use rustix::process::{Pid, PidfdFlags, WaitIdStatus, pidfd_open};
 use serde::{Deserialize, Serialize};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
 use super::child::PARENT_VARIABLE;
+use super::starter::Starter;
+use super::starter::link::Link;
+
+mod process;
+mod thread;
+
+pub(super) use process::{Keeper, status};
+pub use process::{Process, SignalError, WaitError};
 
 /// This very program, even when its file has been replaced since.
 const SELF: &str = "/proc/self/exe";
-/// How often the spawner's thread looks after children that were dropped and have not ended yet.
-const REAP_EVERY: Duration = Duration::from_millis(20);
-
 /// Where a child's standard output goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Output {
     /// Nowhere.
     Null,
@@ -45,7 +49,8 @@ pub enum Output {
 }
 
 /// Where a child's standard error goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Log {
     /// Nowhere.
     Null,
@@ -98,6 +103,18 @@ pub enum SpawnError {
     /// It was started and killed again, because there is no handle of it (needs Linux 5.4).
     #[error("a new process was ended again, because the system gives no handle of it; Linux 5.4 or later is needed")]
     Handle(#[source] io::Error),
+    /// The starter could not be started, or is gone, and with it every child of it.
+    #[error("there is no process that starts others; the house has to start again")]
+    NoStarter(#[source] Option<io::Error>),
+    /// It is not among what the starter was told to start.
+    #[error("a process was asked for that the starter was not told to start")]
+    NotAllowed,
+    /// The arguments and the environment are more than a starter takes.
+    #[error("a new process would have more arguments and environment than are sent to a starter")]
+    TooLarge,
+    /// The descriptors of the new process did not reach the starter.
+    #[error("the descriptors of a new process did not reach the starter; are too many files open?")]
+    Descriptors,
 }
 
 /// How a process ended.
@@ -126,7 +143,7 @@ impl fmt::Display for Exit {
 }
 
 impl Exit {
-    fn of(status: &WaitIdStatus) -> Option<Self> {
+    pub(super) fn of(status: &WaitIdStatus) -> Option<Self> {
         if let Some(code) = status.exit_status() {
             return Some(Self::Code(code));
         }
@@ -146,35 +163,34 @@ pub struct Spawned {
     pub log: Option<OwnedFd>,
 }
 
-enum Order {
-    Spawn(Box<Request>),
-    Reap(Arc<OwnedFd>),
-}
-
-struct Request {
-    program: Program,
-    /// The child's way back to the thread. The thread has none of its own, and so ends with the last of them.
-    orders: Sender<Order>,
-    reply: oneshot::Sender<Result<Spawned, SpawnError>>,
-}
-
-/// The one thread that starts processes. Clones share it. It holds as many orders as there are callers who wait.
+/// What starts processes: a thread of ours, or the starter. Clones share it. It holds as many orders as there are callers who
+/// wait.
 #[derive(Debug, Clone)]
 pub struct Spawner {
-    orders: Sender<Order>,
+    by: By,
+}
+
+#[derive(Debug, Clone)]
+enum By {
+    Thread(Sender<thread::Order>),
+    Starter(Arc<Link>),
 }
 
 impl Spawner {
-    /// Starts the thread.
+    /// Starts a thread that starts processes. They are as confined as this process is by now.
     ///
     /// # Errors
     /// [`SpawnError::NoThread`].
-    #[expect(clippy::disallowed_methods, reason = "the parent-death signal follows a thread, which must live as long as its children")]
     pub fn start() -> Result<Self, SpawnError> {
-        let (orders, taken) = channel();
-        let thread = std::thread::Builder::new().name("spawner".to_owned());
-        thread.spawn(move || serve(&taken)).map_err(|error| SpawnError::NoThread(Some(error)))?;
-        Ok(Self { orders })
+        Ok(Self { by: By::Thread(thread::start()?) })
+    }
+
+    /// Has that process start them, whatever became of this one since. Starts the two threads that speak to it.
+    ///
+    /// # Errors
+    /// [`SpawnError::NoThread`].
+    pub fn over(starter: Starter) -> Result<Self, SpawnError> {
+        Ok(Self { by: By::Starter(Link::start(starter)?) })
     }
 
     /// Starts a child. When the future is dropped, so is the child.
@@ -182,7 +198,7 @@ impl Spawner {
     /// # Errors
     /// [`SpawnError`].
     pub async fn spawn(&self, program: Program) -> Result<Spawned, SpawnError> {
-        self.order(program)?.await.map_err(|_| SpawnError::NoThread(None))?
+        self.order(program)?.await.map_err(|_| self.nobody())?
     }
 
     /// As [`Self::spawn`], where there is no runtime. Waits for the system's answer.
@@ -190,41 +206,43 @@ impl Spawner {
     /// # Errors
     /// [`SpawnError`].
     pub fn spawn_blocking(&self, program: Program) -> Result<Spawned, SpawnError> {
-        self.order(program)?.blocking_recv().map_err(|_| SpawnError::NoThread(None))?
+        self.order(program)?.blocking_recv().map_err(|_| self.nobody())?
+    }
+
+    /// Answers when the starter is gone: every child has been killed with it, and nothing is started any more. A house whose
+    /// spawner answers this ends, for its service manager to start it again. Without a starter it never answers.
+    pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        let starter = match &self.by {
+            By::Thread(_) => None,
+            By::Starter(link) => Some(link.gone()),
+        };
+        async move {
+            match starter {
+                Some(gone) => gone.await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     fn order(&self, program: Program) -> Result<oneshot::Receiver<Result<Spawned, SpawnError>>, SpawnError> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request { program, orders: self.orders.clone(), reply };
-        self.orders.send(Order::Spawn(Box::new(request))).map_err(|_| SpawnError::NoThread(None))?;
-        Ok(answer)
-    }
-}
-
-// === the thread ===
-
-fn serve(orders: &Receiver<Order>) {
-    let mut ending = Vec::new();
-    loop {
-        let order =
-            if ending.is_empty() { orders.recv().map_err(|_| RecvTimeoutError::Disconnected) } else { orders.recv_timeout(REAP_EVERY) };
-        match order {
-            // Whoever does not wait for the answer any more drops the child, which kills it.
-            Ok(Order::Spawn(request)) => drop(request.reply.send(start(&request.program, request.orders))),
-            Ok(Order::Reap(handle)) => ending.push(handle),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+        match &self.by {
+            By::Thread(orders) => thread::order(orders, program),
+            By::Starter(link) => link.order(program),
         }
-        ending.retain(|handle| matches!(status(handle, WaitIdOptions::NOHANG), Ok(None)));
     }
-    // All of them were sent SIGKILL.
-    for handle in ending {
-        let _ = status(&handle, WaitIdOptions::empty());
+
+    const fn nobody(&self) -> SpawnError {
+        match self.by {
+            By::Thread(_) => SpawnError::NoThread(None),
+            By::Starter(_) => SpawnError::NoStarter(None),
+        }
     }
 }
 
-fn start(program: &Program, orders: Sender<Order>) -> Result<Spawned, SpawnError> {
-    let (ours, theirs) = UnixStream::pair().map_err(SpawnError::Socket)?;
+// === what both ways share ===
+
+/// This program as a child, with this socket as its descriptor 0 and this as its log. It holds both until it is dropped.
+pub(super) fn command(program: &Program, socket: OwnedFd, log: Stdio) -> Command {
     let own = rustix::process::getpid().as_raw_nonzero().to_string();
     let mut command = Command::new(SELF);
     command
@@ -234,145 +252,29 @@ fn start(program: &Program, orders: Sender<Order>) -> Result<Spawned, SpawnError
         .envs(&program.environment)
         .env(PARENT_VARIABLE, own)
         .current_dir("/")
-        .stdin(OwnedFd::from(theirs))
+        .stdin(socket)
         .stdout(match program.output {
             Output::Null => Stdio::null(),
             Output::Inherit => Stdio::inherit(),
         })
-        .stderr(match program.log {
-            Log::Null => Stdio::null(),
-            Log::Inherit => Stdio::inherit(),
-            Log::Pipe => Stdio::piped(),
-        })
+        .stderr(log)
         .process_group(0);
+    command
+}
+
+/// Starts it.
+pub(super) fn launch(mut command: Command) -> Result<(Child, Pid, OwnedFd), SpawnError> {
     let mut child = command.spawn().map_err(SpawnError::Start)?;
     // The command holds our copy of the child's end, which would keep the socket from ending with the child.
     drop(command);
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let opened = pid.ok_or(rustix::io::Errno::SRCH).and_then(|pid| Ok((pid, pidfd_open(pid, PidfdFlags::empty())?)));
-    let (pid, handle) = match opened {
-        Ok(opened) => opened,
+    match opened {
+        Ok((pid, handle)) => Ok((child, pid, handle)),
         Err(error) => {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(SpawnError::Handle(error.into()));
-        }
-    };
-    let log = child.stderr.take().map(OwnedFd::from);
-    Ok(Spawned { process: Process { pid, handle: Arc::new(handle), end: Mutex::new(None), orders }, socket: ours, log })
-}
-
-/// How the process of a handle ended, which also ends what the system keeps of it; `None` when it has not and `NOHANG` was asked.
-fn status(handle: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<WaitIdStatus>> {
-    Ok(rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(handle.as_fd()), WaitIdOptions::EXITED | options))?)
-}
-
-/// Becomes readable when the process has ended.
-#[expect(deprecated, reason = "what is wrong with it are descriptors that are closed while registered, and this one is owned")]
-fn watched(handle: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(handle, Interest::READABLE)
-}
-
-// === the child ===
-
-/// Why it is not known how a process ended.
-#[derive(Debug, thiserror::Error)]
-#[error("the system does not say how a process ended")]
-pub struct WaitError(#[source] io::Error);
-
-/// Why a process was not sent a signal. One that has ended is no error.
-#[derive(Debug, thiserror::Error)]
-#[error("a signal to a process was refused")]
-pub struct SignalError(#[source] io::Error);
-
-/// The handle of a child. Dropping it kills the child; the spawner's thread reaps it.
-pub struct Process {
-    pid: Pid,
-    handle: Arc<OwnedFd>,
-    /// Set once it has been reaped; from then on its number may be another's.
-    end: Mutex<Option<Exit>>,
-    orders: Sender<Order>,
-}
-
-impl fmt::Debug for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("pid", &self.pid).finish_non_exhaustive()
-    }
-}
-
-impl Process {
-    /// Its number. May be another process's once [`Self::wait`] has answered.
-    #[must_use]
-    pub const fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    /// How it ended, if it has; does not wait.
-    ///
-    /// # Errors
-    /// [`WaitError`].
-    pub fn try_wait(&self) -> Result<Option<Exit>, WaitError> {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        if end.is_none() {
-            *end = status(&self.handle, WaitIdOptions::NOHANG).map_err(WaitError)?.as_ref().and_then(Exit::of);
-        }
-        Ok(*end)
-    }
-
-    /// Waits for its end. May be dropped and called again, also after the end. Needs a tokio runtime with I/O.
-    ///
-    /// # Errors
-    /// [`WaitError`].
-    pub async fn wait(&self) -> Result<Exit, WaitError> {
-        if let Some(exit) = self.try_wait()? {
-            return Ok(exit);
-        }
-        // A handle of one's own: one descriptor is registered only once.
-        let handle = self.handle.try_clone().and_then(watched).map_err(WaitError)?;
-        loop {
-            let mut ready = handle.readable().await.map_err(WaitError)?;
-            if let Some(exit) = self.try_wait()? {
-                return Ok(exit);
-            }
-            ready.clear_ready();
-        }
-    }
-
-    /// Asks it to end: SIGTERM.
-    ///
-    /// # Errors
-    /// [`SignalError`].
-    pub fn terminate(&self) -> Result<(), SignalError> {
-        self.signal(Signal::TERM)
-    }
-
-    /// Ends it, and whatever it has started in its process group: SIGKILL.
-    ///
-    /// # Errors
-    /// [`SignalError`].
-    pub fn kill(&self) -> Result<(), SignalError> {
-        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        if end.is_none() {
-            // Its group has its number, which is not given to another before it is reaped. It may have left the group.
-            let _ = kill_process_group(self.pid, Signal::KILL);
-        }
-        drop(end);
-        self.signal(Signal::KILL)
-    }
-
-    fn signal(&self, signal: Signal) -> Result<(), SignalError> {
-        match pidfd_send_signal(&*self.handle, signal) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(error) => Err(SignalError(error.into())),
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if matches!(self.try_wait(), Ok(None)) {
-            let _ = self.kill();
-            let _ = self.orders.send(Order::Reap(Arc::clone(&self.handle)));
+            Err(SpawnError::Handle(error.into()))
         }
     }
 }

@@ -30,7 +30,6 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_confined_child_stays_hidden_and_tied_to_its_parent", a_confined_child_stays_hidden_and_tied_to_its_parent),
     ("a_closed_network_has_no_way_out", a_closed_network_has_no_way_out),
     ("a_client_reaches_its_ports_and_binds_none", a_client_reaches_its_ports_and_binds_none),
-    ("a_server_binds_and_connects_to_its_ports_alone", a_server_binds_and_connects_to_its_ports_alone),
     ("a_confined_child_reaches_no_outsider", a_confined_child_reaches_no_outsider),
     ("sockets_in_the_file_system_are_out_of_reach_or_reported", sockets_in_the_file_system_are_out_of_reach_or_reported),
     ("limits_hold", limits_hold),
@@ -244,17 +243,6 @@ fn a_client_reaches_its_ports_and_binds_none() {
     assert!(child.allowed(Attempt::Connect(refused)));
     if child.has(Part::Network) {
         assert_eq!(child.refused(Attempt::Bind), Some(EACCES));
-    }
-}
-
-fn a_server_binds_and_connects_to_its_ports_alone() {
-    let ((_one, allowed), (_other, refused)) = (listener(), listener());
-    let network = Network::Server { ports: BTreeSet::from([allowed]) };
-    let mut child = Confined::start(&Confinement { network: Some(network), ..Confinement::default() });
-    assert!(child.allowed(Attempt::Connect(allowed)) && child.allowed(Attempt::Bind));
-    assert_eq!(child.refused(Attempt::Packet), Some(EPERM));
-    if child.has(Part::Network) {
-        assert_eq!(child.refused(Attempt::Connect(refused)), Some(EACCES));
     }
 }
 

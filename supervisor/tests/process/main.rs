@@ -1,6 +1,7 @@
 //! Children that are processes: this program is its own child, which is why it has its own `main`.
 //!
-//! Without arguments, or with parts of names, it runs the tests below, one after the other. With `role` it is a child.
+//! Without arguments, or with parts of names, it runs the tests below, one after the other. With `role` it is a child, with
+//! `starter` a starter.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,9 +21,13 @@ use std::panic::catch_unwind;
 use std::process::exit;
 use std::time::Duration;
 
+use hearth_supervisor::process::starter;
+
 mod confined;
+mod housed;
 mod lives;
 mod roles;
+mod started;
 mod talk;
 
 /// The longest that a test waits for anything; reaching it is a failure.
@@ -31,7 +36,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 type Test = (&'static str, fn());
 
 fn tests() -> Vec<Test> {
-    [lives::TESTS, talk::TESTS, confined::TESTS].concat()
+    [lives::TESTS, talk::TESTS, confined::TESTS, started::TESTS, housed::TESTS].concat()
 }
 
 /// Runs a future on a runtime of its own, with the deadline.
@@ -45,6 +50,9 @@ fn main() {
     if arguments.peek().is_some_and(|first| first == "role") {
         let arguments: Vec<String> = arguments.skip(1).collect();
         roles::play(&arguments);
+    }
+    if arguments.peek().is_some_and(|first| first == starter::VERB) {
+        exit(starter::run().map_or(roles::STARTER_FAILED, |()| 0));
     }
     let arguments: Vec<String> = arguments.collect();
     if arguments.iter().any(|argument| argument == "--list") {

@@ -28,6 +28,8 @@ pub(crate) const ORPHAN: i32 = 41;
 pub(crate) const NO_SOCKET: i32 = 42;
 /// A required part is missing.
 pub(crate) const NOT_CONFINED: i32 = 43;
+/// A starter ended otherwise than with its house.
+pub(crate) const STARTER_FAILED: i32 = 44;
 
 /// Something that a confined child is asked to try.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,6 +46,10 @@ pub(crate) enum Attempt {
     Bind,
     Udp,
     Packet,
+    /// Makes a stream of this protocol.
+    Stream(u32),
+    /// Connects by sending.
+    FastOpen(u16),
     Trace(i32),
     Unshare,
     Signal(i32),
@@ -82,6 +88,11 @@ pub(crate) fn play(arguments: &[String]) -> ! {
         ["exit", code] => exit(code.parse().unwrap()),
         ["writer"] => crate::run(writer(entered.socket)),
         ["confined"] => confined(entered.socket),
+        ["read", path] => say(entered.socket, &std::fs::read_to_string(path).map_err(|error| error.raw_os_error().unwrap_or(0))),
+        ["leaving"] => leaving(),
+        ["house"] => crate::housed::house(entered.socket),
+        ["thousand"] => crate::started::thousand(entered.socket),
+        ["crowded"] => crate::started::crowded(entered.socket),
         ["peer"] => crate::confined::peer(entered.socket),
         other => panic!("no role {other:?}"),
     }
@@ -121,6 +132,13 @@ fn deaf() {
     loop {
         std::thread::park();
     }
+}
+
+/// Ends and leaves a program in its process group, which holds the log and is not tied to it.
+#[expect(clippy::zombie_processes, reason = "that nobody waits for it is the point")]
+fn leaving() {
+    Command::new("sleep").arg("1000").stdout(std::process::Stdio::null()).spawn().unwrap();
+    eprintln!("up {}", getpid().as_raw_nonzero());
 }
 
 fn parent_of_deaf(mut socket: UnixStream) {
@@ -169,7 +187,7 @@ fn confined(mut socket: UnixStream) {
 }
 
 impl Attempt {
-    fn make(self) -> std::io::Result<String> {
+    pub(crate) fn make(self) -> std::io::Result<String> {
         let here = |port| (Ipv4Addr::LOCALHOST, port);
         let pid = |number| Pid::from_raw(number).unwrap();
         match self {
@@ -187,6 +205,17 @@ impl Attempt {
             Self::Packet => {
                 let made = rustix::net::socket(rustix::net::AddressFamily::PACKET, rustix::net::SocketType::DGRAM, None);
                 Ok(made.map(|_| String::new())?)
+            }
+            Self::Stream(number) => {
+                let protocol = std::num::NonZero::new(number).map(rustix::net::Protocol::from_raw);
+                Ok(rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, protocol)
+                    .map(|_| String::new())?)
+            }
+            Self::FastOpen(port) => {
+                let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
+                let connect = rustix::net::SendFlags::from_bits_retain(0x2000_0000);
+                let to = std::net::SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+                Ok(rustix::net::sendto(&socket, b"x", connect, &to).map(|_| String::new())?)
             }
             Self::Trace(number) => Ok(nix::sys::ptrace::attach(nix::unistd::Pid::from_raw(number)).map(|()| String::new())?),
             Self::Unshare => Ok(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUTS).map(|()| String::new())?),

@@ -27,6 +27,19 @@ const IPV6: u64 = 10;
 /// Routing: names are looked up with it.
 const ROUTING: u64 = 16;
 
+/// The protocols of IPv4 and IPv6 sockets: that of the kind, TCP, UDP. Not MPTCP, SCTP, SMC, DCCP.
+const PROTOCOLS: [u64; 3] = [0, 6, 17];
+/// The bits of a socket's kind that are not flags.
+const SOCKET_KINDS: u64 = 0xF;
+/// `SOCK_DGRAM`, `SOCK_RAW`, `SOCK_RDM`, `SOCK_SEQPACKET`, `SOCK_DCCP`.
+const NOT_STREAMS: [u64; 5] = [2, 3, 4, 5, 6];
+/// `MSG_FASTOPEN`: connects and sends in one.
+const FAST_OPEN: u64 = 0x2000_0000;
+/// As in `mmap(2)`.
+const PROT_WRITE: u64 = 2;
+const PROT_EXEC: u64 = 4;
+const MAP_ANONYMOUS: u64 = 0x20;
+
 /// `CLONE_THREAD`: a thread, not a process.
 const CLONE_THREAD: u64 = 0x0001_0000;
 /// `CLONE_NEWNS`, `…CGROUP`, `…UTS`, `…IPC`, `…USER`, `…PID`, `…NET`.
@@ -59,8 +72,9 @@ fn network_outcome(network: &Network, tcp: Tcp, unfiltered: Option<String>) -> O
     match (network, tcp, unfiltered) {
         (_, Tcp::Held, None) => Outcome::Done,
         (Network::Closed, _, None) => Outcome::partly(format!("sockets that it is given can still connect; {OLD}")),
-        (Network::Client { .. }, _, None) => Outcome::partly(format!("any TCP port can be bound and connected to; {OLD}")),
-        (Network::Server { .. }, _, None) => Outcome::partly(format!("any TCP port can be connected to; {OLD}")),
+        (Network::Client { .. } | Network::Server { .. }, _, None) => {
+            Outcome::partly(format!("any TCP port can be bound and connected to; {OLD}"))
+        }
         (_, Tcp::Held, Some(why)) => Outcome::partly(format!("only TCP is limited; {why}")),
         (_, _, Some(why)) => Outcome::missing(format!("{why}; {OLD}")),
     }
@@ -104,20 +118,40 @@ fn when(argument: u8, length: SeccompCmpArgLen, is: SeccompCmpOp, value: u64) ->
 fn refuse_sockets(refused: &mut Rules, network: &Network) -> Built {
     let allowed: &[u64] = match network {
         Network::Closed => &[UNIX],
-        Network::Client { .. } => &[UNIX, IPV4, IPV6, ROUTING],
-        Network::Server { .. } => &[UNIX, IPV4, IPV6],
+        Network::Client { .. } | Network::Server { .. } => &[UNIX, IPV4, IPV6, ROUTING],
     };
     let others = allowed.iter().map(|family| when(0, Dword, SeccompCmpOp::Ne, *family)).collect::<Result<_, _>>()?;
-    refused.entry(i64::from(lists::SOCKET)).or_default().push(SeccompRule::new(others)?);
+    let socket = refused.entry(i64::from(lists::SOCKET)).or_default();
+    socket.push(SeccompRule::new(others)?);
+    // Landlock limits TCP and nothing that is like it, and does not see a connection that is made by sending.
+    for family in [IPV4, IPV6] {
+        let mut other = vec![when(0, Dword, SeccompCmpOp::Eq, family)?];
+        for protocol in PROTOCOLS {
+            other.push(when(2, Dword, SeccompCmpOp::Ne, protocol)?);
+        }
+        socket.push(SeccompRule::new(other)?);
+        let is_server_alone = matches!(network, Network::Server { connect, .. } if connect.is_empty());
+        for kind in NOT_STREAMS.into_iter().filter(|_| is_server_alone) {
+            let kind = when(1, Dword, SeccompCmpOp::MaskedEq(SOCKET_KINDS), kind)?;
+            socket.push(SeccompRule::new(vec![when(0, Dword, SeccompCmpOp::Eq, family)?, kind])?);
+        }
+    }
+    for (call, flags) in [(lists::SENDTO, 3), (lists::SENDMSG, 2), (lists::SENDMMSG, 3)] {
+        let connects = when(flags, Dword, SeccompCmpOp::MaskedEq(FAST_OPEN), FAST_OPEN)?;
+        refused.entry(i64::from(call)).or_default().push(SeccompRule::new(vec![connects])?);
+    }
     Ok(())
 }
 
 fn refuse_calls(refused: &mut Rules, profile: Profile) -> Built {
     let starts_programs = match profile {
-        Profile::Vault => false,
+        Profile::Vault | Profile::HouseWithStarter => false,
         Profile::House => true,
     };
     refused.extend(whole(lists::REFUSED));
+    if profile == Profile::HouseWithStarter {
+        refuse_new_code(refused)?;
+    }
     if !starts_programs {
         refused.extend(whole(lists::PROGRAMS));
     }
@@ -141,6 +175,19 @@ fn refuse_calls(refused: &mut Rules, profile: Profile) -> Built {
     Ok(())
 }
 
+/// Libraries are loaded by mapping a file as executable, which stays; memory that was written never becomes so.
+fn refuse_new_code(refused: &mut Rules) -> Built {
+    let executable = || when(2, Dword, SeccompCmpOp::MaskedEq(PROT_EXEC), PROT_EXEC);
+    let with = |argument, bit| when(argument, Dword, SeccompCmpOp::MaskedEq(bit), bit);
+    let map = refused.entry(i64::from(lists::MMAP)).or_default();
+    map.push(SeccompRule::new(vec![executable()?, with(2, PROT_WRITE)?])?);
+    map.push(SeccompRule::new(vec![executable()?, with(3, MAP_ANONYMOUS)?])?);
+    for protect in [lists::MPROTECT, lists::PKEY_MPROTECT] {
+        refused.entry(i64::from(protect)).or_default().push(SeccompRule::new(vec![executable()?])?);
+    }
+    Ok(())
+}
+
 /// A list of refused numbers says nothing about x32, a second set of numbers (from bit 30 on) for the same calls, which some
 /// kernels have. None of them exists for us.
 fn no_x32() -> BpfProgram {
@@ -155,4 +202,133 @@ fn no_x32() -> BpfProgram {
         op(ANSWER, 0, u32::from(SeccompAction::Errno(ENOSYS))),
         op(ANSWER, 0, u32::from(SeccompAction::Allow)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use linux_raw_sys::general as nr;
+
+    use super::*;
+
+    const ALLOW: u32 = 0x7FFF_0000;
+    const KILL: u32 = 0x8000_0000;
+    const REFUSE: u32 = 0x0005_0000 | EPERM;
+
+    /// What the kernel would answer: the strictest of what the programs do (as signed numbers, the smallest).
+    fn answer(programs: &[BpfProgram], call: u32, arguments: &[u64]) -> u32 {
+        let audit: u32 = if cfg!(target_arch = "x86_64") { 0xC000_003E } else { 0xC000_00B7 };
+        let mut data: Vec<u32> = vec![call, audit, 0, 0];
+        data.extend((0..6).flat_map(|n| {
+            let argument = arguments.get(n).copied().unwrap_or(0);
+            [argument as u32, (argument >> 32) as u32]
+        }));
+        programs.iter().map(|program| run(program, &data)).min_by_key(|answer| (*answer & 0xFFFF_0000).cast_signed()).unwrap()
+    }
+
+    fn run(program: &BpfProgram, data: &[u32]) -> u32 {
+        let (mut at, mut held) = (0, 0);
+        loop {
+            let one = &program[at];
+            at += 1;
+            let jump = |holds: bool| usize::from(if holds { one.jt } else { one.jf });
+            match one.code {
+                0x20 => held = data[one.k as usize / 4],
+                0x54 => held &= one.k,
+                0x05 => at += one.k as usize,
+                0x15 => at += jump(held == one.k),
+                0x25 => at += jump(held > one.k),
+                0x35 => at += jump(held >= one.k),
+                0x06 => return one.k,
+                other => panic!("an instruction that is not known here: {other:#x}"),
+            }
+        }
+    }
+
+    fn house() -> Vec<BpfProgram> {
+        let network = Network::Server { bind: BTreeSet::new(), connect: BTreeSet::new() };
+        programs(Some(Profile::HouseWithStarter), Some(&network)).unwrap()
+    }
+
+    #[test]
+    fn memory_that_was_written_never_becomes_code() {
+        let house = house();
+        let (private, read_and_execute) = (2, 5);
+        assert_eq!(answer(&house, nr::__NR_mmap, &[0, 4096, read_and_execute, private, 3]), ALLOW, "a library");
+        assert_eq!(answer(&house, nr::__NR_mmap, &[0, 4096, 3, private | MAP_ANONYMOUS]), ALLOW, "memory");
+        assert_eq!(answer(&house, nr::__NR_mmap, &[0, 4096, read_and_execute, private | MAP_ANONYMOUS]), REFUSE);
+        assert_eq!(answer(&house, nr::__NR_mmap, &[0, 4096, 7, private, 3]), REFUSE);
+        for call in [nr::__NR_mprotect, nr::__NR_pkey_mprotect] {
+            assert_eq!(answer(&house, call, &[0, 4096, 3]), ALLOW);
+            assert_eq!(answer(&house, call, &[0, 4096, read_and_execute]), REFUSE);
+        }
+        let vault = programs(Some(Profile::Vault), None).unwrap();
+        assert_eq!(answer(&vault, nr::__NR_mprotect, &[0, 4096, read_and_execute]), ALLOW, "as before");
+    }
+
+    #[test]
+    fn a_house_works_and_looks_into_nobody() {
+        let house = house();
+        let work = [
+            nr::__NR_read,
+            nr::__NR_write,
+            nr::__NR_fsync,
+            nr::__NR_flock,
+            nr::__NR_renameat2,
+            nr::__NR_inotify_init1,
+            nr::__NR_futex,
+            nr::__NR_rt_sigaction,
+            nr::__NR_kill,
+            nr::__NR_pidfd_send_signal,
+            nr::__NR_accept4,
+            nr::__NR_sendmsg,
+            nr::__NR_recvmsg,
+            nr::__NR_epoll_pwait,
+            nr::__NR_getrandom,
+            nr::__NR_fallocate,
+            nr::__NR_madvise,
+        ];
+        work.into_iter().for_each(|call| assert_eq!(answer(&house, call, &[]), ALLOW, "{call}"));
+        let refused = [
+            nr::__NR_execve,
+            nr::__NR_kcmp,
+            nr::__NR_pidfd_getfd,
+            nr::__NR_mount,
+            nr::__NR_bpf,
+            nr::__NR_perf_event_open,
+            nr::__NR_keyctl,
+            nr::__NR_userfaultfd,
+            nr::__NR_io_uring_setup,
+            nr::__NR_open_by_handle_at,
+            nr::__NR_setns,
+            nr::__NR_unshare,
+        ];
+        refused.into_iter().for_each(|call| assert_eq!(answer(&house, call, &[]), REFUSE, "{call}"));
+        for call in [nr::__NR_ptrace, nr::__NR_process_vm_readv, nr::__NR_process_vm_writev, nr::__NR_kexec_load, nr::__NR_reboot] {
+            assert_eq!(answer(&house, call, &[]), KILL, "{call}");
+        }
+        assert_eq!(answer(&house, nr::__NR_clone, &[CLONE_THREAD]), ALLOW);
+        assert_eq!(answer(&house, nr::__NR_clone, &[17]), REFUSE, "a process");
+    }
+
+    #[test]
+    fn an_internet_socket_is_tcp_and_udp_only_where_names_are_looked_up() {
+        let client = programs(None, Some(&Network::Client { ports: None })).unwrap();
+        let (stream, datagram, close) = (1, 2, 0x0008_0000);
+        for family in [IPV4, IPV6] {
+            assert_eq!(answer(&house(), nr::__NR_socket, &[family, stream | close, 6]), ALLOW);
+            assert_eq!(answer(&house(), nr::__NR_socket, &[family, datagram | close, 17]), REFUSE);
+            assert_eq!(answer(&client, nr::__NR_socket, &[family, datagram | close, 17]), ALLOW);
+            for protocol in [1, 132, 256, 262] {
+                assert_eq!(answer(&client, nr::__NR_socket, &[family, stream, protocol]), REFUSE, "{protocol}");
+            }
+        }
+        assert_eq!(answer(&house(), nr::__NR_socket, &[UNIX, datagram, 0]), ALLOW);
+        for (call, flags) in [(nr::__NR_sendto, 3), (nr::__NR_sendmmsg, 3), (nr::__NR_sendmsg, 2)] {
+            let mut arguments = [0; 6];
+            arguments[flags] = FAST_OPEN | 0x4000;
+            assert_eq!(answer(&client, call, &arguments), REFUSE);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Rights that the kernel does not know are left out, and the version of its interface says which those were.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -86,11 +87,11 @@ fn ruleset(wanted: &Confinement, connects: bool) -> Result<RulesetCreated, Rules
     if !files.is_empty() {
         rules = rules.handle_access(files)?;
     }
-    if matches!(wanted.network, Some(Network::Closed | Network::Client { .. })) {
+    if wanted.network.is_some() {
         rules = rules.handle_access(AccessNet::BindTcp)?;
-    }
-    if connects {
-        rules = rules.handle_access(AccessNet::ConnectTcp)?;
+        if connects {
+            rules = rules.handle_access(AccessNet::ConnectTcp)?;
+        }
     }
     if wanted.no_outsiders {
         rules = rules.scope(Scope::from_all(TRIED))?;
@@ -109,10 +110,17 @@ fn restrict(mut rules: RulesetCreated, wanted: &Confinement, absent: &mut Vec<Pa
     if let Some(sockets) = &wanted.sockets {
         rules = allow(rules, sockets, AccessFs::ResolveUnix.into(), absent)?;
     }
-    if let Some(Network::Client { ports: Some(ports) } | Network::Server { ports }) = &wanted.network {
-        for port in ports {
-            rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
-        }
+    let none = BTreeSet::new();
+    let (bind, connect) = match &wanted.network {
+        Some(Network::Server { bind, connect }) => (bind, connect),
+        Some(Network::Client { ports: Some(ports) }) => (&none, ports),
+        Some(Network::Client { ports: None } | Network::Closed) | None => (&none, &none),
+    };
+    for port in bind {
+        rules = rules.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
+    }
+    for port in connect {
+        rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     rules.restrict_self()
 }
@@ -125,11 +133,21 @@ fn allow(
 ) -> Result<RulesetCreated, RulesetError> {
     for path in paths {
         match PathFd::new(path) {
-            Ok(opened) => rules = rules.add_rule(PathBeneath::new(opened, fitting(path, access)))?,
+            Ok(opened) => {
+                rules = rules.add_rule(PathBeneath::new(&opened, fitting(path, access)))?;
+                if is_forgotten(&opened) {
+                    std::mem::forget(opened);
+                }
+            }
             Err(_) => absent.push(path.clone()),
         }
     }
     Ok(rules)
+}
+
+/// Whether the kernel may forget that file, and the rule with it, as soon as nobody has it open.
+fn is_forgotten(opened: &PathFd) -> bool {
+    rustix::fs::fstatfs(opened).is_ok_and(|system| system.f_type == rustix::fs::PROC_SUPER_MAGIC)
 }
 
 /// What is no folder takes only the rights of files; others would be an error of the call.

@@ -1,5 +1,6 @@
 //! Whether what was reported is so: what the kernel says, and what must fail by now.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -37,11 +38,11 @@ fn holds(part: Part, wanted: &Confinement, before: &Status, report: &Report) -> 
         Part::MemoryLock => status.locked_kib.is_some_and(|kib| kib > 0),
         Part::Umask => status.umask == Some(OWNER_ONLY),
         Part::Capabilities => status.capabilities == Some(0),
-        Part::Files => wanted.files.as_ref().is_none_or(root_is_closed),
+        Part::Files => wanted.files.as_ref().is_none_or(outside_is_closed),
         Part::Network => match (&wanted.network, report.outcome(part)) {
             (Some(Network::Closed), _) => internet_is_closed(),
             (Some(Network::Client { .. }), Outcome::Done) => no_port_is_bound(),
-            (Some(Network::Server { .. }), Outcome::Done) => internet_is_closed(),
+            (Some(Network::Server { bind, connect }), Outcome::Done) => other_ports_are_closed(bind, connect),
             _ => true,
         },
         Part::Outsiders => parent_is_out_of_reach(),
@@ -52,14 +53,15 @@ fn holds(part: Part, wanted: &Confinement, before: &Status, report: &Report) -> 
     }
 }
 
-/// Unless the root itself is within reach, it cannot be listed any more.
-fn root_is_closed(files: &Files) -> bool {
-    let root = Path::new("/");
-    if [&files.read, &files.write, &files.execute].into_iter().flatten().any(|path| path == root) {
-        return true;
-    }
-    let opened = rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    matches!(opened, Err(Errno::ACCESS))
+/// Unless they are within reach, the root and the list of processes cannot be listed any more.
+fn outside_is_closed(files: &Files) -> bool {
+    let named: Vec<_> = [&files.read, &files.write, &files.execute].into_iter().flatten().collect();
+    let is_closed = |folder: &str| {
+        let within = named.iter().any(|path| Path::new(folder).starts_with(path));
+        within
+            || matches!(rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()), Err(Errno::ACCESS))
+    };
+    ["/", "/proc"].into_iter().all(is_closed)
 }
 
 /// Neither a socket of IPv4 nor a way to connect one, whichever of the two holds.
@@ -71,6 +73,16 @@ fn internet_is_closed() -> bool {
 fn no_port_is_bound() -> bool {
     let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
     tcp_refused(|socket| rustix::net::bind(socket, &any))
+}
+
+/// Neither bound nor connected to, though anybody could (ports below 1024 may be refused for another reason).
+fn other_ports_are_closed(bind: &BTreeSet<u16>, connect: &BTreeSet<u16>) -> bool {
+    let other = |than: &BTreeSet<u16>| {
+        let port = (1024..=u16::MAX).rev().find(|port| !than.contains(port));
+        port.map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+    };
+    let bound = other(bind).is_none_or(|to| tcp_refused(|socket| rustix::net::bind(socket, &to)));
+    bound && other(connect).is_none_or(|to| tcp_refused(|socket| rustix::net::connect(socket, &to)))
 }
 
 /// Refused by a rule, and not for want of something.

@@ -8,6 +8,12 @@ pub(super) const SOCKET: u32 = nr::__NR_socket;
 pub(super) const CLONE: u32 = nr::__NR_clone;
 pub(super) const IOCTL: u32 = nr::__NR_ioctl;
 pub(super) const PRCTL: u32 = nr::__NR_prctl;
+pub(super) const SENDTO: u32 = nr::__NR_sendto;
+pub(super) const SENDMSG: u32 = nr::__NR_sendmsg;
+pub(super) const SENDMMSG: u32 = nr::__NR_sendmmsg;
+pub(super) const MMAP: u32 = nr::__NR_mmap;
+pub(super) const MPROTECT: u32 = nr::__NR_mprotect;
+pub(super) const PKEY_MPROTECT: u32 = nr::__NR_pkey_mprotect;
 
 /// Whoever calls these has taken the process over: other processes' memory, the kernel's code, the machine.
 pub(super) const FATAL: &[u32] = &[
