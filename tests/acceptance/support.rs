@@ -224,8 +224,11 @@ impl House {
     pub(crate) fn part(&self, name: &str, not: &[u32]) -> u32 {
         let began = Instant::now();
         loop {
-            let found = processes().into_iter().find(|(id, parent, named)| *parent == self.id() && named == name && !not.contains(id));
-            if let Some((id, _, _)) = found {
+            let all = processes();
+            let is_starter = |of: u32| all.iter().any(|(id, parent, named)| *id == of && *parent == self.id() && named == "hearth starter");
+            let ours = |parent: u32| parent == self.id() || is_starter(parent);
+            let found = all.iter().find(|(id, parent, named)| ours(*parent) && named == name && !not.contains(id));
+            if let Some(&(id, _, _)) = found {
                 return id;
             }
             assert!(began.elapsed() < DEADLINE, "no {name}\n{}", self.tail());

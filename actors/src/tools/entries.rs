@@ -164,7 +164,7 @@ impl Reach {
                 // It is ending just now: end that first.
                 Err(StartChildError::Duplicate) => {
                     let _ = self.children.stop_child(&**self.seat.slot.name()).await;
-                },
+                }
                 result => return result,
             }
         }

@@ -1,42 +1,29 @@
-//! What the house takes away from itself before it has threads: files other than its own, the memory and environment of other
-//! processes, and connections to anywhere.
+//! What the house takes away from itself before it has threads: files other than its own, other processes, new programs, and connections
+//! to anywhere. A small process that was started before starts the others, which confine themselves.
 //!
 //! ```text
-//! main ── Spawner (a thread that keeps everything, for the children: they confine themselves) ── apply ── the rest of the house
+//! main ── Starter::launch ── apply ── runtime ── Spawner::over ── the rest of the house
+//!              └── may start `vault` and `egress` with exactly these arguments, and nothing else
 //! ```
-//!
-//! The vault's key is out of reach of every thread but the spawner's. That thread runs no code but [`hearth_supervisor::process::spawn`], but
-//! it shares the house's memory: against code that somebody else brings into the house's own process this is a hurdle, not a wall. The walls
-//! are around the other processes.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use hearth_supervisor::process::confine::{self, Confinement, Files, Network, Profile};
+use hearth_supervisor::process::confine::{self, Confinement, Files, Network, Outcome};
 use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::starter::{self, Allowed, Starter};
 
 use crate::config::Config;
 use crate::{serve, socket, vaults};
 
-/// What every program reads: libraries, names, time zones, certificates' folders, and what the machine is.
-const READ: [&str; 12] = [
-    "/etc",
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/proc/meminfo",
-    "/proc/stat",
-    "/proc/cpuinfo",
-    "/proc/loadavg",
-    "/proc/sys",
-    "/sys/devices/system",
-    "/sys/fs/cgroup",
-    "/run/systemd/resolve",
-];
-/// Terminals, chance, nothing.
-const DEVICES: &str = "/dev";
+/// What is read of the machine beyond what every server reads: which device a file is on, for the database.
+const READ: [&str; 1] = ["/sys/dev/block"];
+/// The terminal of a chat.
+const TERMINAL: &str = "/dev/tty";
 
 /// A house that may be raised: where it is, who starts its processes, and what it has taken away from itself.
 #[derive(Debug, Clone)]
@@ -50,23 +37,34 @@ pub struct Confined {
 }
 
 impl Confined {
-    /// Confines this process. To be called before it has a thread; what is wrong with the machine is said in the report.
+    /// Confines this process. To be called before it has a thread; what the kernel does not have is said in the report.
     pub fn now(config: &Config) -> anyhow::Result<Self> {
         let data = config.data()?;
-        let spawner = spawner(config, &data)?;
         // Landlock speaks of folders that exist.
         serve::make_folder(&data)?;
+        make_key_parent(config, &data)?;
+        let starter = Starter::launch(&allowed(config, &data)?).context("no process can be started for the vault")?;
         let report = confine::apply(&confinement(config, &data)).context("the house cannot confine itself")?;
-        let parts = report.parts.iter().filter(|(_, outcome)| **outcome != confine::Outcome::NotWanted);
+        let parts = report.parts.iter().filter(|(_, outcome)| **outcome != Outcome::NotWanted);
         let report = Arc::new(parts.map(|(part, outcome)| (part.to_string(), outcome.to_string())).collect());
-        Ok(Self { data, spawner, report })
+        let spawner = Spawner::over(starter).context("no process can be started for the vault")?;
+        Ok(Self { data, spawner: Arc::new(spawner), report })
     }
 
     /// Leaves this process as it is: it reads a file that its owner named, and ends soon.
     pub fn not(config: &Config) -> anyhow::Result<Self> {
         let data = config.data()?;
-        Ok(Self { spawner: spawner(config, &data)?, data, report: Arc::default() })
+        make_key_parent(config, &data)?;
+        let spawner = Spawner::start().context("no process can be started for the vault")?;
+        Ok(Self { data, spawner: Arc::new(spawner), report: Arc::default() })
     }
+}
+
+/// Runs the starter, when that is what this program was started for.
+pub fn as_starter() -> Option<ExitCode> {
+    std::env::args_os().nth(1).filter(|verb| verb == starter::VERB)?;
+    // There is nobody to tell: the house sees the end of its starter.
+    Some(if starter::run().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A process that confines itself when it has to raise a house, and then once.
@@ -92,32 +90,32 @@ impl Later {
     }
 }
 
-/// Makes what the vault's process cannot make for itself, and the thread that starts it.
-fn spawner(config: &Config, data: &Path) -> anyhow::Result<Arc<Spawner>> {
-    if let Some(parent) = vaults::keys(config, data)?.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("the folder {} for the vault's key cannot be made", parent.display()))?;
+/// Makes what the vault's process cannot make for itself.
+fn make_key_parent(config: &Config, data: &Path) -> anyhow::Result<()> {
+    match vaults::keys(config, data)?.parent() {
+        Some(parent) => {
+            std::fs::create_dir_all(parent).with_context(|| format!("the folder {} for the vault's key cannot be made", parent.display()))
+        }
+        None => Ok(()),
     }
-    Ok(Arc::new(Spawner::start().context("no process can be started for the vault")?))
+}
+
+/// The two processes, with these arguments and no others.
+fn allowed(config: &Config, data: &Path) -> anyhow::Result<Allowed> {
+    let whole = |program: hearth_adapters::vault::VaultProgram| {
+        std::iter::once(OsString::from(program.verb)).chain(program.arguments).collect::<Vec<_>>()
+    };
+    Ok(Allowed { exactly: vaults::programs(config, data)?.map(whole).into(), ..Allowed::default() })
 }
 
 fn confinement(config: &Config, data: &Path) -> Confinement {
-    let own = PathBuf::from(format!("/proc/{}", std::process::id()));
-    let read = READ.iter().map(PathBuf::from).chain([own]).collect();
-    let mut write = vec![data.to_owned(), PathBuf::from(DEVICES)];
+    let mut write = vec![data.to_owned(), PathBuf::from(TERMINAL)];
     // Where the path of the data folder is too long for a socket.
     write.extend(socket::path_for(data).parent().filter(|folder| *folder != data).map(Path::to_owned));
-    let ports = remote_port(&config.store.location);
-    Confinement {
-        no_new_privileges: true,
-        no_core_dumps: true,
-        hidden: true,
-        umask: true,
-        files: Some(Files { read, write, execute: Vec::new() }),
-        network: Some(Network::Server { ports }),
-        calls: Some(Profile::House),
-        other_threads: 1,
-        ..Confinement::default()
-    }
+    let files = Files { read: READ.map(PathBuf::from).into(), write, execute: Vec::new() };
+    let bind = config.web.enabled.then(|| config.web.listen.port()).into_iter().collect();
+    let network = Network::Server { bind, connect: remote_port(&config.store.location) };
+    Confinement { umask: true, ..Confinement::house(files, network) }
 }
 
 /// The port of a remote database: the one connection that the house makes itself.

@@ -143,7 +143,8 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             biased;
             _ = tokio::signal::ctrl_c() => None,
             _ = terminate.recv() => None,
-            reason = ended.ended() => Some(reason),
+            reason = ended.ended() => Some(reason.to_string()),
+            () = confined.spawner.gone() => Some("the process that starts the others is gone".to_owned()),
         };
         tracing::info!("stopping");
         running.stop().await;

@@ -20,6 +20,7 @@ use hearth_domain::house::provider::NoModel;
 use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::meter::Meter;
 use hearth_domain::model::Model;
+use hearth_domain::sandbox::NoSandboxes;
 use hearth_domain::store::Store;
 use hearth_supervisor::root::{Root, RootHandle, RootOptions};
 use hearth_supervisor::tree::Tree;
@@ -203,6 +204,7 @@ fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow
         ids: Arc::new(SystemIds),
         models: models(config, &ways)?,
         tools: Arc::new(ClockTool),
+        sandboxes: Arc::new(NoSandboxes),
         vault,
         egress,
         http: Arc::new(BrokerHttp::new(ways, HttpLimits::default())),

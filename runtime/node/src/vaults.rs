@@ -39,11 +39,16 @@ impl std::fmt::Debug for Exits {
 
 /// Prepares both. No process runs yet; the tree has this spawner start them.
 pub fn exits(config: &Config, data: &Path, spawner: Arc<Spawner>) -> anyhow::Result<Exits> {
-    let keys = keys(config, data)?;
+    let [vault, egress] = programs(config, data)?;
     let (vault_socket, egress_socket) = (socket::beside(data, "vault"), socket::beside(data, "egress"));
-    let vault = VaultPort::new(Arc::clone(&spawner), vault_program(config, &keys), &vault_socket);
-    let egress = VaultPort::new(spawner, egress_program(config), &egress_socket);
+    let vault = VaultPort::new(Arc::clone(&spawner), vault, &vault_socket);
+    let egress = VaultPort::new(spawner, egress, &egress_socket);
     Ok(Exits { vault: Arc::new(vault), egress: Arc::new(egress), ways: Ways::new(&vault_socket, &egress_socket)? })
+}
+
+/// How the two are started: the vault, and the way out without keys.
+pub fn programs(config: &Config, data: &Path) -> anyhow::Result<[VaultProgram; 2]> {
+    Ok([vault_program(config, &keys(config, data)?), egress_program(config)])
 }
 
 /// The key folder: as configured, or one for this data folder among the user's configuration, so that no copy of the data holds the key.

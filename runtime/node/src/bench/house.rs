@@ -88,16 +88,23 @@ impl Drop for Scratch {
     }
 }
 
-/// Private and shared resident memory, KiB, from `/proc`; shared pages count once because there is one process to count them in.
+/// Resident memory, KiB: what it has alone, and its share of what it has together with others, so that the sum over all processes counts
+/// shared pages once. The kernel tells that of a hidden process to root alone; to others all that it has.
 fn resident_kib(pid: u32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("memory is measured on Linux only")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel gives no VmRSS")?;
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+    let (text, key) = match read("smaps_rollup") {
+        Ok(text) => (text, "Pss:"),
+        Err(_) => (read("status").context("memory is measured on Linux only")?, "VmRSS:"),
+    };
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).context("the kernel gives no resident memory")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
-/// Children of every thread: the house starts its processes from a thread of their own.
+/// Children of every thread, and theirs: the house has a process that starts the others.
 fn children(pid: u32) -> Vec<u32> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let read = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-    read.flat_map(|read| read.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()).collect()
+    let own: Vec<u32> = read.flat_map(|read| read.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()).collect();
+    let theirs: Vec<u32> = own.iter().flat_map(|child| children(*child)).collect();
+    own.into_iter().chain(theirs).collect()
 }
