@@ -79,6 +79,8 @@ impl Tool {
         let engine = engine::running()?;
         let component = load::component(&engine, compiled).map_err(|_| refused_by_pool(compiled))?;
         engine::check(&engine, &component)?;
+        // What its memory begins with is laid out now: afterwards the process can make no such files any more.
+        component.initialize_copy_on_write_image().map_err(|_| Fault::Memory)?;
         let mut linker = Linker::new(&engine);
         World::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(|error| EngineError::of(&error))?;
         // Of our package, and yet none of our interfaces, or of another type.
@@ -96,8 +98,8 @@ impl Tool {
         let limits = SandboxLimits { compute: self.limits.compute.min(DESCRIBE), ..self.limits };
         let mut store = self.store(State::new(limits, None, DESCRIBE, 0, [0; 32]))?;
         let _running = self.ticker.run();
-        let said = self.instance(&mut store).and_then(|tool| tool.call_describe(&mut store));
-        let said = said.map_err(|error| fault(&error, store.data()))?;
+        let tool = self.instance(&mut store)?;
+        let said = tool.call_describe(&mut store).map_err(|error| fault(&error, store.data()))?;
         if said.len() > OPERATIONS {
             return Err(Fault::ResultSize);
         }
@@ -122,13 +124,17 @@ impl Tool {
     fn outcome(&self, store: &mut Store<State>, call: Call) -> Result<Outcome, Fault> {
         let _running = self.ticker.run();
         let (operation, arguments, context) = words::call(call);
-        let tool = self.instance(&mut *store).map_err(|error| fault(&error, store.data()))?;
+        let tool = self.instance(store)?;
         let came = tool.call_call(&mut *store, &operation, &arguments, &context).map_err(|error| fault(&error, store.data()))?;
         words::outcome(came, self.limits.result_bytes)
     }
 
-    fn instance(&self, store: &mut Store<State>) -> wasmtime::Result<World> {
-        self.ready.instantiate(store)
+    /// What breaks here without a trap wants more than there is room for.
+    fn instance(&self, store: &mut Store<State>) -> Result<World, Fault> {
+        self.ready.instantiate(&mut *store).map_err(|error| match fault(&error, store.data()) {
+            Fault::Malformed => Fault::Memory,
+            fault => fault,
+        })
     }
 
     fn store(&self, state: State) -> Result<Store<State>, Fault> {

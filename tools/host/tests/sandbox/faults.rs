@@ -67,6 +67,7 @@ fn breaks() {
     run(async {
         let house = house();
         for (what, component, limits, expected) in cases {
+            println!("  {what}");
             let mut tool = house.tool(component, limits).await;
             for round in 0..2 {
                 assert_eq!(tool.fault().await, expected, "{what}, {round}");

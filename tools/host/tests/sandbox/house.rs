@@ -145,3 +145,14 @@ impl Running {
         }
     }
 }
+
+impl Running {
+    /// Whether it can be called.
+    pub(crate) async fn ready_or_unfit(&mut self) -> bool {
+        match self.hear().await {
+            Heard::Tell(Tell::Ready { .. }) => true,
+            Heard::Tell(Tell::Unfit(_)) => false,
+            other => panic!("{other:?}"),
+        }
+    }
+}
