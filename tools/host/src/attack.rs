@@ -57,7 +57,7 @@ fn attack(wire: &mut Wire, own: &UnixStream, call: &Call) -> Result<(), EndError
 fn forge(wire: &mut Wire, own: &UnixStream, call: u64, forgery: &str) -> Result<(), EndError> {
     let done = |call| Tell::Done { call, outcome: Outcome::Parts(Vec::new()), used: Usage::default() };
     let get = |call, question| Tell::Host { call, question, ask: HostAsk::Get { key: String::new() } };
-    let mut raw = |bytes: &[u8]| (&mut &*own).write_all(bytes).map_err(|_| EndError::Gone);
+    let raw = |bytes: &[u8]| (&mut &*own).write_all(bytes).map_err(|_| EndError::Gone);
     match forgery {
         "another call" => wire.send(&done(call.saturating_add(1)))?,
         "done twice" => {
@@ -65,9 +65,9 @@ fn forge(wire: &mut Wire, own: &UnixStream, call: u64, forgery: &str) -> Result<
             wire.send(&done(call))?;
         }
         "another question" => wire.send(&get(call, 7))?,
-        "two questions" => {
+        "a question twice" => {
             wire.send(&get(call, 0))?;
-            wire.send(&get(call, 1))?;
+            wire.send(&get(call, 0))?;
         }
         "ready again" => wire.send(&Tell::Ready { operations: Vec::new(), confined: Vec::new() })?,
         "alive unasked" => wire.send(&Tell::Beat { id: 1 })?,

@@ -38,9 +38,8 @@ fn module(seed: u64) -> Option<Vec<u8>> {
         custom_page_sizes_enabled: false,
         wide_arithmetic_enabled: false,
         reference_types_enabled: seed.is_multiple_of(2),
-        max_memories: 1,
+        max_memories: 0,
         min_funcs: 3,
-        min_memories: 1,
         ..Config::default()
     };
     let module = Module::new(config, &mut arbitrary::Unstructured::new(&bytes)).ok()?;
