@@ -439,8 +439,7 @@ mod tests {
     fn a_confinement_asks_for_what_it_names() {
         let strict = Confinement::strict(Profile::Vault);
         // The last is for those that need no network.
-        let with_parameters =
-            [Part::Descriptors, Part::Memory, Part::Usage, Part::Files, Part::Sockets, Part::Network, Part::Namespaces];
+        let with_parameters = [Part::Descriptors, Part::Memory, Part::Usage, Part::Files, Part::Sockets, Part::Network, Part::Namespaces];
         for part in Part::ALL {
             assert_eq!(strict.wants(part), !with_parameters.contains(&part), "{part}");
             assert!(!Confinement::default().wants(part));

@@ -221,8 +221,14 @@ fn descriptors() -> Vec<(String, String)> {
     let others = open.iter().filter(|number| !is_socket(**number)).count();
     let sockets = open.len().saturating_sub(others);
     vec![
-        ("sockets that were inherited".to_owned(), if sockets == 2 { "refused (none but the line)".to_owned() } else { format!("FOUND {sockets}") }),
-        ("other descriptors that were inherited".to_owned(), if others <= 2 { format!("refused (none but {others} of the engine's)") } else { format!("FOUND {others}") }),
+        (
+            "sockets that were inherited".to_owned(),
+            if sockets == 2 { "refused (none but the line)".to_owned() } else { format!("FOUND {sockets}") },
+        ),
+        (
+            "other descriptors that were inherited".to_owned(),
+            if others <= 2 { format!("refused (none but {others} of the engine's)") } else { format!("FOUND {others}") },
+        ),
     ]
 }
 
@@ -230,9 +236,24 @@ fn descriptors() -> Vec<(String, String)> {
 fn calls() -> Vec<(String, String)> {
     // They end, wait, or end up in the kernel's list of what ends the process.
     let skipped = [
-        nr::__NR_exit, nr::__NR_exit_group, nr::__NR_rt_sigreturn, nr::__NR_ptrace, nr::__NR_process_vm_readv, nr::__NR_process_vm_writev,
-        nr::__NR_kexec_load, nr::__NR_kexec_file_load, nr::__NR_init_module, nr::__NR_finit_module, nr::__NR_delete_module, nr::__NR_reboot,
-        nr::__NR_swapon, nr::__NR_swapoff, nr::__NR_pivot_root, nr::__NR_read, nr::__NR_ppoll, nr::__NR_restart_syscall,
+        nr::__NR_exit,
+        nr::__NR_exit_group,
+        nr::__NR_rt_sigreturn,
+        nr::__NR_ptrace,
+        nr::__NR_process_vm_readv,
+        nr::__NR_process_vm_writev,
+        nr::__NR_kexec_load,
+        nr::__NR_kexec_file_load,
+        nr::__NR_init_module,
+        nr::__NR_finit_module,
+        nr::__NR_delete_module,
+        nr::__NR_reboot,
+        nr::__NR_swapon,
+        nr::__NR_swapoff,
+        nr::__NR_pivot_root,
+        nr::__NR_read,
+        nr::__NR_ppoll,
+        nr::__NR_restart_syscall,
         #[cfg(target_arch = "x86_64")]
         nr::__NR_iopl,
         #[cfg(target_arch = "x86_64")]
@@ -241,8 +262,13 @@ fn calls() -> Vec<(String, String)> {
         nr::__NR_poll,
         #[cfg(target_arch = "x86_64")]
         nr::__NR_arch_prctl,
-        nr::__NR_brk, nr::__NR_set_tid_address, nr::__NR_set_robust_list, nr::__NR_rseq, nr::__NR_rt_sigprocmask,
-        nr::__NR_close, nr::__NR_munmap,
+        nr::__NR_brk,
+        nr::__NR_set_tid_address,
+        nr::__NR_set_robust_list,
+        nr::__NR_rseq,
+        nr::__NR_rt_sigprocmask,
+        nr::__NR_close,
+        nr::__NR_munmap,
     ];
     let mut had = Vec::new();
     for number in (0..600).filter(|number| !skipped.contains(number)) {

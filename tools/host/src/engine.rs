@@ -138,7 +138,8 @@ pub fn check(engine: &Engine, component: &Component) -> Result<(), Fault> {
     if own.imports(engine).any(|(name, _)| !name.starts_with(PACKAGE)) {
         return Err(Fault::Imports);
     }
-    let exports = |wanted: &str| own.exports(engine).any(|(name, item)| name == wanted && matches!(item.ty, ComponentItem::ComponentFunc(_)));
+    let exports =
+        |wanted: &str| own.exports(engine).any(|(name, item)| name == wanted && matches!(item.ty, ComponentItem::ComponentFunc(_)));
     if EXPORTS.into_iter().all(exports) { Ok(()) } else { Err(Fault::Exports) }
 }
 

@@ -188,7 +188,9 @@ impl Inner {
             // The system ends it for time, and it ends itself for memory.
             Some(Frame::Life(_)) | None => match exit {
                 Ended::Signal(_) => Err(CompileError::Limit),
-                Ended::Code(_) | Ended::Protocol(_) | Ended::Flood | Ended::Unknown => Err(process(&format!("its process ended ({exit:?})"))),
+                Ended::Code(_) | Ended::Protocol(_) | Ended::Flood | Ended::Unknown => {
+                    Err(process(&format!("its process ended ({exit:?})")))
+                }
             },
         }
     }

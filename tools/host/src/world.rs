@@ -189,9 +189,7 @@ impl secrets::Host for State {
 impl memory::Host for State {
     fn search(&mut self, query: String, limit: u32) -> Answer<Result<Vec<memory::Found>, memory::Error>> {
         match self.ask(HostAsk::Search { query, limit })? {
-            HostAnswer::Found { found } => {
-                Ok(Ok(found.into_iter().map(|(text, age_s)| memory::Found { text, age_s }).collect()))
-            }
+            HostAnswer::Found { found } => Ok(Ok(found.into_iter().map(|(text, age_s)| memory::Found { text, age_s }).collect())),
             HostAnswer::Refused(Refusal { kind: RefusalKind::Denied, .. }) => Ok(Err(memory::Error::NotGranted)),
             HostAnswer::Refused(_) => Ok(Err(memory::Error::Unavailable)),
             HostAnswer::Response { .. }

@@ -164,7 +164,17 @@ fn fatal() {
 }
 
 fn forged() {
-    let out_of_turn = ["another call", "another question", "a question twice", "ready again", "alive unasked", "a frame of 4 GiB", "no frame", "deep JSON", "half a frame"];
+    let out_of_turn = [
+        "another call",
+        "another question",
+        "a question twice",
+        "ready again",
+        "alive unasked",
+        "a frame of 4 GiB",
+        "no frame",
+        "deep JSON",
+        "half a frame",
+    ];
     run(async {
         let house = house().await;
         for forgery in out_of_turn {

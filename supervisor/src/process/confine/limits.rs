@@ -54,7 +54,9 @@ fn namespaces() -> Outcome {
     let all = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNS;
     match unshare(all) {
         Ok(()) => Outcome::Done,
-        Err(error) => Outcome::missing(format!("the system gives a process none of its own ({error}); kernel.unprivileged_userns_clone and AppArmor decide that")),
+        Err(error) => Outcome::missing(format!(
+            "the system gives a process none of its own ({error}); kernel.unprivileged_userns_clone and AppArmor decide that"
+        )),
     }
 }
 

@@ -8,13 +8,8 @@ use hearth_domain::tool::Effect;
 use crate::world::types;
 
 pub(super) fn call(call: Call) -> (String, String, types::Context) {
-    let context = types::Context {
-        call: call.key,
-        member: call.member,
-        locale: call.locale,
-        zone: call.zone,
-        deadline_ms: call.deadline_ms,
-    };
+    let context =
+        types::Context { call: call.key, member: call.member, locale: call.locale, zone: call.zone, deadline_ms: call.deadline_ms };
     (call.operation, call.arguments, context)
 }
 

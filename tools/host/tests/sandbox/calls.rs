@@ -51,8 +51,10 @@ fn fresh() {
         // Counts in a global and in memory: each call must find both at the beginning.
         let count = "(global.set $n (i32.add (global.get $n) (i32.const 1)))
             (i32.store8 (i32.const 700) (i32.add (i32.load8_u (i32.const 700)) (global.get $n)))";
-        let component =
-            wat::tool(&format!("{count} {}", wat::part("(i32.const 700)", "(i32.const 1)")), r#"(global $n (mut i32) (i32.const 0)) (data (i32.const 700) "a")"#);
+        let component = wat::tool(
+            &format!("{count} {}", wat::part("(i32.const 700)", "(i32.const 1)")),
+            r#"(global $n (mut i32) (i32.const 0)) (data (i32.const 700) "a")"#,
+        );
         let mut tool = house.tool(component, SandboxLimits::default()).await;
         for _ in 0..5 {
             assert_eq!(text(&tool.call("").await.0), "b");
@@ -89,7 +91,8 @@ fn confined() {
         let confined = tool.ready().await;
         let says = |part: &str| confined.iter().find(|(name, _)| name == part).map(|(_, outcome)| outcome.as_str());
         println!("{confined:#?}");
-        for part in ["no new privileges", "system calls", "memory hidden from other processes", "number of descriptors", "amount of memory"] {
+        for part in ["no new privileges", "system calls", "memory hidden from other processes", "number of descriptors", "amount of memory"]
+        {
             assert_eq!(says(part), Some("done"), "{part}");
         }
     });

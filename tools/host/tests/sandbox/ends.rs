@@ -1,14 +1,17 @@
 //! Processes that end: killed at any time, by what was said to them, with their house.
 
+use std::io::{BufRead as _, Write as _};
 use std::os::fd::AsFd as _;
+use std::process::Command;
 
 use hearth_domain::sandbox::{Ask, Ended, Heard, HostAnswer, MESSAGE_BYTES, SandboxLimits, Tell};
 use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
 use hearth_supervisor::process::frame::Frame;
 use hearth_supervisor::process::spawn::{Exit, Log, Process, Program, Spawner};
 use hearth_tool_host::sandbox::{GONE, PROTOCOL};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-use std::io::Write as _;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::house::{call, house, text};
 use crate::{Test, run, wat};
@@ -19,8 +22,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("what_is_out_of_turn_ends_it", out_of_turn),
     ("a_house_that_lets_go_ends_it", let_go),
     ("a_dropped_line_ends_it", dropped),
+    ("no_sandbox_outlives_its_house", orphan),
 ];
 
+/// With this argument the program is a house that is ended.
+pub(crate) const BRIEF: &str = "brief-house";
 /// How often a process is killed; `HEARTH_KILLS` says otherwise.
 const KILLS: u32 = 40;
 
@@ -148,4 +154,36 @@ fn dropped() {
         let heard = futures_util::StreamExt::next(&mut heard).await;
         assert_eq!(heard, Some(Heard::Ended(Ended::Signal(9))));
     });
+}
+
+/// A house of its own, whose tool computes without end. It says the tool's number and waits to be ended.
+pub(crate) fn brief() -> ! {
+    run(async {
+        let house = house();
+        let mut tool = house.tool(wat::tool("(loop $l (br $l)) unreachable", ""), SandboxLimits::default()).await;
+        assert!(tool.line.ask(Ask::Call(call(1, "", 60_000))));
+        // A call is written when the line is listened to.
+        let heard = tokio::time::timeout(std::time::Duration::from_millis(50), tool.hear()).await;
+        assert!(heard.is_err(), "{heard:?}");
+        println!("{}", tool.line.pid());
+        std::future::pending::<()>().await;
+    });
+    unreachable!("it waits")
+}
+
+fn orphan() {
+    let mut house = Command::new(std::env::current_exe().unwrap())
+        .arg(BRIEF)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    std::io::BufReader::new(house.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let pid = Pid::from_raw(said.trim().parse().unwrap()).unwrap();
+    let handle = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    house.kill().unwrap();
+    house.wait().unwrap();
+    let within = Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&within)), Ok(1), "it outlived its house");
 }

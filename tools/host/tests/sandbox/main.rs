@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some(hearth_tool_host::port::SANDBOX) => return hearth_tool_host::sandbox::main(),
         Some(hearth_tool_host::port::COMPILE) => return hearth_tool_host::compile::main(),
+        Some(ends::BRIEF) => ends::brief(),
         _ => {}
     }
     if arguments.iter().any(|argument| argument == "--list") {
