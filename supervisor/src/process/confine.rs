@@ -1,7 +1,8 @@
 //! Taking away from a process what it does not need, and saying what could not be taken.
 //!
 //! ```text
-//! apply ─► limits, no_new_privs, not dumpable, memory locked, capabilities ─► Landlock ─► seccomp ─► proof ─► Report
+//! apply ─► limits, no_new_privs, not dumpable, memory locked, namespaces, capabilities ─► Landlock ─► seccomp ─► proof ─► Report
+//! settle ─► (a sandbox that is loaded) no new threads, code, files or descriptors; smaller limits
 //! ```
 //!
 //! Called at the very start of `main`: Landlock, seccomp and capabilities belong to a thread, and threads inherit them. Nothing
@@ -44,10 +45,14 @@ pub enum Part {
     Descriptors,
     /// How much memory of its own it has at most (RLIMIT_DATA).
     Memory,
+    /// How long it computes at most, and how large the files are that it writes (RLIMIT_CPU, RLIMIT_FSIZE).
+    Usage,
     /// Its memory is never swapped out (mlockall).
     MemoryLock,
     /// New files are the owner's only.
     Umask,
+    /// A network, mounts, users and shared memory of its own, with nothing in them (unshare).
+    Namespaces,
     /// All capabilities, for a process that was started by root.
     Capabilities,
     /// Which files it reaches (Landlock).
@@ -64,14 +69,16 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::NoNewPrivileges,
         Self::CoreDumps,
         Self::Hidden,
         Self::Descriptors,
         Self::Memory,
+        Self::Usage,
         Self::MemoryLock,
         Self::Umask,
+        Self::Namespaces,
         Self::Capabilities,
         Self::Files,
         Self::Sockets,
@@ -89,8 +96,10 @@ impl fmt::Display for Part {
             Self::Hidden => "memory hidden from other processes",
             Self::Descriptors => "number of descriptors",
             Self::Memory => "amount of memory",
+            Self::Usage => "processor time and size of files",
             Self::MemoryLock => "memory not swapped out",
             Self::Umask => "new files for their owner only",
+            Self::Namespaces => "namespaces of its own",
             Self::Capabilities => "no capabilities",
             Self::Files => "files",
             Self::Sockets => "Unix sockets",
@@ -101,7 +110,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// The system calls that a process has. Named after what they are for; the lists are those of what is *not* had.
+/// The system calls that a process has. Named after what they are for; the lists are those of what is *not* had, but for `Sandbox`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -113,6 +122,8 @@ pub enum Profile {
     House,
     /// A house whose starter starts its programs: as `Vault`, and no memory becomes executable but that of files.
     HouseWithStarter,
+    /// Computes, with what it was given: its memory, its descriptors, threads and clocks. A list of what *is* had; it opens nothing.
+    Sandbox,
 }
 
 /// The files that a process reaches. A folder stands for all beneath it. What does not exist by then stays out of reach, and so
@@ -125,6 +136,15 @@ pub struct Files {
     pub write: Vec<PathBuf>,
     /// Read and executed.
     pub execute: Vec<PathBuf>,
+}
+
+/// What a process may use in its whole life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageLimits {
+    /// Seconds of processor time, after which the system ends it.
+    pub processor_s: u64,
+    /// Bytes of the largest file that it writes.
+    pub file_bytes: u64,
 }
 
 /// Where a process can connect to.
@@ -170,10 +190,14 @@ pub struct Confinement {
     pub descriptors: Option<u64>,
     /// [`Part::Memory`]: bytes of heap, stacks and private writable mappings; not the address space.
     pub memory_bytes: Option<u64>,
+    /// [`Part::Usage`].
+    pub usage: Option<UsageLimits>,
     /// [`Part::MemoryLock`].
     pub memory_lock: bool,
     /// [`Part::Umask`].
     pub umask: bool,
+    /// [`Part::Namespaces`]. It has no user's name in them, and the network has no interface.
+    pub namespaces: bool,
     /// [`Part::Capabilities`].
     pub no_capabilities: bool,
     /// [`Part::Files`]: nothing else is reached.
@@ -225,8 +249,10 @@ impl Confinement {
             Part::Hidden => self.hidden,
             Part::Descriptors => self.descriptors.is_some(),
             Part::Memory => self.memory_bytes.is_some(),
+            Part::Usage => self.usage.is_some(),
             Part::MemoryLock => self.memory_lock,
             Part::Umask => self.umask,
+            Part::Namespaces => self.namespaces,
             Part::Capabilities => self.no_capabilities,
             Part::Files => self.files.is_some(),
             Part::Sockets => self.sockets.is_some(),
@@ -383,6 +409,27 @@ pub fn apply(wanted: &Confinement) -> Result<Report, ConfineError> {
     Ok(report)
 }
 
+/// What a sandbox still needs while it loads and never again, taken from all of its threads: starting threads, making memory that can
+/// be executed, asking for descriptors. `memory_bytes` as in [`Confinement::memory_bytes`].
+///
+/// # Errors
+/// The system refuses; the process is as it was, or its limits are smaller.
+pub fn settle(memory_bytes: u64) -> Result<(), SettleError> {
+    limits::settle(memory_bytes).map_err(|error| SettleError::Limits(error.into()))?;
+    calls::settle().map_err(SettleError::Calls)
+}
+
+/// Why [`settle`] did not.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// A limit.
+    #[error("the limits of a process cannot be lowered")]
+    Limits(#[source] io::Error),
+    /// The filter.
+    #[error("system calls cannot be filtered further: {0}")]
+    Calls(String),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -404,7 +451,8 @@ mod tests {
     #[test]
     fn a_confinement_asks_for_what_it_names() {
         let strict = Confinement::strict(Profile::Vault);
-        let with_parameters = [Part::Descriptors, Part::Memory, Part::Files, Part::Sockets, Part::Network];
+        // The last is for those that need no network.
+        let with_parameters = [Part::Descriptors, Part::Memory, Part::Usage, Part::Files, Part::Sockets, Part::Network, Part::Namespaces];
         for part in Part::ALL {
             assert_eq!(strict.wants(part), !with_parameters.contains(&part), "{part}");
             assert!(!Confinement::default().wants(part));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hearth_supervisor::process::child::PARENT_VARIABLE;
-use hearth_supervisor::process::confine::{Confinement, Files, Need, Network, Outcome, Part, Profile, Report};
+use hearth_supervisor::process::confine::{Confinement, Files, Need, Network, Outcome, Part, Profile, Report, UsageLimits};
 use hearth_supervisor::process::frame::{Frame, Life, write};
 use hearth_supervisor::process::inspect::Status;
 use hearth_supervisor::process::spawn::{Exit, Spawned, Spawner};
@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_path_that_does_not_exist_is_noted", a_path_that_does_not_exist_is_noted),
     ("a_confined_child_starts_no_program_but_threads", a_confined_child_starts_no_program_but_threads),
     ("a_house_starts_programs", a_house_starts_programs),
+    ("a_sandbox_opens_nothing", a_sandbox_opens_nothing),
     ("a_child_of_a_confined_house_confines_itself_further", a_child_of_a_confined_house_confines_itself_further),
     ("a_confined_child_that_traces_another_is_killed", a_confined_child_that_traces_another_is_killed),
     ("a_confined_child_stays_hidden_and_tied_to_its_parent", a_confined_child_stays_hidden_and_tied_to_its_parent),
@@ -171,6 +172,18 @@ fn a_confined_child_starts_no_program_but_threads() {
     assert_eq!(child.refused(Attempt::Unshare), Some(EPERM));
     assert_eq!(child.attempt(Attempt::Thread), Some(Ok("from a thread".to_owned())));
     assert!(child.allowed(Attempt::Bind), "the network was not asked for");
+}
+
+fn a_sandbox_opens_nothing() {
+    let usage = UsageLimits { processor_s: 1, file_bytes: 4096 };
+    let strict = Confinement::strict(Profile::Sandbox);
+    let mut child = Confined::start(&Confinement { memory_lock: false, namespaces: true, usage: Some(usage), ..strict });
+    assert!(child.has(Part::Calls) && child.has(Part::Usage));
+    for attempt in [Attempt::List(PathBuf::from("/")), Attempt::Exec, Attempt::Become, Attempt::Udp, Attempt::Unshare] {
+        assert_eq!(child.refused(attempt.clone()), Some(EPERM), "{attempt:?}");
+    }
+    assert!(child.allowed(Attempt::Thread));
+    assert!(child.allowed(Attempt::Allocate(1 << 20)));
 }
 
 fn a_house_starts_programs() {

@@ -55,6 +55,7 @@ pub const EDGES: [Row; 15] = [
         tests: &["hearth-conformance", "hearth-scripted", "hearth-vault"],
     },
     Row { name: "hearth-vault", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
+    Row { name: "hearth-tool-host", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-web", product: &["hearth-domain", "hearth-actors", "hearth-supervisor"], tests: &["hearth-conformance"] },
     Row {
         name: "hearth",
@@ -78,7 +79,7 @@ pub const FOREIGN: [(&str, &[&str]); 25] = [
     ("reqwest", &["hearth-adapters", "hearth"]),
     // The bench's own scripted model is a page of the node.
     ("actix-web", &["hearth-web", "hearth"]),
-    ("wasmtime*", &[]),
+    ("wasmtime*", &["hearth-tool-host"]),
     ("tantivy*", &["hearth-adapters"]),
     ("actix", &["hearth-supervisor", "hearth-actors", "hearth-web", "hearth", "hearth-simulations"]),
     ("getrandom", &["hearth-adapters", "hearth-vault"]),
@@ -86,7 +87,8 @@ pub const FOREIGN: [(&str, &[&str]); 25] = [
     ("argon2", &["hearth-vault"]),
     ("chacha20poly1305", &["hearth-vault"]),
     ("hkdf", &["hearth-vault"]),
-    ("hmac", &["hearth-vault"]),
+    // Compiled tools carry the house's key.
+    ("hmac", &["hearth-vault", "hearth-tool-host"]),
     ("ring", &["hearth-vault"]),
     ("rustls*", &["hearth-vault"]),
     ("tokio-rustls", &["hearth-vault"]),
@@ -97,7 +99,8 @@ pub const FOREIGN: [(&str, &[&str]); 25] = [
     ("landlock", &["hearth-supervisor"]),
     ("seccompiler", &["hearth-supervisor"]),
     ("nix", &["hearth-supervisor"]),
-    ("libc", &["hearth-crash-shim"]),
+    // The second for an attacker's system calls, behind a feature for tests.
+    ("libc", &["hearth-crash-shim", "hearth-tool-host"]),
     ("clap*", &["hearth", "hearth-simulations", "hearth-crash"]),
     ("anyhow", &["hearth", "hearth-simulations", "hearth-crash"]),
     ("chrono", &[]),

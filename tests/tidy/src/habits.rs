@@ -3,10 +3,15 @@
 use crate::source::Source;
 
 /// Files that may hold unsafe code, and why.
-pub const UNSAFE: [(&str, &str); 1] = [("tests/crash/shim/src/", "stands between a program and its libc")];
+pub const UNSAFE: [(&str, &str); 3] = [
+    ("tests/crash/shim/src/", "stands between a program and its libc"),
+    ("tools/host/src/load.rs", "machine code that the house's own compiler made and its key is on"),
+    ("tools/host/src/attack.rs", "attacker's code, for a test: system calls with arguments that nobody vouches for"),
+];
 
 /// Test files that may sleep, and why. A test waits by reading, never by guessing how long something takes.
-pub const SLEEPS: [(&str, &str); 9] = [
+pub const SLEEPS: [(&str, &str); 10] = [
+    ("tools/host/tests/sandbox/ends.rs", "the instant at which a process is killed is drawn, not waited for"),
     ("runtime/vault/tests/keeper_process.rs", "the instant at which a process is killed is drawn, not waited for"),
     ("supervisor/tests/supervision/", "paused clock: a sleep is an instant of the test's own time"),
     ("tests/conformance/src/double.rs", "the double is slow where its plan says so; paused clock"),

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use seccompiler::SeccompCmpArgLen::{Dword, Qword};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch, apply_filter,
+    apply_filter_all_threads,
 };
 
 use super::paths::Tcp;
 use super::{Confinement, Network, Outcome, Part, Profile, Report};
 
 mod lists;
+mod sandbox;
 
 /// Operation not permitted.
 const EPERM: u32 = 1;
@@ -84,6 +86,10 @@ fn programs(profile: Option<Profile>, network: Option<&Network>) -> Result<Vec<B
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| "there is no list for this kind of processor".to_owned())?;
     let mut refused = Rules::new();
     let mut programs = Vec::new();
+    if profile == Some(Profile::Sandbox) {
+        let had = sandbox::had().map_err(|error| error.to_string())?;
+        programs.push(only(had, arch)?);
+    }
     if let Some(network) = network {
         refuse_sockets(&mut refused, network).map_err(|error| error.to_string())?;
     }
@@ -102,6 +108,19 @@ fn programs(profile: Option<Profile>, network: Option<&Network>) -> Result<Vec<B
 fn compile(rules: Rules, action: SeccompAction, arch: TargetArch) -> Result<BpfProgram, String> {
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch);
     filter.and_then(BpfProgram::try_from).map_err(|error| error.to_string())
+}
+
+/// Nothing but these.
+fn only(rules: Rules, arch: TargetArch) -> Result<BpfProgram, String> {
+    let filter = SeccompFilter::new(rules, SeccompAction::Errno(EPERM), SeccompAction::Allow, arch);
+    filter.and_then(BpfProgram::try_from).map_err(|error| error.to_string())
+}
+
+/// See [`super::settle`].
+pub(super) fn settle() -> Result<(), String> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| "there is no list for this kind of processor".to_owned())?;
+    let rules = sandbox::settled().map_err(|error| error.to_string())?;
+    apply_filter_all_threads(&compile(rules, SeccompAction::Errno(EPERM), arch)?).map_err(|error| error.to_string())
 }
 
 /// These calls, whatever their arguments.
@@ -145,7 +164,7 @@ fn refuse_sockets(refused: &mut Rules, network: &Network) -> Built {
 
 fn refuse_calls(refused: &mut Rules, profile: Profile) -> Built {
     let starts_programs = match profile {
-        Profile::Vault | Profile::HouseWithStarter => false,
+        Profile::Vault | Profile::HouseWithStarter | Profile::Sandbox => false,
         Profile::House => true,
     };
     refused.extend(whole(lists::REFUSED));

@@ -1,5 +1,6 @@
 //! The parts that need neither Landlock nor seccomp.
 
+use nix::sched::{CloneFlags, unshare};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
@@ -31,13 +32,38 @@ pub(super) fn apply(wanted: &Confinement, report: &mut Report) {
         umask(Mode::RWXG | Mode::RWXO);
         report.set(Part::Umask, Outcome::Done);
     }
+    if let Some(usage) = wanted.usage {
+        let lowered = lower(Resource::Cpu, usage.processor_s).and_then(|()| lower(Resource::Fsize, usage.file_bytes));
+        report.set(Part::Usage, Outcome::of(lowered));
+    }
     // Before the capabilities go: root's own is what lifts the limit.
     if wanted.memory_lock {
         report.set(Part::MemoryLock, lock_memory(wanted.no_capabilities));
     }
+    // Before the capabilities go as well: a fresh namespace of users gives all of them, in it.
+    if wanted.namespaces {
+        report.set(Part::Namespaces, namespaces());
+    }
     if wanted.no_capabilities {
         report.set(Part::Capabilities, Outcome::of(drop_capabilities()));
     }
+}
+
+/// A process that starts no other needs none for the numbers of processes; that one would hold for its children only.
+fn namespaces() -> Outcome {
+    let all = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNS;
+    match unshare(all) {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::missing(format!(
+            "the system gives a process none of its own ({error}); kernel.unprivileged_userns_clone and AppArmor decide that"
+        )),
+    }
+}
+
+/// See [`super::settle`].
+pub(super) fn settle(memory_bytes: u64) -> Result<(), Errno> {
+    lower(Resource::Nproc, 0)?;
+    lower(Resource::Data, memory_bytes)
 }
 
 fn core_dumps(hidden: bool) -> Outcome {

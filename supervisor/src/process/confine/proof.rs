@@ -35,6 +35,7 @@ fn holds(part: Part, wanted: &Confinement, before: &Status, report: &Report) -> 
         Part::Hidden => dumpable_behavior() == Ok(DumpableBehavior::NotDumpable),
         Part::Descriptors => limited(Resource::Nofile, wanted.descriptors),
         Part::Memory => limited(Resource::Data, wanted.memory_bytes),
+        Part::Usage => limited(Resource::Cpu, wanted.usage.map(|usage| usage.processor_s)),
         Part::MemoryLock => status.locked_kib.is_some_and(|kib| kib > 0),
         Part::Umask => status.umask == Some(OWNER_ONLY),
         Part::Capabilities => status.capabilities == Some(0),
@@ -48,8 +49,8 @@ fn holds(part: Part, wanted: &Confinement, before: &Status, report: &Report) -> 
         Part::Outsiders => parent_is_out_of_reach(),
         // Filters of whoever started us do not count, where the kernel counts them (Linux 5.10).
         Part::Calls => status.seccomp == Some(2) && (status.seccomp_filters.is_none() || status.seccomp_filters > before.seccomp_filters),
-        // The kernel does not say, and whom to try it on is not known here.
-        Part::Sockets => true,
+        // The kernel does not say, and whom to try it on is not known here; a namespace is there or the call failed.
+        Part::Sockets | Part::Namespaces => true,
     }
 }
 
@@ -59,7 +60,10 @@ fn outside_is_closed(files: &Files) -> bool {
     let is_closed = |folder: &str| {
         let within = named.iter().any(|path| Path::new(folder).starts_with(path));
         within
-            || matches!(rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()), Err(Errno::ACCESS))
+            || matches!(
+                rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()),
+                Err(Errno::ACCESS | Errno::PERM)
+            )
     };
     ["/", "/proc"].into_iter().all(is_closed)
 }
