@@ -189,7 +189,8 @@ fn list(socket: &Path, terminal: &Terminal, json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if secrets.is_empty() && troubled.is_empty() {
-        terminal.line("No secret is stored.");
+        let AdminAnswer::Status(census) = ask(socket, &AdminAsk::Status)? else { bail!(UNEXPECTED) };
+        terminal.line(closed(census.state).unwrap_or("No secret is stored."));
         return Ok(());
     }
     for secret in secrets {
@@ -318,12 +319,19 @@ fn passphrase(socket: &Path, value: &ValueOptions, old: Option<String>, recovery
     Ok("The owner's passphrase is changed.".to_owned())
 }
 
+/// What is said of a vault that knows nothing of its secrets.
+const fn closed(state: VaultState) -> Option<&'static str> {
+    match state {
+        VaultState::Open => None,
+        VaultState::Sealed => Some("Sealed: hearth secret unseal opens it"),
+        VaultState::Broken => Some("Broken: hearth doctor says what is wrong"),
+    }
+}
+
 fn status(socket: &Path) -> anyhow::Result<String> {
     let AdminAnswer::Status(census) = ask(socket, &AdminAsk::Status)? else { bail!(UNEXPECTED) };
-    match census.state {
-        VaultState::Open => {}
-        VaultState::Sealed => return Ok("Sealed: hearth secret unseal opens it".to_owned()),
-        VaultState::Broken => return Ok("Broken: hearth doctor says what is wrong".to_owned()),
+    if let Some(said) = closed(census.state) {
+        return Ok(said.to_owned());
     }
     let owner = if census.owner { "an owner's passphrase is set" } else { "no owner's passphrase is set: hearth secret passphrase" };
     Ok(format!("{:?}: {} secrets, {} older values guarded, {owner}", census.state, census.secrets, census.kept))

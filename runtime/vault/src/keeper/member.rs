@@ -18,7 +18,7 @@ use crate::seal::proof::OwnerProof;
 /// Most bytes of envelopes in one write, unless a single one has more: as hexadecimal digits well within a message to the house.
 const BATCH_BYTES: usize = 1 << 20;
 /// Most records in one write.
-pub const BATCH_MAX: usize = 128;
+pub const BATCH_MAX: usize = 32;
 
 /// A member's key is destroyed.
 #[derive(Debug)]
