@@ -279,7 +279,11 @@ impl ToolsActor {
     /// The call of a member, as an invocation, and what policy is asked about it.
     fn invoke(&self, function: &str, arguments: Value, member: Member) -> Result<(Invocation, PolicyQuestion), ToolError> {
         let tools = self.catalog.now();
-        let spec = tools.iter().find(|spec| spec.name == function).ok_or(ToolError::Unknown)?;
+        let Some(spec) = tools.iter().find(|spec| spec.name == function) else {
+            // One that models are not told of may be there all the same: its member learns why it is not called.
+            let reached = ToolName::of_function(function).map(|(name, operation)| self.reach(&name.to_string(), operation));
+            return Err(reached.and_then(Result::err).unwrap_or(ToolError::Unknown));
+        };
         if !arguments.is_object() {
             return Err(ToolError::BadArguments("they are not an object".to_owned()));
         }

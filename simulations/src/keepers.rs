@@ -95,8 +95,14 @@ impl Keeper {
             0 => ("install", self.wait(outside(|| doors.install.ask(Install { package, change: Change::Install, by }, PATIENCE))).await),
             1..=4 => ("grant", self.wait(outside(|| doors.grant.ask(GrantTool { name, answers, by }, PATIENCE))).await),
             5 | 6 => ("update", self.wait(outside(|| doors.install.ask(Install { package, change: Change::Update, by }, PATIENCE))).await),
-            7 => ("revoke", self.wait(outside(|| doors.revoke.ask(RevokeTool { name, by }, PATIENCE))).await),
-            8 => ("remove", self.wait(outside(|| doors.remove.ask(RemoveTool { name, by }, PATIENCE))).await),
+            7 => {
+                world.checkers().sandboxes.closing(tool);
+                ("revoke", self.wait(outside(|| doors.revoke.ask(RevokeTool { name, by }, PATIENCE))).await)
+            }
+            8 => {
+                world.checkers().sandboxes.closing(tool);
+                ("remove", self.wait(outside(|| doors.remove.ask(RemoveTool { name, by }, PATIENCE))).await)
+            }
             _ => {
                 let by = Member { role: Role::Child, ..by };
                 let refused = self.wait(outside(|| doors.revoke.ask(RevokeTool { name, by }, PATIENCE))).await;

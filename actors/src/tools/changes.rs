@@ -149,6 +149,15 @@ struct Planned {
     after: After,
 }
 
+/// How an actor whose place is taken ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Close {
+    /// It does what it took.
+    Retire,
+    /// Now.
+    Revoke,
+}
+
 enum After {
     /// The tool is so.
     Is(Box<ToolInfo>),
@@ -200,8 +209,13 @@ impl ToolsActor {
         let known = self.installed.remove(&info.name);
         let log = known.as_ref().map_or_else(|| Log::new(self.limits.tool_log_lines), |entry| entry.log.clone());
         let mut entry = Entry::new(info, log);
-        if let Some(seat) = known.and_then(|entry| entry.seat) {
-            self.close(seat, entry.info.state == ToolState::Granted, ctx);
+        let seats = known.map(|mut known| known.take_seats()).unwrap_or_default();
+        if matches!(entry.info.state, ToolState::Granted | ToolState::Waiting) {
+            // What was taken before ends as ever; those that are closing already are told nothing new by it.
+            entry.old = seats.iter().map(Arc::downgrade).collect();
+            seats.into_iter().for_each(|seat| self.close(seat, Close::Retire, ctx));
+        } else {
+            seats.into_iter().for_each(|seat| self.close(seat, Close::Revoke, ctx));
         }
         if let (ToolState::Granted, Some(grant)) = (&entry.info.state, &entry.grant) {
             entry.seat = Some(Arc::new(Seat::new(self.made(grant.clone(), entry.log.clone()))));
@@ -230,15 +244,19 @@ impl ToolsActor {
     }
 
     fn forget(&mut self, name: &str, ctx: &mut Context<Self>) {
-        if let Some(seat) = self.installed.remove(name).and_then(|entry| entry.seat) {
-            self.close(seat, false, ctx);
-        }
+        let seats = self.installed.remove(name).map(|mut entry| entry.take_seats());
+        seats.into_iter().flatten().for_each(|seat| self.close(seat, Close::Revoke, ctx));
     }
 
     /// Nobody reaches it any more. What it took, it does, or it ends now.
-    fn close(&self, seat: Arc<Seat>, finishes: bool, ctx: &mut Context<Self>) {
+    fn close(&self, seat: Arc<Seat>, close: Close, ctx: &mut Context<Self>) {
         let (children, deadline) = (self.children.clone(), self.limits.ask_deadline);
-        let closed = async move { if finishes { seat.retire(&children, deadline).await } else { seat.revoke(&children, deadline).await } };
+        let closed = async move {
+            match close {
+                Close::Retire => seat.retire(&children, deadline).await,
+                Close::Revoke => seat.revoke(&children, deadline).await,
+            }
+        };
         ctx.spawn(closed.into_actor(self).map(|(), _, _| ()));
     }
 
@@ -413,9 +431,8 @@ impl ToolsActor {
 
     /// Ends what runs of it, and lets no call in.
     fn shut(&mut self, name: &str, ctx: &mut Context<Self>) {
-        if let Some(seat) = self.installed.get_mut(name).and_then(|entry| entry.seat.take()) {
-            self.close(seat, false, ctx);
-        }
+        let seats = self.installed.get_mut(name).map(Entry::take_seats);
+        seats.into_iter().flatten().for_each(|seat| self.close(seat, Close::Revoke, ctx));
         self.publish();
     }
 

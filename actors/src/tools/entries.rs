@@ -1,6 +1,6 @@
 //! What the toolbox knows of each installed tool, and the way to its actor.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hearth_domain::tool::grant::{Grant, Question, Release, ask, widening};
@@ -41,6 +41,8 @@ pub(super) struct Entry {
     pub(super) grant: Option<Grant>,
     /// Its actor, when it may be called.
     pub(super) seat: Option<Arc<Seat>>,
+    /// Actors that still do what they took before another one had their place.
+    pub(super) old: Vec<Weak<Seat>>,
     /// What it said.
     pub(super) log: Log,
 }
@@ -50,7 +52,7 @@ impl Entry {
     pub(super) fn new(info: ToolInfo, log: Log) -> Self {
         let asked: Option<Asked> = serde_json::from_value(info.manifest.clone()).ok();
         let grant = info.grant.clone().and_then(|grant| serde_json::from_value(grant).ok());
-        let mut entry = Self { info, asked, grant, seat: None, log };
+        let mut entry = Self { info, asked, grant, seat: None, old: Vec::new(), log };
         let readable = entry.asked.is_some() && (entry.grant.is_some() || entry.info.state != ToolState::Granted);
         if !readable {
             entry.info.state = ToolState::Quarantined { reason: "what is stored of it cannot be read; install it again".to_owned() };
@@ -68,6 +70,11 @@ impl Entry {
             (ToolState::Waiting | ToolState::Quarantined { .. }, Some(grant)) => widening(grant, manifest, release),
             (ToolState::Waiting | ToolState::Quarantined { .. } | ToolState::Revoked, _) => ask(manifest, release),
         }
+    }
+
+    /// Takes away its actors, with those that still do what they took.
+    pub(super) fn take_seats(&mut self) -> Vec<Arc<Seat>> {
+        self.old.drain(..).filter_map(|seat| seat.upgrade()).chain(self.seat.take()).collect()
     }
 
     pub(super) fn shown(&self) -> Shown {

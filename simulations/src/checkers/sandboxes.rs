@@ -46,6 +46,8 @@ struct Tool {
     /// Whether its grant was taken back, or it was quarantined.
     closed: bool,
     failures: VecDeque<Duration>,
+    /// Somebody wants its grant back: calls may be denied from now on.
+    closing: bool,
     /// When it failed once too often.
     fallen: Option<Duration>,
 }
@@ -91,6 +93,11 @@ impl Sandboxes {
         }
     }
 
+    /// Somebody asks for the end of a tool's grant.
+    pub fn closing(&mut self, tool: usize) {
+        self.tools.entry(tool).or_default().closing = true;
+    }
+
     /// A process began; its number.
     pub const fn started(&mut self) -> u64 {
         self.processes += 1;
@@ -99,6 +106,11 @@ impl Sandboxes {
 
     /// A process is gone.
     pub fn gone(&mut self, process: u64) {
+        self.running.remove(&process);
+    }
+
+    /// A process has said that it broke over its call, and lives.
+    pub fn over(&mut self, process: u64) {
         self.running.remove(&process);
     }
 
@@ -143,9 +155,6 @@ impl Sandboxes {
     /// A process breaks over its call. What only ends with the call's deadline is counted when the call is over.
     pub fn broke(&mut self, now: Duration, tool: usize, n: u64, how: How) {
         self.broke.insert(n, how);
-        if matches!(how, How::Fault(fault) if fault != Fault::HostCalls) {
-            self.running.retain(|_, running| *running != n);
-        }
         let (window, most) = (self.window, self.failures_max);
         let known = self.tools.entry(tool).or_default();
         known.failures.retain(|at| now.saturating_sub(*at) + MARGIN < window);
@@ -170,7 +179,7 @@ impl Sandboxes {
             Err(ToolError::Lost) => self.exact && broke != Some(&How::Lost),
             Err(ToolError::TimedOut) => self.exact && !ran,
             Err(ToolError::Failed(sentence)) => !matches!(broke, Some(How::Fault(fault)) if fault.to_string() == *sentence),
-            Err(ToolError::Denied(_)) => self.exact && ran && !self.tools.get(&tool).is_some_and(|tool| tool.closed),
+            Err(ToolError::Denied(_)) => self.exact && ran && !self.tools.get(&tool).is_some_and(|tool| tool.closing),
             Err(ToolError::Stopped | ToolError::BadArguments(_)) => false,
         };
         if wrong { Err(format!("call {n} of tool {tool} was answered {answer:?}; ran: {ran}, broke: {broke:?}")) } else { Ok(()) }
@@ -190,7 +199,7 @@ impl Sandboxes {
             Write::ToolInfo(info) => self.info(info),
             Write::RemoveTool(name) => {
                 if let Some(tool) = number(name) {
-                    self.tools.insert(tool, Tool { closed: true, ..Tool::default() });
+                    self.tools.insert(tool, Tool { closed: true, closing: true, ..Tool::default() });
                 }
             }
             _ => {}
@@ -204,7 +213,8 @@ impl Sandboxes {
             ToolState::Granted => *known = Tool::default(),
             ToolState::Revoked => known.closed = true,
             // Calls that were taken before an update end as ever; what is quarantined may be told so a moment later.
-            ToolState::Waiting | ToolState::Quarantined { .. } => known.fallen = None,
+            ToolState::Waiting => known.fallen = None,
+            ToolState::Quarantined { .. } => (known.fallen, known.closing) = (None, true),
         }
     }
 }

@@ -312,6 +312,9 @@ impl Process {
             | Act::Unasked
             | Act::TooMuch => self.world.checkers().sandboxes.broke(self.world.now(), self.tool, n, how),
         }
+        if matches!(act, Act::Garbage | Act::Fault(_)) {
+            self.world.checkers().sandboxes.over(self.number);
+        }
         let done = |outcome| Tell::Done { call: call.id, outcome, used: Usage::default() };
         let host = |question, ask| Tell::Host { call: call.id, question, ask };
         match act {
