@@ -484,7 +484,9 @@ fn without_the_first(home: &Home, server: &Scripted, sentence: &str) {
     let log = home.log()[logged..].to_owned();
     assert!(log.contains(&format!("first: {sentence}")), "{sentence}: {log}");
     let listed = home.secret_done("", &["list"]);
-    assert!(listed.starts_with("second (version 1)") && listed.lines().count() == 1, "{listed}");
+    let lines: Vec<_> = listed.lines().collect();
+    assert!(lines[0].starts_with("second (version 1)") && lines.len() == 3, "{listed}");
+    assert!(lines[1].starts_with("first (") && lines[1].contains(sentence), "{listed}");
     assert_eq!(house.status()["restarts"], 0);
     assert_eq!(house.stop(), Some(0));
 }
