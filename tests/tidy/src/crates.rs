@@ -43,10 +43,11 @@ pub struct Row {
 }
 
 /// The one-way rule, top to bottom. A new edge is a decision: it is made here, and DECISIONS.md says why.
-pub const EDGES: [Row; 14] = [
+pub const EDGES: [Row; 15] = [
     Row { name: "hearth-supervisor", product: &[], tests: &[] },
     Row { name: "hearth-domain", product: &[], tests: &[] },
     Row { name: "hearth-actors", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-conformance"] },
+    Row { name: "hearth-tool-package", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-engine", product: &[], tests: &[] },
     Row {
         name: "hearth-adapters",
@@ -69,7 +70,7 @@ pub const EDGES: [Row; 14] = [
 ];
 
 /// A foreign crate (with all whose names begin like it when the name ends in `*`) and who may name it.
-pub const FOREIGN: [(&str, &[&str]); 23] = [
+pub const FOREIGN: [(&str, &[&str]); 25] = [
     ("surrealdb", &["hearth-adapters"]),
     ("surrealdb-*", &["hearth-engine", "hearth-crash"]),
     ("rig-core", &["hearth-adapters"]),
@@ -89,6 +90,9 @@ pub const FOREIGN: [(&str, &[&str]); 23] = [
     ("ring", &["hearth-vault"]),
     ("rustls*", &["hearth-vault"]),
     ("tokio-rustls", &["hearth-vault"]),
+    // The file in which a tool comes, and its author's signature.
+    ("ed25519-dalek", &["hearth-tool-package"]),
+    ("tar", &["hearth-tool-package"]),
     // What takes rights away from a process is one piece.
     ("landlock", &["hearth-supervisor"]),
     ("seccompiler", &["hearth-supervisor"]),

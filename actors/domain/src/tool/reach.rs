@@ -143,10 +143,8 @@ fn read_host(address: &str) -> Result<(Host, &str), RuleError> {
     if let Some(path) = address.strip_prefix("https://*").filter(|path| path.starts_with('/')) {
         return Ok((Host::Public, path));
     }
-    let (origin, path) = Origin::split(address).map_err(|error| match error {
-        RequestError::Scheme => RuleError::Scheme,
-        _ => RuleError::Host,
-    })?;
+    let (origin, path) =
+        Origin::split(address).map_err(|error| if error == RequestError::Scheme { RuleError::Scheme } else { RuleError::Host })?;
     match origin.scheme {
         Scheme::Https if is_public_name(&origin.host) => Ok((Host::Exact { host: origin.host, port: origin.port }, path)),
         Scheme::Https => Err(RuleError::Host),

@@ -65,6 +65,9 @@ impl Manifest {
     }
 }
 
+/// Makes a disagreement about the operation of that name.
+type Differs = fn(String) -> Disagreement;
+
 fn compare(declared: &Declared, said: &Operation) -> Result<(), Disagreement> {
     let arguments: BTreeMap<_, _> = said.arguments.iter().cloned().collect();
     let fields: BTreeMap<_, _> = said.fields.iter().cloned().collect();
@@ -72,7 +75,7 @@ fn compare(declared: &Declared, said: &Operation) -> Result<(), Disagreement> {
     let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     let schema =
         declared.parameters == said.parameters || read(&declared.parameters).is_some_and(|schema| Some(schema) == read(&said.parameters));
-    let table: [(bool, fn(String) -> Disagreement); 7] = [
+    let table: [(bool, Differs); 7] = [
         (once, Disagreement::Twice),
         (declared.description == said.description, Disagreement::Description),
         (schema, Disagreement::Parameters),
