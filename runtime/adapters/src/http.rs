@@ -166,15 +166,13 @@ fn outgoing(asked: &[(String, String)], limits: &HttpLimits) -> Result<HeaderMap
         let (Ok(name), Ok(value)) = (name, value) else { return Err(denied("a header's name or value cannot be sent")) };
         headers.append(name, value);
     }
-    strip(&mut headers);
-    for name in [HOST, CONTENT_LENGTH, EXPECT, ACCEPT_ENCODING] {
-        headers.remove(name);
-    }
-    Ok(headers)
+    let ruled = [HOST, CONTENT_LENGTH, EXPECT, ACCEPT_ENCODING];
+    Ok(onward(&headers).filter(|(name, _)| !ruled.contains(*name)).map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
-/// Takes out what concerns one connection, and every header of the house's own.
-fn strip(headers: &mut HeaderMap) {
+/// The headers, in order, without those that concern one connection and those of the house's own. (Taking them out of the map would
+/// disturb the order.)
+fn onward(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -182,13 +180,8 @@ fn strip(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         .collect();
-    let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(OWN)).cloned().collect();
-    for name in named.iter().chain(&own) {
-        headers.remove(name);
-    }
-    for name in HOP {
-        headers.remove(name);
-    }
+    let ends_here = move |name: &HeaderName| HOP.contains(&name.as_str()) || name.as_str().starts_with(OWN) || named.contains(name);
+    headers.iter().filter(move |(name, _)| !ends_here(name))
 }
 
 // === the answer ===
@@ -198,10 +191,8 @@ fn incoming(answered: &HeaderMap, limits: &HttpLimits) -> Result<Vec<(String, St
     if answered.len() > limits.header_lines || bytes > limits.header_bytes {
         return Err(HttpError::Limit("the answer has more headers than are allowed".to_owned()));
     }
-    let mut headers = answered.clone();
-    strip(&mut headers);
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    Ok(headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect())
+    Ok(onward(answered).map(|(name, value)| (name.as_str().to_owned(), text(value))).collect())
 }
 
 /// A body in pieces.
