@@ -20,6 +20,7 @@ use hearth_domain::house::provider::NoModel;
 use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::meter::Meter;
 use hearth_domain::model::Model;
+use hearth_domain::sandbox::NoSandboxes;
 use hearth_domain::store::Store;
 use hearth_supervisor::root::{Root, RootHandle, RootOptions};
 use hearth_supervisor::tree::Tree;
@@ -203,6 +204,7 @@ fn ports(config: &Config, data: &Path, metrics: &Arc<Metrics>) -> anyhow::Result
         vault,
         egress,
         http: Arc::new(BrokerHttp::new(ways, HttpLimits::default())),
+        sandboxes: Arc::new(NoSandboxes),
         meter: Arc::clone(metrics) as Arc<dyn Meter>,
         seed: system::seed(),
         wires: Wires::plain(),
