@@ -60,6 +60,8 @@ mod turn;
 
 /// The language that tools are told; members have none of their own yet.
 const LOCALE: &str = "en";
+/// Most bytes of a call's arguments: with what stands beside them they fit into one message.
+const ARGUMENTS_MAX: usize = 1024 * 1024;
 /// Time until the toolbox is told again that the tool has fallen.
 const TELL_AGAIN: Duration = Duration::from_secs(5);
 /// Parts of the confinement that are kept.
@@ -169,6 +171,7 @@ impl std::fmt::Debug for Made {
 struct Job {
     invocation: Arc<Invocation>,
     operation: String,
+    arguments: String,
     until: Mono,
     answer: oneshot::Sender<Result<ToolOutput, ToolError>>,
     span: Span,
@@ -383,7 +386,7 @@ impl ToolActor {
         let ask = Call {
             id: call,
             operation: job.operation.clone(),
-            arguments: job.invocation.arguments.to_string(),
+            arguments: job.arguments.clone(),
             key: derived(&self.made.epoch, "call", &[&grant.tool().to_string(), &job.invocation.id.to_string()]).to_string(),
             member: derived(&self.made.epoch, "member", &[&grant.tool().to_string(), &member]).to_string(),
             locale: LOCALE.to_owned(),
@@ -473,6 +476,10 @@ impl ToolActor {
 
     fn take(&mut self, run: Run, ctx: &mut Context<Self>) -> ResponseFuture<Result<ToolOutput, ToolError>> {
         let Run { invocation, operation, leash, span } = run;
+        let arguments = invocation.arguments.to_string();
+        if arguments.len() > ARGUMENTS_MAX {
+            return Box::pin(std::future::ready(Err(ToolError::BadArguments("they are too long".to_owned()))));
+        }
         self.last_call = self.last_call.saturating_add(1);
         let call = self.last_call;
         let now = self.clock.mono();
@@ -483,7 +490,7 @@ impl ToolActor {
             Err(NotTaken::Quarantined) => return Box::pin(std::future::ready(Err(ToolError::Denied(QUARANTINED.to_owned())))),
         };
         let (answer, answered) = oneshot::channel();
-        self.jobs.insert(call, Job { invocation: Arc::new(*invocation), operation, until, answer, span: span.clone() });
+        self.jobs.insert(call, Job { invocation: Arc::new(*invocation), operation, arguments, until, answer, span: span.clone() });
         self.drive(effects, ctx);
         // Outside of this actor, so that an answer arrives also when it is the last thing that the actor does.
         let (stop, stopped) = oneshot::channel();

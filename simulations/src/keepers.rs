@@ -75,8 +75,13 @@ impl Keeper {
         }
         while !self.world.is_calm() {
             tokio::time::sleep(self.draw.millis(1, self.world.plan.sandboxes.change_ms.max(10))).await;
-            let (tool, what) = (self.draw.size(0, self.tools - 1), self.draw.number(0, 9));
+            let tool = self.draw.size(0, self.tools - 1);
+            let what = self.draw.weighted(&[(0, 4), (1, 9), (5, 3), (7, 2), (8, 1), (9, 1)]);
             self.change(tool, what).await;
+            // What is installed or updated is mostly granted at once.
+            if matches!(what, 0 | 5) && self.draw.happens(7_000) {
+                self.change(tool, 1).await;
+            }
         }
         for tool in 0..self.tools {
             if !self.works(tool).await {

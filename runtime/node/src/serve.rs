@@ -208,6 +208,7 @@ fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow
         vault,
         egress,
         http: Arc::new(BrokerHttp::new(ways, HttpLimits::default())),
+        sandboxes: Arc::new(NoSandboxes),
         meter: Arc::clone(metrics) as Arc<dyn Meter>,
         seed: system::seed(),
         wires: Wires::plain(),

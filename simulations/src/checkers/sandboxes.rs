@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use hearth_domain::ids::ReminderId;
 use hearth_domain::sandbox::Fault;
 use hearth_domain::store::Write;
+use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::{ToolInfo, ToolState};
 use hearth_domain::tool::{ToolError, ToolOutput};
 use serde_json::Value;
@@ -68,6 +70,8 @@ pub struct Sandboxes {
     /// Calls that are over for their asker.
     ended: BTreeMap<u64, Duration>,
     tools: BTreeMap<usize, Tool>,
+    /// Of which quarantine an adult has to be told, by tool.
+    untold: BTreeMap<usize, (ReminderId, Timestamp)>,
     requests: i64,
 }
 
@@ -89,6 +93,7 @@ impl Sandboxes {
             answered: BTreeSet::new(),
             ended: BTreeMap::new(),
             tools: BTreeMap::new(),
+            untold: BTreeMap::new(),
             requests: 0,
         }
     }
@@ -199,6 +204,7 @@ impl Sandboxes {
             Write::ToolInfo(info) => self.info(info),
             Write::RemoveTool(name) => {
                 if let Some(tool) = number(name) {
+                    self.untold.remove(&tool);
                     self.tools.insert(tool, Tool { closed: true, closing: true, ..Tool::default() });
                 }
             }
@@ -209,6 +215,11 @@ impl Sandboxes {
     fn info(&mut self, info: &ToolInfo) {
         let Some(tool) = number(&info.name) else { return };
         let known = self.tools.entry(tool).or_default();
+        // Whoever changes it knows.
+        self.untold.remove(&tool);
+        if let ToolState::Quarantined { .. } = info.state {
+            self.untold.insert(tool, (ReminderId::derived(&["quarantine", &info.name, &info.at.to_string()]), info.at));
+        }
         match info.state {
             ToolState::Granted => *known = Tool::default(),
             ToolState::Revoked => known.closed = true,
@@ -243,7 +254,10 @@ impl Checker for Sandboxes {
         Ok(())
     }
 
-    fn unrest(&self, _: &Rest<'_>) -> Option<String> {
+    fn unrest(&self, rest: &Rest<'_>) -> Option<String> {
+        if let Some((tool, _)) = self.untold.iter().find(|(_, notice)| !rest.rows.claims.contains_key(notice)) {
+            return Some(format!("no adult is told that tool {tool} is quarantined"));
+        }
         self.running.iter().next().map(|(process, n)| format!("process {process} does call {n}"))
     }
 

@@ -20,6 +20,7 @@ use hearth_domain::limits::Limits;
 use hearth_domain::message::Part;
 use hearth_domain::meter::NoMeter;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest, StopReason, Usage, Utterance};
+use hearth_domain::sandbox::NoSandboxes;
 use hearth_domain::store::Store;
 use hearth_domain::time::{Clock, Mono, Timestamp};
 use hearth_domain::tool::{Invocation, ToolError, ToolOutput, ToolSpec, Tools};
@@ -163,6 +164,7 @@ impl House {
             vault: Arc::new(NoVault),
             egress: Arc::new(NoVault),
             http: Arc::new(NoHttp),
+            sandboxes: Arc::new(NoSandboxes),
             meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
             wires: Wires::plain(),
