@@ -39,7 +39,7 @@ pub(crate) enum Attempt {
     /// Becomes another program, without a process of its own.
     Become,
     /// Starts a child that confines itself further; gives what of that failed.
-    Child(Confinement),
+    Child(Box<Confinement>),
     Connect(u16),
     Bind,
     Udp,

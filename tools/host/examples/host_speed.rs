@@ -7,7 +7,6 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
     clippy::panic,
     reason = "a measurement, run by hand"
 )]
