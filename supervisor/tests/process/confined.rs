@@ -205,7 +205,7 @@ fn a_child_of_a_confined_house_confines_itself_further() {
     let vault = Confinement { files: Some(files("/etc")), network: Some(Network::Closed), ..Confinement::strict(Profile::Vault) };
     let mut house = Confined::start(&Confinement { network: Some(Network::Client { ports: None }), ..Confinement::strict(Profile::House) });
     let expected: Vec<_> = gaps_of(&vault).lines().map(str::to_owned).collect();
-    let Some(Ok(gaps)) = house.attempt(Attempt::Child(vault)) else { panic!("no child") };
+    let Some(Ok(gaps)) = house.attempt(Attempt::Child(Box::new(vault))) else { panic!("no child") };
     assert_eq!(gaps.lines().collect::<Vec<_>>(), expected, "as if nobody had been confined before");
 }
 

@@ -7,7 +7,6 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
     clippy::panic,
     reason = "a measurement, run by hand"
 )]
@@ -35,6 +34,7 @@ mod wat;
 
 const CALLS: usize = 20_000;
 const STARTS: usize = 200;
+const FUNCTIONS: usize = 2_000;
 const ARGUMENTS: &str = r#"{"place":"Lisboa","days":3,"units":"metric"}"#;
 
 fn main() -> ExitCode {
@@ -48,6 +48,10 @@ fn main() -> ExitCode {
     let from = Instant::now();
     let compiled = engine::compiling().unwrap().precompile_component(&component).unwrap();
     println!("component {} bytes, compiled form {} bytes, compiled in {:?}", component.len(), compiled.len(), from.elapsed());
+    let big = wat::tool("unreachable", &functions());
+    let mut compiling =
+        (0..5).map(|_| processor(|| drop(engine::compiling().unwrap().precompile_component(&big).unwrap()))).collect::<Vec<_>>();
+    show(&format!("a component of {} bytes and {FUNCTIONS} functions, compiled, processor time", big.len()), &mut compiling);
     show("in this process, warm", &mut in_process(&compiled));
     show("bare pair of sockets, there and back", &mut bare());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -59,6 +63,33 @@ fn show(what: &str, times: &mut [Duration]) {
     times.sort_unstable();
     let at = |part: usize| times[(times.len() - 1) * part / 1000];
     println!("{what}: p50 {:?}, p90 {:?}, p99 {:?}, max {:?} (n = {})", at(500), at(900), at(990), at(1000), times.len());
+}
+
+/// Functions that have a little of everything.
+fn functions() -> String {
+    let one = |n: usize| {
+        format!(
+            "(func $f{n} (param i32 i64) (result i64) (local i32 i64)
+               (loop $l
+                 (local.set 2 (i32.add (local.get 2) (i32.load (i32.and (local.get 0) (i32.const 65532)))))
+                 (if (i32.lt_s (local.get 2) (i32.const {n})) (then (i64.store (i32.const 8) (local.get 1))) (else (local.set 3 (i64.mul (local.get 3) (i64.const {n})))))
+                 (local.set 1 (i64.xor (i64.rotl (local.get 1) (i64.const 7)) (i64.extend_i32_u (local.get 2))))
+                 (br_if $l (i64.gt_u (local.get 1) (i64.const 1000))))
+               (call $f{} (local.get 2) (local.get 3)))",
+            (n + 1) % FUNCTIONS
+        )
+    };
+    (0..FUNCTIONS).map(one).collect()
+}
+
+fn processor(work: impl FnOnce()) -> Duration {
+    let now = || {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap())
+    };
+    let from = now();
+    work();
+    now() - from
 }
 
 fn call(id: u64) -> Call {

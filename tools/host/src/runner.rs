@@ -131,9 +131,9 @@ impl Tool {
 
     /// What breaks here without a trap wants more than there is room for.
     fn instance(&self, store: &mut Store<State>) -> Result<World, Fault> {
-        self.ready.instantiate(&mut *store).map_err(|error| match fault(&error, store.data()) {
-            Fault::Malformed => Fault::Memory,
-            fault => fault,
+        self.ready.instantiate(&mut *store).map_err(|error| {
+            let fault = fault(&error, store.data());
+            if fault == Fault::Malformed { Fault::Memory } else { fault }
         })
     }
 
@@ -162,17 +162,8 @@ fn fault(error: &wasmtime::Error, state: &State) -> Fault {
     if let Some(Broken(fault)) = error.downcast_ref::<Broken>() {
         return *fault;
     }
-    let memory_or = |fault| if state.meter.refused { Fault::Memory } else { fault };
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return match *trap {
-            Trap::OutOfFuel => Fault::OutOfFuel,
-            Trap::StackOverflow => Fault::Stack,
-            Trap::Interrupt => Fault::Deadline,
-            Trap::AllocationTooLarge => Fault::Memory,
-            Trap::InvalidChar | Trap::StringOutOfBounds | Trap::ListOutOfBounds => Fault::Malformed,
-            // A tool that gives up when it gets no more memory does so by one of the others.
-            _ => memory_or(Fault::Trap),
-        };
+        return trapped(*trap, state.meter.refused);
     }
     if error.is::<PoolConcurrencyLimitError>() || state.meter.refused {
         return Fault::Memory;
@@ -182,6 +173,22 @@ fn fault(error: &wasmtime::Error, state: &State) -> Fault {
         return Fault::ResultSize;
     }
     Fault::Malformed
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the engine adds traps with each release, and they are traps")]
+const fn trapped(trap: Trap, refused: bool) -> Fault {
+    match trap {
+        Trap::OutOfFuel => Fault::OutOfFuel,
+        Trap::StackOverflow => Fault::Stack,
+        Trap::Interrupt => Fault::Deadline,
+        Trap::AllocationTooLarge => Fault::Memory,
+        Trap::InvalidChar | Trap::StringOutOfBounds | Trap::ListOutOfBounds | Trap::InvalidDiscriminant | Trap::UnalignedPointer => {
+            Fault::Malformed
+        }
+        // A tool that gives up when it gets no more memory does so by one of the others.
+        _ if refused => Fault::Memory,
+        _ => Fault::Trap,
+    }
 }
 
 /// How the engine says that a component hands over more than [`HANDED_BYTES`].

@@ -88,7 +88,7 @@ impl Wire {
             }
             match self.next()? {
                 Ask::Given { call: of, question: to, answer } if of == call && to == question => return Ok(Waited::Answer(answer)),
-                other => self.aside(other, call)?,
+                other @ (Ask::Given { .. } | Ask::Beat { .. } | Ask::Call(_) | Ask::Load { .. }) => self.aside(other, call)?,
             }
         }
     }

@@ -10,7 +10,6 @@ use wasmtime::component::Resource;
 
 use crate::runner::state::{Broken, State};
 
-#[expect(clippy::all, reason = "made by the compiler of bindings")]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",

@@ -7,8 +7,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::disallowed_methods,
-    clippy::wildcard_enum_match_arm,
     reason = "the whole program is a test, though none that the compiler knows as one"
 )]
 

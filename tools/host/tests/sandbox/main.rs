@@ -7,7 +7,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::exit,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::wildcard_enum_match_arm,
