@@ -297,24 +297,7 @@ impl Process {
         for question in 0..asked {
             self.ask(call.id, question, n).await?;
         }
-        // What comes of it is decided here, and nowhere else.
-        match act {
-            Act::Answer | Act::Refuse | Act::Twice => self.answered(n),
-            Act::Garbage
-            | Act::Fault(_)
-            | Act::Die
-            | Act::DieAsking
-            | Act::Silent
-            | Act::HangAsking
-            | Act::Flood
-            | Act::Forge
-            | Act::WrongNumber
-            | Act::Unasked
-            | Act::TooMuch => self.world.checkers().sandboxes.broke(self.world.now(), self.tool, n, how),
-        }
-        if matches!(act, Act::Garbage | Act::Fault(_)) {
-            self.world.checkers().sandboxes.over(self.number);
-        }
+        self.decide(act, n, how);
         let done = |outcome| Tell::Done { call: call.id, outcome, used: Usage::default() };
         let host = |question, ask| Tell::Host { call: call.id, question, ask };
         match act {
@@ -358,6 +341,27 @@ impl Process {
             }
         }
         Ok(())
+    }
+
+    /// What comes of it is decided here, and nowhere else.
+    fn decide(&self, act: Act, n: u64, how: How) {
+        match act {
+            Act::Answer | Act::Refuse | Act::Twice => self.answered(n),
+            Act::Garbage
+            | Act::Fault(_)
+            | Act::Die
+            | Act::DieAsking
+            | Act::Silent
+            | Act::HangAsking
+            | Act::Flood
+            | Act::Forge
+            | Act::WrongNumber
+            | Act::Unasked
+            | Act::TooMuch => self.world.checkers().sandboxes.broke(self.world.now(), self.tool, n, how),
+        }
+        if matches!(act, Act::Garbage | Act::Fault(_)) {
+            self.world.checkers().sandboxes.over(self.number);
+        }
     }
 
     /// Says the result of a call that is over while it does the next one: that one is lost by it.
