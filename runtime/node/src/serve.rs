@@ -204,7 +204,6 @@ fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow
         ids: Arc::new(SystemIds),
         models: models(config, &ways)?,
         tools: Arc::new(ClockTool),
-        sandboxes: Arc::new(NoSandboxes),
         vault,
         egress,
         http: Arc::new(BrokerHttp::new(ways, HttpLimits::default())),
