@@ -9,6 +9,5 @@ export RUSTDOCFLAGS="-D warnings"
 packages="-p hearth-supervisor -p hearth-domain -p hearth-actors -p hearth-web -p hearth-conformance -p hearth-tidy -p hearth-vault -p hearth-tool-package"
 cargo clippy --release $packages --all-targets -- -D warnings
 cargo doc --release $packages --no-deps
-cargo clippy --release -p hearth-tool-host --all-targets -- -D warnings
 cargo clippy --release -p hearth-simulations -- -D warnings
 cargo doc --release -p hearth-simulations --no-deps
