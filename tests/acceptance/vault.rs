@@ -617,7 +617,8 @@ fn the_doctor_says_what_protects_the_secrets_and_what_does_not() {
     for part in [
         "a key file: protects a copy of the data folder",
         "not against",
-        "house      up",
+        "house      files: ",
+        "house      network: ",
         "vault      open",
         "egress     open",
         "no core dumps: ",

@@ -18,6 +18,8 @@ use crate::error::{Class, Classified};
 use crate::ids::MemberId;
 use crate::secret::Principal;
 
+pub mod broker;
+
 /// By which of the two processes a request leaves the house.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {

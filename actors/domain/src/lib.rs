@@ -20,6 +20,7 @@ pub mod memory;
 pub mod message;
 pub mod meter;
 pub mod model;
+pub mod pattern;
 pub mod policy;
 pub mod sandbox;
 pub mod schedule;

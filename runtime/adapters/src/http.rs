@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
+use hearth_domain::http::broker::{ASKING, BROKER, FOR, HOP, IDEMPOTENT, OUTCOME, OWN, SCHEME};
 use hearth_domain::http::{Answered, Asked, Body, Http, HttpError, Way};
 use hearth_domain::sandbox::PIECE_BYTES;
 use reqwest::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -16,7 +17,7 @@ use reqwest::{Client, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
 use self::address::address;
-use crate::ways::{ASKING, BROKER, FOR, IDEMPOTENT, OUTCOME, SCHEME, Ways};
+use crate::ways::Ways;
 
 mod address;
 
@@ -24,21 +25,6 @@ mod address;
 const LONGEST: Duration = Duration::from_secs(900);
 /// Bytes that are read of the broker's own answer.
 const SENTENCE_BYTES: usize = 2 * 1024;
-/// How the headers of the house's own begin.
-const OWN: &str = "hearth-";
-/// Headers that concern one connection only (RFC 9110 7.6.1), and what else is between neighbours.
-const HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// The broker's words for what is too much.
 const TOO_MUCH: [&str; 4] = ["rate", "bytes", "too-large", "answer-too-large"];
 /// The same for a server, or a way to it, that is not there or makes no sense.

@@ -40,6 +40,14 @@ pub struct VaultProgram {
     pub environment: Vec<(OsString, OsString)>,
 }
 
+impl VaultProgram {
+    /// All its arguments, the verb first.
+    #[must_use]
+    pub fn command_line(&self) -> Vec<OsString> {
+        std::iter::once(OsString::from(self.verb)).chain(self.arguments.iter().cloned()).collect()
+    }
+}
+
 /// The port.
 #[derive(Debug)]
 pub struct VaultPort {
@@ -80,8 +88,7 @@ impl VaultProcess for VaultPort {
         async move {
             let not_started = |error: &dyn std::fmt::Display| VaultError::NotStarted(error.to_string());
             let door = door.map_err(|error| VaultError::NotStarted(format!("the socket {} cannot be made: {error}", path.display())))?;
-            let verb = OsString::from(program.verb);
-            let mut start = Program::new(format!("hearth {}", program.verb), std::iter::once(verb).chain(program.arguments));
+            let mut start = Program::new(format!("hearth {}", program.verb), program.command_line());
             start.environment.extend(program.environment);
             let spawned = spawner.spawn(start).await.map_err(|error| not_started(&error))?;
             let (sender, receiver) = channel(spawned.socket, MESSAGE_BYTES).map_err(|error| not_started(&error))?;

@@ -6,19 +6,6 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
-/// By which the broker knows who asks. It never goes on to the server.
-pub(crate) const ASKING: &str = "hearth-as";
-/// By which it knows for which member.
-pub(crate) const FOR: &str = "hearth-for";
-/// Asks the broker for a connection in the clear; the policy has to agree.
-pub(crate) const SCHEME: &str = "hearth-scheme";
-/// Says to the broker that sending it twice does no harm.
-pub(crate) const IDEMPOTENT: &str = "hearth-idempotent";
-/// By which an answer of the broker itself is known: a word for programs.
-pub(crate) const BROKER: &str = "hearth-broker";
-/// In such an answer: whether the request may have reached the server.
-pub(crate) const OUTCOME: &str = "hearth-outcome";
-
 /// How long an unused connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(90);
 /// How long it may take to open a connection.

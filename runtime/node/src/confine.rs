@@ -7,12 +7,12 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use hearth_adapters::vault::VaultProgram;
 use hearth_supervisor::process::confine::{self, Confinement, Files, Network, Outcome};
 use hearth_supervisor::process::spawn::Spawner;
 use hearth_supervisor::process::starter::{self, Allowed, Starter};
@@ -28,8 +28,10 @@ const TERMINAL: &str = "/dev/tty";
 /// A house that may be raised: where it is, who starts its processes, and what it has taken away from itself.
 #[derive(Debug, Clone)]
 pub struct Confined {
-    /// The data folder.
+    /// The data folder. It is there.
     pub data: PathBuf,
+    /// The vault, and the way out without keys.
+    pub programs: [VaultProgram; 2],
     /// Starts the other processes.
     pub spawner: Arc<Spawner>,
     /// Each part, and what became of it.
@@ -39,24 +41,23 @@ pub struct Confined {
 impl Confined {
     /// Confines this process. To be called before it has a thread; what the kernel does not have is said in the report.
     pub fn now(config: &Config) -> anyhow::Result<Self> {
-        let data = config.data()?;
-        // Landlock speaks of folders that exist.
-        serve::make_folder(&data)?;
-        make_key_parent(config, &data)?;
-        let starter = Starter::launch(&allowed(config, &data)?).context("no process can be started for the vault")?;
+        // Before the confinement: Landlock speaks of folders that exist.
+        let (data, programs) = prepared(config)?;
+        let exactly = programs.iter().map(VaultProgram::command_line).collect();
+        let allowed = Allowed { exactly, ..Allowed::default() };
+        let starter = Starter::launch(&allowed).context("no process can be started for the vault")?;
         let report = confine::apply(&confinement(config, &data)).context("the house cannot confine itself")?;
         let parts = report.parts.iter().filter(|(_, outcome)| **outcome != Outcome::NotWanted);
         let report = Arc::new(parts.map(|(part, outcome)| (part.to_string(), outcome.to_string())).collect());
         let spawner = Spawner::over(starter).context("no process can be started for the vault")?;
-        Ok(Self { data, spawner: Arc::new(spawner), report })
+        Ok(Self { data, programs, spawner: Arc::new(spawner), report })
     }
 
     /// Leaves this process as it is: it reads a file that its owner named, and ends soon.
     pub fn not(config: &Config) -> anyhow::Result<Self> {
-        let data = config.data()?;
-        make_key_parent(config, &data)?;
+        let (data, programs) = prepared(config)?;
         let spawner = Spawner::start().context("no process can be started for the vault")?;
-        Ok(Self { data, spawner: Arc::new(spawner), report: Arc::default() })
+        Ok(Self { data, programs, spawner: Arc::new(spawner), report: Arc::default() })
     }
 }
 
@@ -90,22 +91,15 @@ impl Later {
     }
 }
 
-/// Makes what the vault's process cannot make for itself.
-fn make_key_parent(config: &Config, data: &Path) -> anyhow::Result<()> {
-    match vaults::keys(config, data)?.parent() {
-        Some(parent) => {
-            std::fs::create_dir_all(parent).with_context(|| format!("the folder {} for the vault's key cannot be made", parent.display()))
-        }
-        None => Ok(()),
+/// The data folder, made, and the programs, with the folder made that the vault cannot make for its key itself.
+fn prepared(config: &Config) -> anyhow::Result<(PathBuf, [VaultProgram; 2])> {
+    let data = config.data()?;
+    serve::make_folder(&data)?;
+    if let Some(parent) = vaults::keys(config, &data)?.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("the folder {} for the vault's key cannot be made", parent.display()))?;
     }
-}
-
-/// The two processes, with these arguments and no others.
-fn allowed(config: &Config, data: &Path) -> anyhow::Result<Allowed> {
-    let whole = |program: hearth_adapters::vault::VaultProgram| {
-        std::iter::once(OsString::from(program.verb)).chain(program.arguments).collect::<Vec<_>>()
-    };
-    Ok(Allowed { exactly: vaults::programs(config, data)?.map(whole).into(), ..Allowed::default() })
+    let programs = vaults::programs(config, &data)?;
+    Ok((data, programs))
 }
 
 fn confinement(config: &Config, data: &Path) -> Confinement {

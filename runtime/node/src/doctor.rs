@@ -33,7 +33,9 @@ pub fn report(config: &Config, status: &Result<Value, String>) -> anyhow::Result
     line("key", key(&config.vault.sources, &keys, given));
     match status {
         Ok(status) => {
-            process("house", status, &mut line);
+            if let Some(report) = status.get("house") {
+                confined("house", report, &mut line);
+            }
             process("vault", status, &mut line);
             process("egress", status, &mut line);
         }
@@ -84,6 +86,11 @@ fn process(name: &str, status: &Value, line: &mut impl FnMut(&str, &str)) {
         line(name, trouble);
     }
     each(report, "findings").for_each(|finding| line(name, finding.as_str().unwrap_or_default()));
+    confined(name, report, line);
+}
+
+/// What confines it, part by part.
+fn confined(name: &str, report: &Value, line: &mut impl FnMut(&str, &str)) {
     for part in each(report, "confined") {
         let said = |at: usize| part.get(at).and_then(Value::as_str).unwrap_or_default();
         line(name, &format!("{}: {}", said(0), said(1)));

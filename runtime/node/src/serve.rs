@@ -68,7 +68,6 @@ impl Running {
     /// Raises the house. Must be called on an actix system. Fails with what a person can do about it.
     pub async fn raise(config: &Config, page: Page, confined: &Confined) -> anyhow::Result<Self> {
         let data = &confined.data;
-        make_folder(data)?;
         let metrics = Arc::new(Metrics::new());
         let (ports, house) = (
             ports(config, confined, &metrics)?,
@@ -197,7 +196,7 @@ pub fn make_folder(data: &Path) -> anyhow::Result<()> {
 
 fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow::Result<Ports> {
     let data = &confined.data;
-    let Exits { vault, egress, ways } = vaults::exits(config, data, Arc::clone(&confined.spawner))?;
+    let Exits { vault, egress, ways } = vaults::exits(confined)?;
     Ok(Ports {
         store: store(config, data)?,
         clock: Arc::new(SystemClock),

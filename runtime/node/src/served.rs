@@ -89,7 +89,7 @@ impl Served {
             "counts": self.doors.inquire.counts().await,
             "uptime_ms": root.uptime_ms,
             "restarts": restarts(&root),
-            "house": { "state": "up", "restarts": 0, "confined": &*self.confined.report },
+            "house": { "confined": &*self.confined.report },
             "vault": vault.ok(),
             "egress": egress.ok(),
         })

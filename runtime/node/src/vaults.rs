@@ -12,10 +12,10 @@ use hearth_adapters::vault::{VaultPort, VaultProgram};
 use hearth_adapters::ways::Ways;
 use hearth_domain::journal::Digest;
 use hearth_domain::vault::VaultProcess;
-use hearth_supervisor::process::spawn::Spawner;
 use hearth_vault::run::{self, Role};
 
 use crate::config::{Config, KeySource};
+use crate::confine::Confined;
 use crate::socket;
 
 /// Letters of the digest that tells key folders of several data folders apart.
@@ -38,11 +38,11 @@ impl std::fmt::Debug for Exits {
 }
 
 /// Prepares both. No process runs yet; the tree has this spawner start them.
-pub fn exits(config: &Config, data: &Path, spawner: Arc<Spawner>) -> anyhow::Result<Exits> {
-    let [vault, egress] = programs(config, data)?;
-    let (vault_socket, egress_socket) = (socket::beside(data, "vault"), socket::beside(data, "egress"));
-    let vault = VaultPort::new(Arc::clone(&spawner), vault, &vault_socket);
-    let egress = VaultPort::new(spawner, egress, &egress_socket);
+pub fn exits(confined: &Confined) -> anyhow::Result<Exits> {
+    let [vault, egress] = confined.programs.clone();
+    let (vault_socket, egress_socket) = (socket::beside(&confined.data, "vault"), socket::beside(&confined.data, "egress"));
+    let vault = VaultPort::new(Arc::clone(&confined.spawner), vault, &vault_socket);
+    let egress = VaultPort::new(Arc::clone(&confined.spawner), egress, &egress_socket);
     Ok(Exits { vault: Arc::new(vault), egress: Arc::new(egress), ways: Ways::new(&vault_socket, &egress_socket)? })
 }
 

@@ -8,8 +8,7 @@
 //! GET,POST {server}/api/**
 //! ```
 //!
-//! A path has literal segments, `*` for exactly one segment, and `**` at the end for any rest (at least the slash before it), as in a
-//! secret's policy. Wildcards take no segment with a `;`: some servers cut a segment there.
+//! A path is a pattern as in a secret's policy ([`crate::pattern`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::is_label;
 use super::request::{Origin, RequestError, RequestParts, check_method, check_path, default_port, is_public_name, scheme_text};
+use crate::pattern;
 use crate::secret::Scheme;
 
 /// Longest rule, in bytes.
@@ -278,7 +278,7 @@ impl Reach {
             At::Host(place) => place.scheme == request.scheme && place.host == request.host && place.port == request.port,
             At::Public => is_public(request.scheme, &request.host, request.port),
         };
-        there && self.method == request.method && check_path(&request.path).is_ok() && matches(&self.path, &request.path)
+        there && self.method == request.method && check_path(&request.path).is_ok() && pattern::matches(&self.path, &request.path)
     }
 
     /// Whether every request that the other allows is allowed by this one. Says no when in doubt.
@@ -291,63 +291,12 @@ impl Reach {
             (At::Public, At::Host(place)) => !place.lan && is_public(place.scheme, &place.host, place.port),
             (At::Host(_), At::Public) => false,
         };
-        there && self.method == other.method && covers(&self.path, &other.path)
+        there && self.method == other.method && pattern::covers(&self.path, &other.path)
     }
 }
 
 fn is_public(scheme: Scheme, host: &str, port: u16) -> bool {
     scheme == Scheme::Https && port == default_port(Scheme::Https) && is_public_name(host)
-}
-
-/// One step of a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step<'a> {
-    Literal(&'a str),
-    One,
-    Rest,
-}
-
-fn steps(pattern: &str) -> impl Iterator<Item = Step<'_>> {
-    pattern.split('/').skip(1).map(|segment| match segment {
-        "*" => Step::One,
-        "**" => Step::Rest,
-        literal => Step::Literal(literal),
-    })
-}
-
-fn matches(pattern: &str, path: &str) -> bool {
-    let mut segments = path.split('/').skip(1);
-    for step in steps(pattern) {
-        let fits = match (step, segments.next()) {
-            (_, None) => false,
-            (Step::Rest, Some(first)) => return std::iter::once(first).chain(segments).all(|segment| !segment.contains(';')),
-            (Step::One, Some(segment)) => !segment.is_empty() && !segment.contains(';'),
-            (Step::Literal(literal), Some(segment)) => literal == segment,
-        };
-        if !fits {
-            return false;
-        }
-    }
-    segments.next().is_none()
-}
-
-fn covers(outer: &str, inner: &str) -> bool {
-    let mut inner = steps(inner);
-    for step in steps(outer) {
-        let fits = match (step, inner.next()) {
-            (_, None) | (Step::One, Some(Step::Rest)) | (Step::Literal(_), Some(Step::One | Step::Rest)) => false,
-            (Step::Rest, Some(first)) => {
-                return std::iter::once(first).chain(inner).all(|step| !matches!(step, Step::Literal(text) if text.contains(';')));
-            }
-            (Step::One, Some(Step::One)) => true,
-            (Step::One, Some(Step::Literal(text))) => !text.is_empty() && !text.contains(';'),
-            (Step::Literal(a), Some(Step::Literal(b))) => a == b,
-        };
-        if !fits {
-            return false;
-        }
-    }
-    inner.next().is_none()
 }
 
 fn check_pattern(pattern: &str) -> Result<(), RuleError> {

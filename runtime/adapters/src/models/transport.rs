@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use hearth_domain::http::broker::{ASKING, BROKER, SCHEME};
 use hearth_domain::secret::{Principal, SecretName};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use rig_core::http_client::{BoxedStream, Error, HttpClientExt, LazyBody, MultipartForm};
 use rig_core::http_client::{Request, Response, Result, StreamingResponse};
 
 use crate::models::failure::Failure;
-use crate::ways::{ASKING, BROKER, SCHEME};
 
 /// Bytes that are read of the body of a refusal.
 const REFUSAL_BYTES: usize = 16 * 1024;

@@ -1,6 +1,7 @@
 //! Rules, targets, redirects and paths: what is shown is read again as the same, and a wider pattern allows what a narrower one does.
 #![no_main]
 
+use hearth_domain::pattern;
 use hearth_domain::secret::SecretName;
 use hearth_vault::policy::target::Target;
 use hearth_vault::policy::{path, redirect, rule};
@@ -25,8 +26,8 @@ fuzz_target!(|data: &[u8]| {
         if let Ok(hop) = redirect::next(&target, StatusCode::FOUND, location, 0) {
             assert_eq!(hop.same_origin, hop.target.origin() == target.origin());
         }
-        if path::check_pattern(outer).is_ok() && path::check_pattern(inner).is_ok() && path::covers(outer, inner) {
-            assert!(!path::matches(inner, &target.path) || path::matches(outer, &target.path), "{outer} {inner} {}", target.path);
+        if path::check_pattern(outer).is_ok() && path::check_pattern(inner).is_ok() && pattern::covers(outer, inner) {
+            assert!(!pattern::matches(inner, &target.path) || pattern::matches(outer, &target.path), "{outer} {inner} {}", target.path);
         }
     }
 });

@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_domain::error::{Class, Classified};
+use hearth_domain::http::broker::{BROKER, OUTCOME};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
 use crate::egress::ports::{Leak, Refused, Why};
-
-/// The header that tells the broker's own answers from a server's: one word for programs.
-pub const BROKER: &str = "hearth-broker";
-/// The header that says whether the request may have reached the server.
-pub const OUTCOME: &str = "hearth-outcome";
 
 /// Whether the request may have reached the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

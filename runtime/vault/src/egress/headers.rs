@@ -1,37 +1,12 @@
 //! Heads: what is read from a client's, what is taken out on the way, what is put in.
 
+use hearth_domain::http::broker::{ASKING, FOR, HOP, IDEMPOTENT, OWN, REDIRECTS, SCHEME};
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, Version};
 
 use crate::egress::failure::Failure;
 use crate::egress::ports::{Asked, Head, Scheme, Target, Written};
-
-/// Headers of the house's own, which never leave it and never come in.
-const OWN: &str = "hearth-";
-/// Who asks.
-const AS: &str = "hearth-as";
-/// For whom.
-const FOR: &str = "hearth-for";
-/// `http` asks for a plain host.
-const SCHEME: &str = "hearth-scheme";
-/// `yes`: sending it twice does no harm.
-const IDEMPOTENT: &str = "hearth-idempotent";
-/// `follow`: redirects are followed inside the policy.
-const REDIRECTS: &str = "hearth-redirects";
-
-/// Headers that concern one connection only (RFC 9110 7.6.1), and what else is between neighbours.
-const HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// What else a client asks of the broker itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +83,7 @@ pub(super) fn read(parts: &Parts) -> Result<(Head, Wishes), Failure> {
         idempotent: own(&parts.headers, IDEMPOTENT)?.as_deref() == Some("yes"),
         follow: own(&parts.headers, REDIRECTS)?.as_deref() == Some("follow"),
     };
-    let (asking, member) = (own(&parts.headers, AS)?, own(&parts.headers, FOR)?);
+    let (asking, member) = (own(&parts.headers, ASKING)?, own(&parts.headers, FOR)?);
     let (authority, upgrade) = (authority(parts)?, opens_websocket(parts)?);
     let mut headers = parts.headers.clone();
     strip(&mut headers);

@@ -1,6 +1,7 @@
 //! Policies that an owner enters: whether they are sound, and whether a change allows more than before.
 
 use hearth_domain::error::{Class, Classified};
+use hearth_domain::pattern;
 use hearth_domain::secret::{Rate, Scheme, SecretPolicy, Slot, TargetRule};
 use url::Host;
 
@@ -205,7 +206,7 @@ fn includes(old: &TargetRule, new: &TargetRule) -> bool {
         && old.port == new.port
         && new.methods.is_subset(&old.methods)
         && new.slots.is_subset(&old.slots)
-        && path::covers(&old.path, &new.path)
+        && pattern::covers(&old.path, &new.path)
         && (old.lan || !new.lan)
         // Another authority is another set of servers.
         && old.authority == new.authority

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use hearth_domain::error::{Class, Classified};
 use hearth_domain::household::MemberId;
+use hearth_domain::pattern;
 use hearth_domain::secret::{Principal, Scheme, SecretPolicy, Slot, TargetRule};
 
-use super::path;
 use super::target::{Target, TargetError};
 
 /// Who asks, for whom, and how much of the policy is used up.
@@ -161,7 +161,7 @@ fn misses(rule: &TargetRule, slots: &BTreeSet<Slot>, target: &Target) -> Option<
         (rule.port == target.port, Refusal::Port),
         (not_public.is_none(), not_public.unwrap_or(Refusal::Host)),
         (rule.methods.contains(&target.method), Refusal::Method),
-        (path::matches(&rule.path, &target.path), Refusal::Path),
+        (pattern::matches(&rule.path, &target.path), Refusal::Path),
         (!slots.is_empty() && slots.is_subset(&rule.slots), Refusal::Slot),
     ];
     (1..).zip(checks).find(|(_, (fits, _))| !fits).map(|(step, (_, refusal))| (step, refusal))

@@ -1,8 +1,6 @@
-//! Paths: which are read in one way only, and which patterns they match.
-//!
-//! A pattern is a path of literal segments, `*` for exactly one segment, and `**` at the end for any rest (at least the slash
-//! before it). Wildcards take no segment with a `;`: some servers cut a segment there.
+//! Paths: which are read in one way only, and which texts are patterns that they can match ([`hearth_domain::pattern`]).
 
+use hearth_domain::pattern::{Step, steps};
 use hearth_domain::secret::PLACEHOLDER_BEGIN;
 
 use super::percent;
@@ -106,74 +104,6 @@ fn one_reading(path: &[u8]) -> Result<(), PathError> {
     Ok(())
 }
 
-/// One step of a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step<'a> {
-    Literal(&'a str),
-    One,
-    Rest,
-}
-
-fn steps(pattern: &str) -> impl Iterator<Item = Step<'_>> {
-    pattern.split('/').skip(1).map(|segment| match segment {
-        "*" => Step::One,
-        "**" => Step::Rest,
-        literal => Step::Literal(literal),
-    })
-}
-
-fn wild(segment: &str) -> bool {
-    !segment.contains(';') && !segment.to_ascii_lowercase().contains("%3b")
-}
-
-/// Whether a path that [`check`] let through matches a pattern.
-#[must_use]
-pub fn matches(pattern: &str, path: &str) -> bool {
-    if !pattern.starts_with('/') || !path.starts_with('/') {
-        return false;
-    }
-    let mut segments = path.split('/').skip(1);
-    for step in steps(pattern) {
-        let fits = match step {
-            Step::Rest => {
-                let mut rest = segments.peekable();
-                return rest.peek().is_some() && rest.all(wild);
-            }
-            Step::One => segments.next().is_some_and(|segment| !segment.is_empty() && wild(segment)),
-            Step::Literal(literal) => segments.next() == Some(literal),
-        };
-        if !fits {
-            return false;
-        }
-    }
-    segments.next().is_none()
-}
-
-/// Whether every path that `inner` matches is matched by `outer`. Exact for patterns that [`check_pattern`] let through.
-#[must_use]
-pub fn covers(outer: &str, inner: &str) -> bool {
-    if !outer.starts_with('/') || !inner.starts_with('/') {
-        return false;
-    }
-    let mut inner = steps(inner);
-    for step in steps(outer) {
-        let fits = match (step, inner.next()) {
-            (_, None) => return false,
-            (Step::Rest, Some(first)) => {
-                return std::iter::once(first).chain(inner).all(|step| !matches!(step, Step::Literal(text) if !wild(text)));
-            }
-            (Step::One, Some(Step::Literal(text))) => !text.is_empty() && wild(text),
-            (Step::One, Some(Step::One)) => true,
-            (Step::Literal(a), Some(Step::Literal(b))) => a == b,
-            (Step::One, Some(Step::Rest)) | (Step::Literal(_), Some(Step::One | Step::Rest)) => false,
-        };
-        if !fits {
-            return false;
-        }
-    }
-    inner.next().is_none()
-}
-
 /// Why a pattern is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
@@ -229,6 +159,7 @@ pub fn holds_placeholder(pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hearth_domain::pattern::{covers, matches};
     use proptest::prelude::*;
 
     use super::*;

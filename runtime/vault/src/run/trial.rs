@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hearth_domain::error::{Class, Classified};
+use hearth_domain::http::broker::{ASKING, BROKER, FOR, SCHEME};
 use hearth_domain::secret::{SecretName, SecretPolicy, Slot, TargetRule};
 use http::{Request, header};
 use http_body_util::Empty;
@@ -13,7 +14,6 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::house::Process;
-use crate::egress::failure::BROKER;
 use crate::policy::target::{Target, scheme_text};
 
 /// How long a test takes at most.
@@ -86,12 +86,12 @@ fn request(
     let method = if rule.methods.contains("GET") { "GET" } else { rule.methods.first().map_or("GET", String::as_str) };
     let placeholder = name.placeholder();
     let mut path = target.path_and_query();
-    let mut builder = Request::builder().method(method).header(header::HOST, target.authority()).header("hearth-as", user.to_string());
+    let mut builder = Request::builder().method(method).header(header::HOST, target.authority()).header(ASKING, user.to_string());
     if let Some(member) = policy.members.as_ref().and_then(|members| members.first()) {
-        builder = builder.header("hearth-for", member.to_string());
+        builder = builder.header(FOR, member.to_string());
     }
     if target.scheme == hearth_domain::secret::Scheme::Http {
-        builder = builder.header("hearth-scheme", scheme_text(target.scheme));
+        builder = builder.header(SCHEME, scheme_text(target.scheme));
     }
     if !path.contains(&placeholder) {
         if let Some(own) = in_header {

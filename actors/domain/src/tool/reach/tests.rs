@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::pattern::{covers, matches};
 
 fn reach(rule: &str, places: &[(&str, &str)]) -> Vec<Reach> {
     let places = places.iter().map(|(name, place)| ((*name).to_owned(), place.parse().unwrap())).collect();
