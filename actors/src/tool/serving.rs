@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
+use hearth_domain::http::broker::{OWN, SIGN};
 use hearth_domain::http::{Answered, Asked, Body, Http, HttpError, Way};
 use hearth_domain::ids::ToolId;
 use hearth_domain::journal::{Digest, Fact, FactKind};
@@ -155,9 +156,7 @@ impl Serving {
         if self.bodies.len() >= usize::try_from(self.grant.limits.resources).unwrap_or(usize::MAX) {
             return Err(refused(RefusalKind::Limit, "too many bodies are open; close some first"));
         }
-        if headers.len() > REQUEST_HEADERS_MAX {
-            return Err(refused(RefusalKind::Limit, "the request has too many headers"));
-        }
+        check_headers(&headers)?;
         let parts = RequestParts::read(&method, &url).map_err(|error| refused(RefusalKind::Denied, &error.to_string()))?;
         self.grant.may(&self.operation, &parts)?;
         let body = body.map(|text| STANDARD.decode(text)).transpose();
@@ -294,6 +293,19 @@ fn of_http(error: HttpError) -> Refusal {
     refused(kind, &error.to_string())
 }
 
+/// Bounded, and none by which the house and the broker speak: who asks is said by the house, and an order of a signature names a secret
+/// without its placeholder, which no grant knows yet.
+fn check_headers(headers: &[(String, String)]) -> Result<(), Refusal> {
+    if headers.len() > REQUEST_HEADERS_MAX {
+        return Err(refused(RefusalKind::Limit, "the request has too many headers"));
+    }
+    let is_ours = |name: &str| name.starts_with(OWN) || name == SIGN;
+    if headers.iter().any(|(name, _)| is_ours(name.trim().to_ascii_lowercase().as_str())) {
+        return Err(refused(RefusalKind::Denied, "a header of that name is not a tool's to send"));
+    }
+    Ok(())
+}
+
 fn check_key(key: &str) -> Result<(), Refusal> {
     if key.is_empty() || key.len() > KEY_BYTES {
         return Err(refused(RefusalKind::Unknown, "no such key: a key has 1 to 256 bytes"));
@@ -319,5 +331,21 @@ async fn save(house: &House, write: Write, fact: Fact) -> Result<HostAnswer, Ref
         Ok(Ok(())) => Ok(HostAnswer::Done),
         Ok(Err(error)) => Err(unavailable(&error)),
         Err(error) => Err(unavailable(&StoreError::Unavailable(error.to_string()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_says_neither_who_asks_nor_what_is_to_be_signed() {
+        let with = |name: &str| check_headers(&[("accept".to_owned(), "*/*".to_owned()), (name.to_owned(), "x".to_owned())]);
+        for name in ["hearth-as", "Hearth-For", " hearth-scheme", "X-Hearth-Sign", "x-hearth-sign "] {
+            assert_eq!(with(name).map_err(|refusal| refusal.kind), Err(RefusalKind::Denied), "{name}");
+        }
+        assert_eq!(with("x-token"), Ok(()));
+        let many = vec![("a".to_owned(), String::new()); REQUEST_HEADERS_MAX + 1];
+        assert_eq!(check_headers(&many).map_err(|refusal| refusal.kind), Err(RefusalKind::Limit));
     }
 }

@@ -1,6 +1,6 @@
 //! Signatures that are made here because the key must not leave even as a header.
 //!
-//! A request orders a signature by the header [`SIGN_HEADER`]: the secret's name, a space, and a [`SignSpec`] as JSON. The broker
+//! A request orders a signature by the header [`SIGN`](hearth_domain::http::broker::SIGN): the secret's name, a space, and a [`SignSpec`] as JSON. The broker
 //! takes the header away, asks the policy of each secret that the order names for [`hearth_domain::secret::Slot::Signature`], and
 //! puts the headers of [`sign`] on. What is signed is the request as it is sent, after placeholders were replaced: call it last.
 //!
@@ -32,8 +32,6 @@ use zeroize::Zeroizing;
 use crate::policy::placeholder::Values;
 use crate::policy::target::Target;
 
-/// The header that orders a signature. It is never sent on.
-pub const SIGN_HEADER: &str = "x-hearth-sign";
 /// Longest order, in bytes.
 pub const ORDER_MAX: usize = 4096;
 

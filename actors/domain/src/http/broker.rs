@@ -12,6 +12,8 @@ pub const SCHEME: &str = "hearth-scheme";
 pub const IDEMPOTENT: &str = "hearth-idempotent";
 /// `follow`: redirects are followed inside the policy.
 pub const REDIRECTS: &str = "hearth-redirects";
+/// Orders a signature: the secret's bare name, a space, and what is to be signed how, as JSON. Never sent on.
+pub const SIGN: &str = "x-hearth-sign";
 /// By which an answer of the broker itself is known: a word for programs.
 pub const BROKER: &str = "hearth-broker";
 /// In such an answer: whether the request may have reached the server.

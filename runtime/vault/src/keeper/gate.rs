@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_domain::household::MemberId;
+use hearth_domain::http::broker::SIGN;
 use hearth_domain::secret::{Principal, Scheme, SecretName, Slot, TargetRule};
 use hearth_domain::vault::{Used, VaultState};
 use http::header::{self, HeaderName};
@@ -36,7 +37,7 @@ use crate::policy::decide::Refusal;
 use crate::policy::placeholder::{self, BodyKind, PlaceholderError};
 use crate::policy::redirect::{self, RedirectError};
 use crate::policy::target::{Target, TargetError, scheme_text};
-use crate::sign::{SIGN_HEADER, SignError, SignOrder};
+use crate::sign::{SignError, SignOrder};
 
 /// Headers that are credentials by their name: what stands in them comes from the vault or not at all.
 const CREDENTIALS: [&str; 13] = [
@@ -299,12 +300,12 @@ fn asked(head: &Head) -> Result<Asker, No> {
 }
 
 fn without_order(headers: &HeaderMap) -> Result<(HeaderMap, Option<SignOrder>), No> {
-    let mut orders = headers.get_all(SIGN_HEADER).iter();
+    let mut orders = headers.get_all(SIGN).iter();
     let Some(order) = orders.next() else { return Ok((headers.clone(), None)) };
     let text = order.to_str().ok().filter(|_| orders.next().is_none()).ok_or(SignError::Order)?;
     let order = SignOrder::parse(text)?;
     let mut rest = headers.clone();
-    rest.remove(SIGN_HEADER);
+    rest.remove(SIGN);
     Ok((rest, Some(order)))
 }
 

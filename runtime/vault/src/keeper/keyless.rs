@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hearth_domain::http::broker::SIGN;
 use hearth_domain::secret::{PLACEHOLDER_BEGIN, Scheme};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
@@ -18,7 +19,6 @@ use crate::egress::ports::{self, Asked, Gate, Head, Hop, Pass, Refused, Rewrite,
 use crate::policy::placeholder;
 use crate::policy::redirect;
 use crate::policy::target::{Target, TargetError};
-use crate::sign::SIGN_HEADER;
 
 /// Bytes of a body up to which it is looked through for placeholders; a larger one would lose its length by that.
 const LOOKED_AT: u64 = 1 << 20;
@@ -104,7 +104,7 @@ impl Gate for KeylessGate {
     fn admit(&self, head: &Head, body_len: Option<u64>) -> Result<Pass, Refused> {
         let target = self.target(head)?;
         let mentions = placeholder::names(&target, &head.headers).map_err(|_| placeholder_refused())?;
-        if !mentions.is_empty() || head.headers.contains_key(SIGN_HEADER) {
+        if !mentions.is_empty() || head.headers.contains_key(SIGN) {
             return Err(placeholder_refused());
         }
         no_own_credentials(&head.headers, &target).map_err(|no| no.refused)?;
