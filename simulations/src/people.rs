@@ -21,6 +21,9 @@ const ATTEMPTS: usize = 60;
 /// Messages that a person remembers to say again.
 const REMEMBERED: usize = 20;
 
+/// After how long somebody who does nothing looks up from it.
+const LOOK_UP: Duration = Duration::from_secs(60);
+
 /// The names of everybody's conversations.
 #[must_use]
 pub fn threads(plan: &Plan) -> Vec<String> {
@@ -84,13 +87,24 @@ impl Person {
     async fn run(mut self) {
         let mix = self.world.plan.people.clone();
         for _ in 0..mix.acts {
-            tokio::time::sleep(self.draw.millis(1, mix.pause_ms.saturating_mul(2))).await;
-            if self.world.is_calm() {
+            if !self.pause(mix.pause_ms.saturating_mul(2)).await {
                 break;
             }
             self.act().await;
         }
         self.front.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Does nothing for a while; `false` once nothing goes wrong any more, and nothing more is done. That is not slept through: in a
+    /// plan with few acts a pause is longer than what comes after the storm.
+    async fn pause(&mut self, most_ms: u64) -> bool {
+        let mut left = self.draw.millis(1, most_ms);
+        while !left.is_zero() && !self.world.is_calm() {
+            let piece = left.min(LOOK_UP);
+            tokio::time::sleep(piece).await;
+            left = left.saturating_sub(piece);
+        }
+        !self.world.is_calm()
     }
 
     async fn act(&mut self) {
