@@ -6,5 +6,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 target=$1
+mkdir -p "fuzz/corpus/$target"
 [ ! -f "fuzz/corpus-$target.tar.gz" ] || tar -C "fuzz/corpus/$target" -xzf "fuzz/corpus-$target.tar.gz"
 exec cargo +nightly fuzz run -s none "$target" -- -max_total_time="${2:-600}" -max_len=2048
