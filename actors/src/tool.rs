@@ -49,12 +49,14 @@ use crate::ports::Ports;
 use crate::store::Save;
 use life::{Effect, Failure, Life, NotTaken, Verdict};
 use log::{Log, LogLine};
+use schema::Schemas;
 use serving::{Given, House, Serving};
 use turn::Turn;
 
 mod life;
 pub mod log;
 mod outcome;
+pub(crate) mod schema;
 mod serving;
 mod turn;
 
@@ -143,6 +145,8 @@ pub struct ToolReport {
 pub struct Made {
     /// What the tool may.
     pub grant: Arc<Grant>,
+    /// What fits its operations.
+    pub(crate) schemas: Arc<Schemas>,
     /// Which actor of this tool it is: one for each grant and release.
     pub generation: u64,
     /// What names members in this tool comes from here: known to nobody outside.
@@ -479,6 +483,9 @@ impl ToolActor {
         let arguments = invocation.arguments.to_string();
         if arguments.len() > ARGUMENTS_MAX {
             return Box::pin(std::future::ready(Err(ToolError::BadArguments("they are too long".to_owned()))));
+        }
+        if let Err(sentence) = self.made.schemas.check(&operation, &invocation.arguments) {
+            return Box::pin(std::future::ready(Err(ToolError::BadArguments(sentence))));
         }
         self.last_call = self.last_call.saturating_add(1);
         let call = self.last_call;

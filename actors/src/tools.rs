@@ -26,8 +26,9 @@ use hearth_domain::ids::CallId;
 use hearth_domain::journal::Digest;
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::limits::Limits;
-use hearth_domain::policy::{Decision, Question as PolicyQuestion};
-use hearth_domain::tool::grant::Question;
+use hearth_domain::policy::{Decider, Decision, Question as PolicyQuestion};
+use hearth_domain::tool::grant::{Grant, Question};
+use hearth_domain::tool::manifest::Wants;
 use hearth_domain::tool::name::ToolName;
 use hearth_domain::tool::record::ToolState;
 use hearth_domain::tool::{Invocation, ToolError, ToolOutput, Tools};
@@ -162,6 +163,10 @@ pub struct Shown {
     pub questions: Vec<Question>,
     /// The functions that models may call.
     pub functions: Vec<String>,
+    /// What it asks for; none when that cannot be read.
+    pub wants: Option<Wants>,
+    /// What it was granted last, as far as that can be read.
+    pub grant: Option<Grant>,
     /// How its process is, when it is in use.
     pub report: Option<ToolReport>,
 }
@@ -296,6 +301,7 @@ impl ToolsActor {
             tool: spec.name.clone(),
             effect: spec.effect,
             member: member.clone(),
+            by: Decider::Member,
             audience: audience.clone(),
             label: label.clone(),
         };

@@ -3,6 +3,7 @@
 //! `spine`: said, answered, kept. `terminal`: the chat in a terminal. `providers`: turns with language models over real HTTP.
 //! `vault`: secrets, from their owner's commands to the servers that they are for; `memory`: who else has them;
 //! `standins`: what uses them and is not built yet.
+//! `tools`: components in processes of their own, from their installation to their removal.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
 //!
 //! Nothing sleeps in order to wait: a test reads frames, lines and exits, each with a deadline.
@@ -30,6 +31,8 @@ mod standins;
 mod support;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+mod tools;
 #[cfg(test)]
 mod trouble;
 #[cfg(test)]

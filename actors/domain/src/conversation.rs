@@ -44,7 +44,7 @@ use crate::limits::Limits;
 use crate::memory::{MemoryHit, MemorySearch};
 use crate::message::{Author, Message, Origin, Part, Purpose};
 use crate::model::{ModelError, ModelReply, ModelRequest};
-use crate::policy::{Decision, Question};
+use crate::policy::{Decider, Decision, Question};
 use crate::schedule::Reminder;
 use crate::store::{Commit, Conversation, ConversationState, Step, StoreError, Turn, TurnState, Write};
 use crate::time::Timestamp;

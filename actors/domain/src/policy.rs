@@ -10,6 +10,16 @@ use crate::ids::CallId;
 use crate::label::{Integrity, Label};
 use crate::tool::Effect;
 
+/// Who decided that a call is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decider {
+    /// A model, in a turn.
+    Model,
+    /// The member, at the console, with exactly these arguments.
+    Member,
+}
+
 /// What is asked of policy: may this call run?
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -21,6 +31,8 @@ pub struct Question {
     pub effect: Effect,
     /// On whose behalf.
     pub member: Member,
+    /// Who wants it so.
+    pub by: Decider,
     /// Who will see what comes of it.
     pub audience: Audience,
     /// The join of all that the turn has taken in.
@@ -66,6 +78,11 @@ pub fn decide(question: &Question) -> Decision {
     match question.effect {
         Effect::Read | Effect::WriteOwn => Decision::Allow,
         Effect::ExternalSend | Effect::Pay | Effect::Physical | Effect::Delete | Effect::Admin => {
+            // Their own order is what an approval would ask for.
+            let is_adult = matches!(question.member.role, Role::Owner | Role::Adult);
+            if question.by == Decider::Member && is_adult && question.label.integrity != Integrity::Outside {
+                return Decision::Allow;
+            }
             Decision::Deny(if question.label.integrity == Integrity::Outside { Refusal::Outside } else { Refusal::NoRule })
         }
     }
@@ -77,9 +94,13 @@ mod tests {
     use crate::label::Readers;
 
     fn check(role: Role, effect: Effect, label: Label, expected: Decision) {
+        check_by(Decider::Model, role, effect, label, expected);
+    }
+
+    fn check_by(by: Decider, role: Role, effect: Effect, label: Label, expected: Decision) {
         let member = Member { id: Member::id_of("Ada"), name: "Ada".into(), role, zone: "UTC".into() };
         let audience = Audience::of([(member.id, role)]);
-        let question = Question { call: CallId::derived(&["1"]), tool: "t".into(), effect, member, audience, label };
+        let question = Question { call: CallId::derived(&["1"]), tool: "t".into(), effect, member, by, audience, label };
         assert_eq!(decide(&question), expected, "{role} {effect:?}");
     }
 
@@ -97,6 +118,18 @@ mod tests {
     #[test]
     fn an_effect_without_a_rule_is_denied_even_to_the_owner() {
         check(Role::Owner, Effect::Pay, Label::neutral(), Decision::Deny(Refusal::NoRule));
+    }
+
+    #[test]
+    fn what_an_adult_orders_at_the_console_may_be_done_and_for_nobody_else() {
+        let by = Decider::Member;
+        for effect in [Effect::ExternalSend, Effect::Pay, Effect::Physical, Effect::Delete, Effect::Admin] {
+            check_by(by, Role::Owner, effect, Label::neutral(), Decision::Allow);
+            check_by(by, Role::Adult, effect, Label::neutral(), Decision::Allow);
+            check_by(by, Role::Child, effect, Label::neutral(), Decision::Deny(Refusal::NoRule));
+            check_by(by, Role::Guest, effect, Label::neutral(), Decision::Deny(Refusal::Guest));
+            check_by(by, Role::Owner, effect, Label::new(Readers::public(), Integrity::Outside), Decision::Deny(Refusal::Outside));
+        }
     }
 
     #[test]

@@ -15,10 +15,11 @@ use hearth_domain::household::{Member, Place};
 use hearth_domain::ids::{MemberId, ReminderId};
 use hearth_domain::journal::{Digest, Fact, FactKind};
 use hearth_domain::label::{Integrity, Label, Readers};
-use hearth_domain::sandbox::CompileError;
+use hearth_domain::limits::Limits;
+use hearth_domain::sandbox::{CompileError, Sandboxes};
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::SecretName;
-use hearth_domain::store::{Commit, StoreError, Write};
+use hearth_domain::store::{Commit, Store, StoreError, Write};
 use hearth_domain::tool::grant::{Answer, Grant, Release};
 use hearth_domain::tool::manifest::{Disagreement, Manifest, ManifestError};
 use hearth_domain::tool::name::AuthorKey;
@@ -34,6 +35,7 @@ use crate::memory::within;
 use crate::scheduler::Announce;
 use crate::store::{Save, Settle};
 use crate::tool::log::Log;
+use crate::tool::schema::{SchemaError, Schemas};
 use crate::tool::{Fell, Made};
 
 /// Time until what is installed is read again, when it could not be.
@@ -108,6 +110,9 @@ pub enum ToolboxError {
     /// It could not be compiled.
     #[error("{0}")]
     Compile(#[source] CompileError),
+    /// An operation's schema is none.
+    #[error("{0}")]
+    Schema(#[source] SchemaError),
     /// Component and manifest differ.
     #[error("{0}")]
     Disagrees(#[source] Disagreement),
@@ -128,6 +133,7 @@ impl Classified for ToolboxError {
             | Self::Full(_)
             | Self::Manifest(_)
             | Self::TooLarge(_)
+            | Self::Schema(_)
             | Self::Disagrees(_)
             | Self::Unreadable => Class::Permanent,
             Self::Busy => Class::Transient,
@@ -172,10 +178,15 @@ impl ToolsActor {
     pub(super) fn read_installed(&mut self, ctx: &mut Context<Self>) {
         self.phase = Phase::Reading;
         let (store, limits, settle) = (Arc::clone(&self.ports.store), self.limits.clone(), self.links.settle.clone());
+        let sandboxes = Arc::clone(&self.ports.sandboxes);
         let read = async move {
             settle.ask(Settle, limits.commit_deadline).await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
             let first = within(limits.read_deadline, store.journal(0, 1)).await?;
             let tools = within(limits.read_deadline, store.tools()).await?;
+            sandboxes.retain(tools.iter().map(|info| info.component.clone()).collect()).await;
+            for info in tools.iter().filter(|info| info.state == ToolState::Granted) {
+                make_ready(info, &*store, &*sandboxes, &limits).await;
+            }
             Ok::<_, StoreError>((first, tools))
         };
         ctx.spawn(read.into_actor(self).map(|read, this, ctx| match read {
@@ -217,8 +228,11 @@ impl ToolsActor {
         } else {
             seats.into_iter().for_each(|seat| self.close(seat, Close::Revoke, ctx));
         }
-        if let (ToolState::Granted, Some(grant)) = (&entry.info.state, &entry.grant) {
-            entry.seat = Some(Arc::new(Seat::new(self.made(grant.clone(), entry.log.clone()))));
+        if let (ToolState::Granted, Some(grant)) = (&entry.info.state, entry.grant.clone()) {
+            match Schemas::of(&grant.manifest) {
+                Ok(schemas) => entry.seat = Some(Arc::new(Seat::new(self.made(grant, schemas, entry.log.clone())))),
+                Err(error) => entry.info.state = ToolState::Quarantined { reason: error.to_string() },
+            }
         }
         if let ToolState::Quarantined { reason } = &entry.info.state {
             self.tell_fallen(&entry.info, entry.grant.as_ref().map_or(entry.info.by, |grant| grant.by), reason, ctx);
@@ -228,10 +242,11 @@ impl ToolsActor {
         shown
     }
 
-    fn made(&mut self, grant: Grant, log: Log) -> Made {
+    fn made(&mut self, grant: Grant, schemas: Schemas, log: Log) -> Made {
         self.generations = self.generations.saturating_add(1);
         Made {
             grant: Arc::new(grant),
+            schemas: Arc::new(schemas),
             generation: self.generations,
             epoch: self.epoch,
             log,
@@ -302,6 +317,7 @@ impl ToolsActor {
     fn admit(&self, package: &Package, change: Change, by: &Member) -> Result<(), ToolboxError> {
         self.may_change(by)?;
         package.manifest.check().map_err(ToolboxError::Manifest)?;
+        Schemas::of(&package.manifest).map_err(ToolboxError::Schema)?;
         let known = self.installed.contains_key(&package.manifest.name.to_string());
         match change {
             Change::Install if known => return Err(ToolboxError::Exists),
@@ -318,8 +334,11 @@ impl ToolsActor {
     /// Compiles, and compares what the component says of itself.
     fn compile(&self, component: Vec<u8>, manifest: Manifest) -> BoxFuture<'static, Result<(), ToolboxError>> {
         let digest = Digest::of(&component).to_string();
+        // Now, when nothing else is being compiled.
+        let tidied = self.ports.sandboxes.retain(self.installed.values().map(|entry| entry.info.component.clone()).collect());
         let compiled = tokio::time::timeout(self.limits.tool_compile, self.ports.sandboxes.compile(component));
         async move {
+            tidied.await;
             let compiled = compiled.await.unwrap_or(Err(CompileError::Limit)).map_err(ToolboxError::Compile)?;
             if compiled.digest != digest {
                 return Err(ToolboxError::Compile(CompileError::Keep("it is kept under another name".to_owned())));
@@ -529,6 +548,26 @@ impl ToolsActor {
     fn fact(&self, kind: FactKind, who: Option<MemberId>, info: &ToolInfo, content: Option<Digest>) -> Fact {
         let detail = format!("{} {}", info.name, info.version);
         Fact { kind, who, subject: info.id().to_string(), detail, content, at: self.ports.clock.wall() }
+    }
+}
+
+/// Compiles a component whose compiled form is gone: another engine came with a new release of the house, or somebody touched it. When
+/// that fails, the tool's first call says so.
+async fn make_ready(info: &ToolInfo, store: &dyn Store, sandboxes: &dyn Sandboxes, limits: &Limits) {
+    if sandboxes.has(&info.component).await {
+        return;
+    }
+    tracing::info!(tool = info.name, "this tool has no compiled form; it is compiled");
+    let failed: Option<String> = match within(limits.read_deadline, store.tool_component(info.name.clone())).await {
+        Err(error) => Some(error.to_string()),
+        Ok(None) => Some("it is not in the store".to_owned()),
+        Ok(Some(component)) => match tokio::time::timeout(limits.tool_compile, sandboxes.compile(component)).await {
+            Ok(compiled) => compiled.err().map(|error| error.to_string()),
+            Err(_) => Some(CompileError::Limit.to_string()),
+        },
+    };
+    if let Some(error) = failed {
+        tracing::warn!(tool = info.name, error, "the tool could not be compiled");
     }
 }
 

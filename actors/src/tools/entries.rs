@@ -88,6 +88,8 @@ impl Entry {
             state: self.info.state.clone(),
             questions: self.questions(),
             functions: asked.map(|asked| asked.manifest.specs().into_iter().map(|spec| spec.name).collect()).unwrap_or_default(),
+            wants: asked.map(|asked| asked.manifest.wants.clone()),
+            grant: self.grant.clone(),
             report: None,
         }
     }

@@ -58,6 +58,9 @@ fn serve(mut client: UnixStream, answer: &str, tell: &UnboundedSender<String>) {
         request.extend_from_slice(buffer.get(..read).unwrap());
     }
     tell.send(String::from_utf8(request).unwrap()).unwrap_or_default();
+    if answer == DIES {
+        return;
+    }
     if client.write_all(answer.as_bytes()).is_err() || answer.contains("connection: close") {
         return;
     }
@@ -100,6 +103,9 @@ async fn whole(answered: Answered) -> (Vec<u8>, Option<HttpError>) {
     }
     (bytes, None)
 }
+
+/// No answer: the process is gone when it has the request.
+const DIES: &str = "dies";
 
 const CREATED: &str =
     "HTTP/1.1 201 Created\r\nconnection: close, x-hop\r\nx-hop: 1\r\nx-kept: 1\r\ncontent-length: 4\r\nx-last: 1\r\n\r\nmade";
@@ -174,6 +180,18 @@ fn silence_is_unknown_where_it_may_have_had_an_effect() {
             let asked = Asked { deadline: Duration::from_millis(200), ..asked(method, "https://api.example/") };
             let refused = door.http.send(Way::Egress, asked).await.map(drop).unwrap_err();
             assert_eq!(refused == HttpError::Unknown, unknown, "{method} {refused:?}");
+        });
+    }
+}
+
+#[test]
+fn a_broker_that_dies_with_a_request_leaves_it_unknown_where_it_may_have_had_an_effect() {
+    for (method, expected) in [("POST", true), ("PUT", true), ("DELETE", true), ("GET", false), ("HEAD", false)] {
+        wait(async {
+            let mut door = door(DIES, HttpLimits::default());
+            let refused = door.http.send(Way::Egress, asked(method, "https://api.example/")).await.map(drop).unwrap_err();
+            assert_eq!(refused == HttpError::Unknown, expected, "{method} {refused:?}");
+            assert!(door.heard.recv().await.is_some() && door.heard.try_recv().is_err(), "{method} was sent once");
         });
     }
 }

@@ -6,7 +6,8 @@
 mod house;
 mod idle;
 mod model;
-mod stats;
+pub(crate) mod stats;
+mod tool;
 mod turn;
 mod vault;
 
@@ -30,6 +31,8 @@ pub enum Name {
     Idle,
     /// The vault: what its way adds to a request, and how soon it is back after a kill.
     Vault,
+    /// Tools: calls, fresh processes, memory.
+    Tool,
 }
 
 /// One figure.
@@ -69,6 +72,7 @@ pub fn run(name: Name, json: bool) -> anyhow::Result<()> {
         Name::Supervisor => supervisor()?,
         Name::Idle => idle::measure()?,
         Name::Vault => vault::measure()?,
+        Name::Tool => tool::measure()?,
     };
     let terminal = Terminal::new();
     if !json {

@@ -66,6 +66,12 @@ pub enum Command {
         #[command(subcommand)]
         what: crate::secret::SecretCommand,
     },
+    /// Tools: what the house can do beyond its own, each in a process of its own.
+    Tool {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::tool::ToolCommand,
+    },
     /// Says what protects the secrets, against what not, and what is wrong.
     Doctor,
     /// The configuration.

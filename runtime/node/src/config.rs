@@ -39,6 +39,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The vault.
     pub vault: VaultConfig,
+    /// The way out without keys.
+    pub egress: EgressConfig,
     /// The page.
     pub web: WebConfig,
     /// The log.
@@ -124,6 +126,15 @@ impl Default for VaultConfig {
     fn default() -> Self {
         Self { sources: vec![KeySource::Credential, KeySource::Passphrase, KeySource::KeyFile], keys: None }
     }
+}
+
+/// `[egress]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EgressConfig {
+    /// Devices of the house that tools may reach without a secret, where an adult granted them so: `http://nas.lan:8080`. Known from the
+    /// start, so that nothing that happens later adds one.
+    pub lan: Vec<String>,
 }
 
 /// Where the vault's key comes from.

@@ -20,7 +20,7 @@ use crate::confine::{Confined, Later};
 use crate::serve::{Page, Running};
 use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::wire::{ClientFrame, HouseFrame};
-use crate::{bench, doctor, secret, show, socket, telemetry};
+use crate::{bench, doctor, secret, show, socket, telemetry, tool};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat: there, what the tree says of a house that does
 /// not start is said by the command, or by the house of another process.
@@ -81,6 +81,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Some(Command::Secret { what }) => keep_secrets(&config, what),
+        Some(Command::Tool { what }) => use_tools(&config, what),
         Some(Command::Config { what: ConfigCommand::Check }) => checked(&config, cli.config, &terminal),
         Some(Command::Config { what: ConfigCommand::Show }) => {
             terminal.text(&toml::to_string_pretty(&config)?);
@@ -172,6 +173,22 @@ fn keep_secrets(config: &Config, what: secret::SecretCommand) -> anyhow::Result<
     let socket = socket::path_for(&config.data()?);
     let house = ensure_house(config, &socket, &client_runtime()?, Page::Off, &mut Later::new(Confined::not))?;
     let done = secret::wait(config).and_then(|()| secret::run(config, what));
+    if let Some(house) = house {
+        house.stop()?;
+    }
+    done
+}
+
+/// Speaks to the toolbox. Without a house that runs, one is raised for as long as this takes.
+fn use_tools(config: &Config, what: tool::ToolCommand) -> anyhow::Result<()> {
+    if let Some(done) = tool::without_house(&what) {
+        return done;
+    }
+    let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
+    // Before the house is raised: then this process cannot read it any more.
+    let package = tool::package_of(&what)?;
+    let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
+    let done = runtime.block_on(tool::run(config, &socket, what, package));
     if let Some(house) = house {
         house.stop()?;
     }

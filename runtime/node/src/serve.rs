@@ -20,7 +20,6 @@ use hearth_domain::house::provider::NoModel;
 use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::meter::Meter;
 use hearth_domain::model::Model;
-use hearth_domain::sandbox::NoSandboxes;
 use hearth_domain::store::Store;
 use hearth_supervisor::root::{Root, RootHandle, RootOptions};
 use hearth_supervisor::tree::Tree;
@@ -34,7 +33,7 @@ use crate::config::Config;
 use crate::confine::Confined;
 use crate::served::Served;
 use crate::vaults::{self, Exits};
-use crate::{socket, telemetry};
+use crate::{sandboxes, socket, telemetry};
 
 /// How long the actors' thread may hang before the process ends itself, so that the service manager starts it again.
 const HANG: Duration = Duration::from_secs(60);
@@ -117,7 +116,7 @@ impl Running {
         } else {
             (None, None)
         };
-        let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, confined.clone()));
+        let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, confined.clone(), config.limits.clone()));
         let listener = socket::bind(&socket::path_for(&confined.data))?;
         let serving = actix_rt::spawn(socket::serve(listener, Arc::clone(&served)));
         Ok((served, serving, web))
@@ -206,7 +205,7 @@ fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow
         vault,
         egress,
         http: Arc::new(BrokerHttp::new(ways, HttpLimits::default())),
-        sandboxes: Arc::new(NoSandboxes),
+        sandboxes: sandboxes::port(data, &confined.spawner)?,
         meter: Arc::clone(metrics) as Arc<dyn Meter>,
         seed: system::seed(),
         wires: Wires::plain(),

@@ -12,12 +12,14 @@ use hearth_actors::vault::Status;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::ids::ConversationId;
 use hearth_domain::journal::Head;
+use hearth_domain::limits::Limits;
 use hearth_domain::store::Store;
 use hearth_supervisor::tree::Tree;
 use hearth_web::login::LoginLinks;
 use serde_json::json;
 
 use crate::confine::Confined;
+use crate::toolbox::Toolbox;
 
 /// How long the journal may take to be checked.
 const VERIFYING: Duration = Duration::from_secs(600);
@@ -35,6 +37,7 @@ pub struct Served {
     store: Arc<dyn Store>,
     links: Option<(LoginLinks, String)>,
     confined: Confined,
+    limits: Limits,
     /// Up to where conversations were confirmed here; the store is told some time later.
     confirmed: Mutex<BTreeMap<ConversationId, u64>>,
 }
@@ -48,8 +51,21 @@ impl std::fmt::Debug for Served {
 impl Served {
     /// A house that is up.
     #[must_use]
-    pub fn new(doors: Doors, tree: Tree, store: Arc<dyn Store>, links: Option<(LoginLinks, String)>, confined: Confined) -> Self {
-        Self { doors, tree, store, links, confined, confirmed: Mutex::default() }
+    pub fn new(
+        doors: Doors,
+        tree: Tree,
+        store: Arc<dyn Store>,
+        links: Option<(LoginLinks, String)>,
+        confined: Confined,
+        limits: Limits,
+    ) -> Self {
+        Self { doors, tree, store, links, confined, limits, confirmed: Mutex::default() }
+    }
+
+    /// The toolbox, for a client.
+    #[must_use]
+    pub fn toolbox(&self) -> Toolbox {
+        Toolbox::new(self.doors.clone(), self.limits.clone())
     }
 
     /// A client has shown everything up to there.

@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use crate::served::Served;
+use crate::toolbox::Toolbox;
+use crate::wire::tools::{ToolAnswer, ToolAsk};
 use crate::wire::{self, ClientFrame, HouseFrame, Said};
 
 /// How long a client may take to greet.
@@ -101,7 +103,7 @@ async fn client(stream: UnixStream, served: Arc<Served>) -> anyhow::Result<()> {
     }
     let (mut sink, stream) = frames.split();
     let (out, lines) = mpsc::channel(QUEUE);
-    let mut session = Session { served, out, open: None };
+    let mut session = Session { served, out, open: None, package: Vec::new(), tools: Vec::new() };
     let ended = {
         let (reading, writing) = (std::pin::pin!(session.read_all(stream)), std::pin::pin!(write_all(&mut sink, lines)));
         // Whichever ends first ends the other: a client that is gone, or one that does not read.
@@ -168,6 +170,10 @@ struct Session {
     served: Arc<Served>,
     out: mpsc::Sender<HouseFrame>,
     open: Option<Open>,
+    /// A package that comes in pieces.
+    package: Vec<u8>,
+    /// What the toolbox was asked.
+    tools: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// The conversation that the client has open.
@@ -231,6 +237,14 @@ impl Session {
                 };
                 self.send(answer).await
             }
+            ClientFrame::Tool { ask: ToolAsk::Piece { base64 }, .. } => {
+                let answer = Toolbox::take(&mut self.package, &base64);
+                self.send(tool_answer(answer)).await
+            }
+            ClientFrame::Tool { member, ask } => {
+                self.tool(member, ask);
+                Some(())
+            }
             ClientFrame::Login { member } => {
                 let answer = match self.served.login(member).await {
                     Ok(link) => HouseFrame::Login { link },
@@ -289,6 +303,16 @@ impl Session {
         Some(())
     }
 
+    /// Beside the reading of frames, so that a client that goes away ends it.
+    fn tool(&mut self, member: Option<String>, ask: ToolAsk) {
+        let (out, toolbox) = (self.out.clone(), self.served.toolbox());
+        let package = if matches!(ask, ToolAsk::Install { .. } | ToolAsk::Update { .. }) { std::mem::take(&mut self.package) } else { Vec::new() };
+        self.tools.retain(|work| !work.is_finished());
+        self.tools.push(actix_rt::spawn(async move {
+            drop(out.send(tool_answer(toolbox.serve(member, ask, package).await)).await);
+        }));
+    }
+
     async fn stop(&self) -> Option<()> {
         let ran = match &self.open {
             None => false,
@@ -306,6 +330,16 @@ impl Session {
             drop(self.served.doors.unsubscribe.offer(Unsubscribe(open.subscribed.client)));
         }
     }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.tools.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+fn tool_answer(answer: Result<ToolAnswer, String>) -> HouseFrame {
+    answer.map_or_else(|error| HouseFrame::Error { error }, |answer| HouseFrame::Tool { answer })
 }
 
 /// What the channel says, as frames. When the channel ends the stream, the client is told to open it again.

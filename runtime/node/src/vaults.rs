@@ -78,9 +78,10 @@ fn vault_program(config: &Config, keys: &Path) -> VaultProgram {
     VaultProgram { verb: "vault", arguments, environment: Vec::new() }
 }
 
-/// The addresses of models without a key are the owner's own word: hosts of the LAN among them may be reached.
+/// The addresses of models without a key, and the devices that the configuration names, are the owner's own word: hosts of the LAN among
+/// them may be reached.
 fn egress_program(config: &Config) -> VaultProgram {
-    let origins = config.models.iter().filter_map(remote::open_origin);
+    let origins = config.models.iter().filter_map(remote::open_origin).chain(config.egress.lan.iter().cloned());
     let arguments = origins.flat_map(|origin| [OsString::from("--lan"), origin.into()]).collect();
     VaultProgram { verb: "egress", arguments, environment: Vec::new() }
 }

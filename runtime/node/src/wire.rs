@@ -11,6 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
+use tools::{ToolAnswer, ToolAsk};
+
+pub mod tools;
+
 /// The version of this language.
 pub const VERSION: u32 = 1;
 /// Bytes of one frame: a message at its limit with its pictures, and room for the rest.
@@ -69,6 +73,13 @@ pub enum ClientFrame {
     Login {
         /// For whom; none for the owner.
         member: Option<String>,
+    },
+    /// Wants something of the toolbox.
+    Tool {
+        /// Who; none for the owner.
+        member: Option<String>,
+        /// What.
+        ask: ToolAsk,
     },
 }
 
@@ -157,6 +168,11 @@ pub enum HouseFrame {
         /// The link, good once and for a few minutes.
         link: String,
     },
+    /// Answers `Tool`.
+    Tool {
+        /// What the toolbox says.
+        answer: ToolAnswer,
+    },
     /// Something was wrong with a frame, or cannot be served.
     Error {
         /// What, and what to do.
@@ -226,6 +242,7 @@ impl TooBig {
             | ClientFrame::Status
             | ClientFrame::Verify
             | ClientFrame::Login { .. } => "what is asked",
+            ClientFrame::Tool { .. } => "what the tool is to be given",
         };
         Some(Self { what, bytes })
     }

@@ -3,7 +3,7 @@
 //!
 //! A process has no task of its own: it lives in the stream that its actor reads, and dies with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
@@ -122,6 +122,14 @@ impl Sandboxes for SimSandboxes {
             }
         }
         .boxed()
+    }
+
+    fn has(&self, digest: &str) -> BoxFuture<'static, bool> {
+        std::future::ready(known(digest).is_some()).boxed()
+    }
+
+    fn retain(&self, _: BTreeSet<String>) -> BoxFuture<'static, ()> {
+        std::future::ready(()).boxed()
     }
 
     fn start(&self, _: &str, digest: &str, _: SandboxLimits) -> BoxFuture<'static, Result<Started, SandboxError>> {

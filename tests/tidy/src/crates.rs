@@ -43,7 +43,7 @@ pub struct Row {
 }
 
 /// The one-way rule, top to bottom. A new edge is a decision: it is made here, and DECISIONS.md says why.
-pub const EDGES: [Row; 16] = [
+pub const EDGES: [Row; 17] = [
     Row { name: "hearth-supervisor", product: &[], tests: &[] },
     Row { name: "hearth-domain", product: &[], tests: &[] },
     Row { name: "hearth-actors", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-conformance"] },
@@ -59,9 +59,20 @@ pub const EDGES: [Row; 16] = [
     Row { name: "hearth-web", product: &["hearth-domain", "hearth-actors", "hearth-supervisor"], tests: &["hearth-conformance"] },
     Row {
         name: "hearth",
-        product: &["hearth-actors", "hearth-adapters", "hearth-domain", "hearth-supervisor", "hearth-vault", "hearth-web"],
+        product: &[
+            "hearth-actors",
+            "hearth-adapters",
+            "hearth-domain",
+            "hearth-own-tools",
+            "hearth-supervisor",
+            "hearth-tool-host",
+            "hearth-tool-package",
+            "hearth-vault",
+            "hearth-web",
+        ],
         tests: &["hearth-engine", "hearth-scripted"],
     },
+    Row { name: "hearth-own-tools", product: &["hearth-tool-package"], tests: &[] },
     Row { name: "hearth-simulations", product: &["hearth-actors", "hearth-conformance", "hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-conformance", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-scripted", product: &[], tests: &[] },

@@ -7,6 +7,7 @@
 //! A form that was touched, cut, put in another's place or made by another engine is as good as none. Files are written whole or not at
 //! all. The folder and the files are the owner's only; the key is what counts.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -170,6 +171,23 @@ impl Cache {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// Removes all but the forms of these components, also what other engines made.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn retain(&self, digests: &BTreeSet<String>) -> io::Result<()> {
+        let keep: BTreeSet<_> = digests.iter().filter_map(|digest| self.name(digest)).collect();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let is_form = Path::new(&name).extension().is_some_and(|extension| extension == "bin");
+            if is_form && !name.to_str().is_some_and(|name| keep.contains(name)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// A digest becomes part of a path, and so is looked at first.

@@ -5,6 +5,7 @@
 //! start ───▶ cache, its key checked ─▶ sealed memory ─▶ `sandbox` process ─▶ line (asks, queued) + stream (what it tells)
 //! ```
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -97,20 +98,28 @@ impl Sandboxer {
         let cache = Cache::open(folder, key, engine)?;
         Ok(Self { inner: Arc::new(Inner { spawner, cache, verbs }) })
     }
-
-    /// Forgets the compiled form of this component.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn forget(&self, digest: &str) -> io::Result<()> {
-        self.inner.cache.remove(digest)
-    }
 }
 
 impl Sandboxes for Sandboxer {
     fn compile(&self, component: Vec<u8>) -> BoxFuture<'static, Result<Compiled, CompileError>> {
         let inner = Arc::clone(&self.inner);
         async move { inner.compile(component).await }.boxed()
+    }
+
+    fn has(&self, digest: &str) -> BoxFuture<'static, bool> {
+        let (inner, digest) = (Arc::clone(&self.inner), digest.to_owned());
+        async move { apart(move || inner.cache.find(&digest).is_some()).await.unwrap_or(false) }.boxed()
+    }
+
+    fn retain(&self, digests: BTreeSet<String>) -> BoxFuture<'static, ()> {
+        let inner = Arc::clone(&self.inner);
+        let removed = apart(move || inner.cache.retain(&digests));
+        async move {
+            if let Err(error) = removed.await.and_then(|removed| removed) {
+                tracing::warn!(target: "hearth::tools", %error, "compiled forms that are of no use any more cannot be removed");
+            }
+        }
+        .boxed()
     }
 
     fn start(&self, tool: &str, digest: &str, limits: SandboxLimits) -> BoxFuture<'static, Result<Started, SandboxError>> {

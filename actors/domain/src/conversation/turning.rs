@@ -289,6 +289,7 @@ impl Core {
                         tool: spec.name.clone(),
                         effect: spec.effect,
                         member: active.pending.member.clone(),
+                        by: Decider::Model,
                         audience: active.pending.audience.clone(),
                         label: active.label.clone(),
                     })));

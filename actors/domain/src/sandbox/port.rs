@@ -1,5 +1,7 @@
 //! What starts the processes of tools, and what it says of them.
 
+use std::collections::BTreeSet;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -71,6 +73,10 @@ pub trait Sandboxes: Send + Sync {
     /// Compiles a component in a process of its own, keeps the compiled form, and says what the tool says that it can do. The digest is
     /// SHA-256 of the component, in hexadecimal digits.
     fn compile(&self, component: Vec<u8>) -> BoxFuture<'static, Result<Compiled, CompileError>>;
+    /// Whether a compiled form of the component of this digest is kept that can be started.
+    fn has(&self, digest: &str) -> BoxFuture<'static, bool>;
+    /// Forgets the compiled forms of all components but these.
+    fn retain(&self, digests: BTreeSet<String>) -> BoxFuture<'static, ()>;
     /// A fresh process with the compiled form of the component of this digest. Says `Load` itself; the first thing heard is
     /// [`Tell::Ready`] or [`Tell::Unfit`].
     fn start(&self, tool: &str, digest: &str, limits: SandboxLimits) -> BoxFuture<'static, Result<Started, SandboxError>>;
@@ -83,6 +89,14 @@ pub struct NoSandboxes;
 impl Sandboxes for NoSandboxes {
     fn compile(&self, _component: Vec<u8>) -> BoxFuture<'static, Result<Compiled, CompileError>> {
         std::future::ready(Err(CompileError::Process("this house can run no tools".to_owned()))).boxed()
+    }
+
+    fn has(&self, _digest: &str) -> BoxFuture<'static, bool> {
+        std::future::ready(false).boxed()
+    }
+
+    fn retain(&self, _digests: BTreeSet<String>) -> BoxFuture<'static, ()> {
+        std::future::ready(()).boxed()
     }
 
     fn start(&self, _tool: &str, _digest: &str, _limits: SandboxLimits) -> BoxFuture<'static, Result<Started, SandboxError>> {

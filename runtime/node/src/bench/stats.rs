@@ -1,7 +1,7 @@
 //! Percentiles by nearest rank (Hyndman and Fan, 1996, definition 1).
 
 /// The value below or at which this share of the samples lies; 0 without samples.
-pub(super) fn percentile(samples: &mut [f64], share: f64) -> f64 {
+pub(crate) fn percentile(samples: &mut [f64], share: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
     let rank = (share * samples.len() as f64).ceil().max(1.0) as usize;
     samples.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)

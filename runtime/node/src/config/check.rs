@@ -3,6 +3,7 @@
 use hearth_actors::tree::HOUSE_PROVIDER;
 use hearth_adapters::models::config::{ConfigError, ProviderConfig};
 use hearth_domain::message::hides;
+use hearth_vault::keeper::keyless::Origin;
 use toml::de::{DeTable, DeValue};
 use tracing_subscriber::EnvFilter;
 
@@ -96,6 +97,7 @@ impl Config {
             check_model(n, model)?;
         }
         check_location(&self.store.location)?;
+        self.egress.lan.iter().try_for_each(|origin| check_lan(origin))?;
         if let Some(filter) = &self.log.filter {
             check_filter(filter)?;
         }
@@ -200,6 +202,14 @@ fn check_location(location: &str) -> Result<(), Wrong> {
     Err(Wrong::new(at("store", None, "location"), says))
 }
 
+fn check_lan(origin: &str) -> Result<(), Wrong> {
+    if origin.parse::<Origin>().is_ok() {
+        return Ok(());
+    }
+    let says = format!("`{origin}` is no address of a device; write it as http://nas.lan:8080, without a path");
+    Err(Wrong::new(at("egress", None, "lan"), says))
+}
+
 fn check_filter(filter: &str) -> Result<(), Wrong> {
     let place = at("log", None, "filter");
     let such = "use one such as `info,hearth_actors=debug`";
@@ -236,6 +246,7 @@ mod tests {
         check("[log]\nfilter = \"inof\"\n", "did you mean `info`?");
         check("[house]\nzone = \"Europe/Berln\"\n", "f:2:8: `Europe/Berln` is not a time zone");
         check("[house]\nzone = \"Europe/Berln\"\n", "did you mean `Europe/Berlin`?");
+        check("[egress]\nlan = [\"http://nas.lan:8080/x\"]\n", "f:2:7: `http://nas.lan:8080/x` is no address of a device");
         check("[house]\nname = \"a\\u202eb\"\n", "f:2:8: a name holds U+202E");
         check("[[members]]\nname = \"Ada\"\n[[members]]\nname = \"ada\"\n", "f:4:8: two members");
         check("[web]\nlisten = \"0.0.0.0:80\"\n", "f:2:10: web.listen is 0.0.0.0:80");

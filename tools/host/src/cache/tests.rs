@@ -27,6 +27,23 @@ fn what_was_kept_is_found_and_nothing_else() {
 }
 
 #[test]
+fn forms_that_nobody_needs_are_removed_also_those_of_other_engines() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = Cache::open(folder.path(), CacheKey::new([1; 32]), [8; 32]).unwrap();
+    let cache = cache(folder.path());
+    let (kept, gone) = (digest(b"kept"), digest(b"gone"));
+    for name in [&kept, &gone] {
+        cache.keep(name, b"compiled").unwrap();
+        other.keep(name, b"compiled otherwise").unwrap();
+    }
+    fs::write(folder.path().join(KEY), [1; 32]).unwrap();
+    cache.retain(&BTreeSet::from([kept.clone()])).unwrap();
+    assert!(cache.find(&kept).is_some() && cache.find(&gone).is_none());
+    assert_eq!(other.find(&kept), None);
+    assert!(folder.path().join(KEY).exists(), "the key is no form");
+}
+
+#[test]
 fn every_flipped_bit_and_every_cut_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     let cache = cache(folder.path());

@@ -70,7 +70,7 @@ fn smith() {
                     }
                     tool.line.kill();
                     tool.end().await;
-                    house.port.forget(&compiled.digest).unwrap();
+                    house.port.retain(std::collections::BTreeSet::new()).await;
                 }
                 Err(CompileError::Unfit(fault)) => *unfit.entry(format!("{fault:?}")).or_default() += 1,
                 Err(other) => panic!("{seed}: {other:?}"),
