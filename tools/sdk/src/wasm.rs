@@ -5,7 +5,7 @@ use std::sync::Once;
 use crate::{Answer, Context, Failure, Part, Tool};
 
 /// Made from `tools/wit/tool.wit`.
-#[expect(unsafe_code, missing_docs, missing_debug_implementations, clippy::all, reason = "generated: the only way through a component's border")]
+#[expect(missing_docs, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../wit",
@@ -13,7 +13,7 @@ pub mod bindings {
         pub_export_macro: true,
         generate_unused_types: true,
     });
-    pub use hearth::tool::types::{Argument, Context, Effect, Failure, Field, Operation, Part, Role, Trust};
+    pub use hearth::tool::types::{Argument, Effect, Field, Role, Trust};
 }
 
 pub(crate) mod doors;
