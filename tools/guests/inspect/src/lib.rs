@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wasmparser::{BinaryReaderError, Parser, Payload, Validator};
+use wasmparser::{BinaryReaderError, ComponentTypeRef, Parser, Payload, TypeBounds, Validator};
 
 /// The only imports that a tool may have begin so.
 const PACKAGE: &str = "hearth:tool/";
@@ -13,7 +13,7 @@ const EXPORTS: [&str; 2] = ["call", "describe"];
 /// What stands at the border of a component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Border {
-    /// In order.
+    /// In order; without other names for types.
     pub imports: Vec<String>,
     /// In order.
     pub exports: Vec<String>,
@@ -62,7 +62,11 @@ pub fn border(bytes: &[u8]) -> Result<Border, Error> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    border.imports.push(import.map_err(Error::Invalid)?.name.0.to_owned());
+                    let import = import.map_err(Error::Invalid)?;
+                    // The world's own `use` gives types other names; a name for a known type reaches nothing.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        border.imports.push(import.name.0.to_owned());
+                    }
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
