@@ -9,6 +9,9 @@ use crate::{address, text};
 /// Deeper than this a page is not read: nobody writes so, and a stack is finite.
 const DEPTH: usize = 200;
 
+/// Quotes and lists further in are written as if they were not: beyond this, in bytes, a line is more sign than word.
+const PREFIX_BYTES: usize = 40;
+
 /// The longest label of a link, in characters.
 const LABEL_CHARS: usize = 300;
 
@@ -23,6 +26,8 @@ struct Writer<'a> {
     space: bool,
     /// What every line begins with, by the quotes and lists around.
     prefix: String,
+    /// How much of the prefix a blank line has: no more than the line before and the line after share.
+    shared: usize,
     /// What the next line begins with instead of the last part of the prefix: the sign of a list's item.
     bullet: Option<String>,
 }
@@ -37,6 +42,7 @@ pub(super) fn write(tree: &Tree, id: Id, base: Option<&str>, limit_chars: usize)
         breaks: 0,
         space: false,
         prefix: String::new(),
+        shared: 0,
         bullet: None,
     };
     writer.children(id, 0);
@@ -61,7 +67,7 @@ impl Writer<'_> {
             if !self.out.is_empty() {
                 for _break in 1..self.breaks {
                     self.out.push('\n');
-                    self.out.push_str(self.prefix.trim_end());
+                    self.out.push_str(self.prefix.get(..self.shared).unwrap_or_default().trim_end());
                 }
                 self.out.push('\n');
             }
@@ -78,6 +84,7 @@ impl Writer<'_> {
         }
         self.breaks = 0;
         self.space = false;
+        self.shared = self.prefix.len();
     }
 
     /// Words in the running line.
@@ -116,6 +123,7 @@ impl Writer<'_> {
             breaks: 0,
             space: false,
             prefix: String::new(),
+            shared: 0,
             bullet: None,
         };
         inner.children(id, depth);
@@ -232,11 +240,14 @@ impl Writer<'_> {
         // Line ends so far belong to what is around.
         let length = self.prefix.len();
         let waiting = self.breaks;
-        self.prefix.push_str(prefix);
-        self.bullet = bullet.or(self.bullet.take());
+        if length < PREFIX_BYTES {
+            self.prefix.push_str(prefix);
+            self.bullet = bullet.or(self.bullet.take());
+        }
         self.breaks = waiting.max(1);
         self.children(id, depth);
         self.prefix.truncate(length);
+        self.shared = self.shared.min(length);
         self.bullet = None;
         self.block(1);
         if prefix == "> " {
