@@ -40,7 +40,10 @@ fn between_parameters() -> Value {
 
 fn time_parameters() -> Value {
     let zone = json!({ "type": "string", "description": "IANA name: Europe/Lisbon; without it, the member's" });
-    object(&[], json!({ "at": { "type": "string", "description": "2026-03-01T18:30 in `from`; without it, now" }, "from": zone, "to": zone }))
+    object(
+        &[],
+        json!({ "at": { "type": "string", "description": "2026-03-01T18:30 in `from`; without it, now" }, "from": zone, "to": zone }),
+    )
 }
 
 fn tool() -> Tool {

@@ -52,7 +52,12 @@ fn tool() -> Tool {
                 .argument("/url", Role::Url)
                 .idempotent(),
         )
-        .with(Operation::new("followed", Effect::Read, follow::followed).describe("The feeds that are followed.").field("/*/url", Trust::Member).idempotent())
+        .with(
+            Operation::new("followed", Effect::Read, follow::followed)
+                .describe("The feeds that are followed.")
+                .field("/*/url", Trust::Member)
+                .idempotent(),
+        )
         .with(
             Operation::new("news", Effect::WriteOwn, follow::news)
                 .describe("What is new in the feeds that are followed since it was asked last; each entry is told once.")

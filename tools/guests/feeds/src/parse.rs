@@ -69,7 +69,11 @@ impl Draft {
         let url = some(self.link.trim().to_owned()).or_else(|| some(self.id.clone()).filter(|id| id.starts_with("http")));
         let url = url.and_then(|url| address::resolve(Some(base), &url)).filter(|url| url.starts_with("http"));
         let title = short(&self.title, TITLE_CHARS);
-        let id = [self.id.trim(), url.as_deref().unwrap_or_default(), title.as_str()].into_iter().find(|id| !id.is_empty()).unwrap_or_default().to_owned();
+        let id = [self.id.trim(), url.as_deref().unwrap_or_default(), title.as_str()]
+            .into_iter()
+            .find(|id| !id.is_empty())
+            .unwrap_or_default()
+            .to_owned();
         let summary = if self.summary.trim().is_empty() { &self.content } else { &self.summary };
         Entry {
             summary: some(short(summary, SUMMARY_CHARS)),

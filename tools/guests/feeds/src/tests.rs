@@ -47,7 +47,9 @@ fn what_is_new_is_told_once() {
 
 #[test]
 fn a_feed_that_is_down_is_said_and_the_others_are_told() {
-    let house = house().answering("GET https://a.example/\n---\n200\n\n<rss><channel><title>A</title></channel></rss>").answering("GET https://a.example/\n---\n500\n");
+    let house = house()
+        .answering("GET https://a.example/\n---\n200\n\n<rss><channel><title>A</title></channel></rss>")
+        .answering("GET https://a.example/\n---\n500\n");
     value(&house, "follow", json!({ "url": "https://a.example/" }));
     value(&house, "follow", json!({ "url": "https://paper.example/rss" }));
     let news = value(&house, "news", json!({}));

@@ -70,8 +70,11 @@ pub(crate) fn setup(setup: Setup, _context: &Context) -> Result<Answer, Failure>
 
 /// `light.kitchen` in two parts. Both stand in addresses, so they are looked at closely.
 fn parts(id: &str) -> Result<(&str, &str), Failure> {
-    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    id.split_once('.').filter(|(domain, name)| plain(domain) && plain(name)).ok_or_else(|| Failure::bad_arguments("ids are like light.kitchen and light.turn_on"))
+    let plain =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    id.split_once('.')
+        .filter(|(domain, name)| plain(domain) && plain(name))
+        .ok_or_else(|| Failure::bad_arguments("ids are like light.kitchen and light.turn_on"))
 }
 
 fn ask(method: &str, segments: &[&str], body: Option<&Value>) -> Result<http::Response, Failure> {
@@ -119,7 +122,8 @@ pub(crate) fn call(call: Call, _context: &Context) -> Result<Answer, Failure> {
         parts(entity)?;
     }
     // Whom it reaches is said by `entities` alone, where the house looks.
-    if let Some(other) = ["entity_id", "device_id", "area_id", "floor_id", "label_id"].iter().find(|other| call.data.contains_key(**other)) {
+    if let Some(other) = ["entity_id", "device_id", "area_id", "floor_id", "label_id"].iter().find(|other| call.data.contains_key(**other))
+    {
         return Err(Failure::bad_arguments(format!("{other} does not belong in data: name the entities")));
     }
     let mut body = call.data;

@@ -24,8 +24,12 @@ fn state_parameters() -> Value {
 
 fn call_parameters() -> Value {
     let entities = json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 20, "description": "light.kitchen" });
-    let data = json!({ "type": "object", "description": "What the service takes beside: {\"brightness_pct\": 40}, {\"temperature\": 20.5}" });
-    object(&["service", "entities"], json!({ "service": { "type": "string", "description": "light.turn_on" }, "entities": entities, "data": data }))
+    let data =
+        json!({ "type": "object", "description": "What the service takes beside: {\"brightness_pct\": 40}, {\"temperature\": 20.5}" });
+    object(
+        &["service", "entities"],
+        json!({ "service": { "type": "string", "description": "light.turn_on" }, "entities": entities, "data": data }),
+    )
 }
 
 fn setup_parameters() -> Value {

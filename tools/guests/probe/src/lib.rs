@@ -27,7 +27,9 @@ mod tests;
 
 use std::fmt::Write;
 
-use hearth_tool::{Answer, Context, Effect, Failure, Operation, Role, Tool, Trust, clock, http, kv, log, memory, progress, random, secrets};
+use hearth_tool::{
+    Answer, Context, Effect, Failure, Operation, Role, Tool, Trust, clock, http, kv, log, memory, progress, random, secrets,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

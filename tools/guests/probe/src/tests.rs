@@ -10,7 +10,8 @@ fn the_description_is_as_the_house_wants_it() {
 
 #[test]
 fn the_secret_stands_where_it_is_to_be() {
-    let recorded = "POST https://probe.example/in\nauthorization: Bearer hearth-secret-token\nidempotency-key: call-1\n\nhello\n---\n201\n\nthanks";
+    let recorded =
+        "POST https://probe.example/in\nauthorization: Bearer hearth-secret-token\nidempotency-key: call-1\n\nhello\n---\n201\n\nthanks";
     let house = House::new().secret("token").answering(recorded);
     let answer = house.call(&tool(), "send", &json!({ "url": "https://probe.example/in", "text": "hello" })).unwrap();
     assert_eq!(answer.value().unwrap(), &json!({ "status": 201, "text": "thanks" }));
@@ -19,7 +20,8 @@ fn the_secret_stands_where_it_is_to_be() {
 
 #[test]
 fn every_door_opens() {
-    let house = House::new().remembers(&["the bins are on Tuesday", "Ada likes tea"]).answering("GET https://probe.example/\n---\n200\n\nhi");
+    let house =
+        House::new().remembers(&["the bins are on Tuesday", "Ada likes tea"]).answering("GET https://probe.example/\n---\n200\n\nhi");
     let call = |operation: &str, arguments: Value| house.call(&tool(), operation, &arguments).unwrap();
     assert_eq!(call("fetch", json!({ "url": "https://probe.example/" })).value().unwrap()["text"], "hi");
     assert_eq!(call("wait", json!({ "url": "https://probe.example/" })).value().unwrap()["length_bytes"], 2);

@@ -13,7 +13,8 @@ const FORECAST: &str = "https://api.open-meteo.com/v1/forecast";
 /// The longest answer that is read, in bytes.
 const ANSWER_BYTES: usize = 128 * 1_024;
 const NOW: &str = "temperature_2m,apparent_temperature,relative_humidity_2m,precipitation,weather_code,wind_speed_10m,wind_direction_10m";
-const DAILY: &str = "weather_code,temperature_2m_max,temperature_2m_min,precipitation_sum,precipitation_probability_max,wind_speed_10m_max,sunrise,sunset";
+const DAILY: &str =
+    "weather_code,temperature_2m_max,temperature_2m_min,precipitation_sum,precipitation_probability_max,wind_speed_10m_max,sunrise,sunset";
 const DAYS: u8 = 3;
 const DAYS_MOST: u8 = 14;
 

@@ -63,7 +63,8 @@ fn ask(place: &str, context: &Context) -> Result<Vec<Place>, Failure> {
         Some((name, area)) => (name.trim(), Some(area)),
         None => (place.trim(), None),
     };
-    let url = http::Url::new(GEOCODING).query("name", name).query("count", "10").query("language", &language(context)).query("format", "json");
+    let url =
+        http::Url::new(GEOCODING).query("name", name).query("count", "10").query("language", &language(context)).query("format", "json");
     let found: Found = http::get(url)?.success()?.json_limited(ANSWER_BYTES)?;
     let mut places = found.results;
     if let Some(area) = area {

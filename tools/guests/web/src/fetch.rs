@@ -33,7 +33,9 @@ pub(crate) fn fetch(fetch: Fetch, context: &Context) -> Result<Answer, Failure> 
     let content_type = response.header("content-type").map(str::to_ascii_lowercase);
     let kind = content_type.as_deref().unwrap_or("text/html").split(';').next().unwrap_or_default().trim().to_owned();
     if !is_text(&kind) && kind != "application/xhtml" {
-        return Err(Failure::failed("this address is not a page but a file of another kind (a picture, a document, a sound); it cannot be read as text"));
+        return Err(Failure::failed(
+            "this address is not a page but a file of another kind (a picture, a document, a sound); it cannot be read as text",
+        ));
     }
     let (bytes, whole) = response.bytes_up_to(PAGE_BYTES)?;
     let source = charset::decode(&bytes, content_type.as_deref());

@@ -65,7 +65,9 @@ pub(crate) fn search(search: Search, context: &Context) -> Result<Answer, Failur
     }
     let response = http::Request::get(url).header("accept", "application/json").send()?;
     if response.status == 403 {
-        return Err(Failure::failed("the search refuses to answer as JSON; allow the format json in SearXNG's settings.yml (search: formats)"));
+        return Err(Failure::failed(
+            "the search refuses to answer as JSON; allow the format json in SearXNG's settings.yml (search: formats)",
+        ));
     }
     let found: Found = response.success()?.json_limited(ANSWER_BYTES)?;
     let usable = found.results.into_iter().filter(|hit| hit.url.len() <= ADDRESS_BYTES && hit.url.starts_with("http"));

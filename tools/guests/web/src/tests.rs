@@ -39,7 +39,10 @@ fn a_long_page_comes_in_parts_that_join() {
     assert!(parts.len() > 3);
     let words: Vec<String> = parts.join("\n").split_whitespace().map(str::to_owned).collect();
     assert_eq!(words, (0..2_000).map(|number| format!("word{number}")).collect::<Vec<_>>());
-    assert!(matches!(house.call(&tool(), "fetch", &json!({ "url": "https://long.example/", "start": 999_999 })), Err(Failure::BadArguments(_))));
+    assert!(matches!(
+        house.call(&tool(), "fetch", &json!({ "url": "https://long.example/", "start": 999_999 })),
+        Err(Failure::BadArguments(_))
+    ));
 }
 
 #[test]

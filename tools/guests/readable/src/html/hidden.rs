@@ -4,12 +4,13 @@ use super::tree::{Id, Tree};
 
 /// Elements whose content is not the page's text.
 const SKIPPED: &[&str] = &[
-    "head", "script", "style", "noscript", "template", "svg", "math", "iframe", "frame", "object", "embed", "canvas", "audio", "video", "map", "input",
-    "select", "button", "textarea", "datalist", "dialog", "nav", "title", "meta", "link",
+    "head", "script", "style", "noscript", "template", "svg", "math", "iframe", "frame", "object", "embed", "canvas", "audio", "video",
+    "map", "input", "select", "button", "textarea", "datalist", "dialog", "nav", "title", "meta", "link",
 ];
 
 /// Classes by which style sheets everywhere hide text.
-const CLASSES: &[&str] = &["hidden", "d-none", "is-hidden", "invisible", "sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text"];
+const CLASSES: &[&str] =
+    &["hidden", "d-none", "is-hidden", "invisible", "sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text"];
 
 /// Whether an element and all in it is left out.
 pub(super) fn is(tree: &Tree, id: Id) -> bool {
@@ -50,7 +51,9 @@ fn styled_away(style: &str) -> bool {
             // Below two pixels, or two hundredths of what is around.
             "font-size" => number.is_some_and(|number| if value.ends_with("em") { number < 0.1 } else { number < 2.0 }),
             "color" => value == "transparent",
-            "text-indent" | "left" | "top" | "right" | "bottom" | "margin-left" | "margin-top" => number.is_some_and(|number| number < -FAR),
+            "text-indent" | "left" | "top" | "right" | "bottom" | "margin-left" | "margin-top" => {
+                number.is_some_and(|number| number < -FAR)
+            }
             "clip" => value.replace([' ', ','], "").starts_with("rect(00") || value.replace([' ', ','], "").starts_with("rect(0px0"),
             "clip-path" => value.starts_with("inset(50%") || value.starts_with("inset(100%") || value.starts_with("circle(0"),
             "transform" => value.replace(' ', "").contains("scale(0)"),
@@ -60,7 +63,11 @@ fn styled_away(style: &str) -> bool {
             return true;
         }
         match property {
-            "width" | "height" | "max-height" | "max-width" if number.is_some_and(|number| number <= 1.0) && value != "1" && !value.ends_with("em") => small += 1,
+            "width" | "height" | "max-height" | "max-width"
+                if number.is_some_and(|number| number <= 1.0) && value != "1" && !value.ends_with("em") =>
+            {
+                small += 1
+            }
             "overflow" | "overflow-x" | "overflow-y" if matches!(value, "hidden" | "clip") => clipped = true,
             _ => {}
         }
@@ -90,7 +97,16 @@ mod tests {
         ] {
             assert!(styled_away(style), "{style}");
         }
-        for style in ["display:block", "opacity:0.5", "font-size:1em", "font-size:12px", "left:-10px", "height:0", "width:100%;overflow:hidden", "color:#000"] {
+        for style in [
+            "display:block",
+            "opacity:0.5",
+            "font-size:1em",
+            "font-size:12px",
+            "left:-10px",
+            "height:0",
+            "width:100%;overflow:hidden",
+            "color:#000",
+        ] {
             assert!(!styled_away(style), "{style}");
         }
     }

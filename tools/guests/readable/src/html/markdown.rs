@@ -149,8 +149,8 @@ impl Writer<'_> {
             "table" => self.table(id, depth),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.heading(id, depth, name),
             "li" | "dt" | "dd" | "summary" | "option" => self.around(id, depth, 1),
-            "p" | "div" | "section" | "article" | "main" | "header" | "figure" | "figcaption" | "address" | "details" | "fieldset" | "dl" | "form"
-            | "body" | "html" | "center" => self.around(id, depth, 2),
+            "p" | "div" | "section" | "article" | "main" | "header" | "figure" | "figcaption" | "address" | "details" | "fieldset"
+            | "dl" | "form" | "body" | "html" | "center" => self.around(id, depth, 2),
             "footer" | "aside" => {}
             _ => self.children(id, depth),
         }
@@ -309,7 +309,8 @@ impl Writer<'_> {
     }
 
     fn holds_table(&self, id: Id, depth: usize) -> bool {
-        depth < 8 && self.tree.children(id).iter().any(|child| self.tree.name(*child) == Some("table") || self.holds_table(*child, depth + 1))
+        depth < 8
+            && self.tree.children(id).iter().any(|child| self.tree.name(*child) == Some("table") || self.holds_table(*child, depth + 1))
     }
 
     fn rows(&self, id: Id, depth: usize, rows: &mut Vec<Id>) {

@@ -31,7 +31,9 @@ fn what_is_hidden_is_dropped() {
 fn the_main_part_is_taken_if_there_is_enough_of_it() {
     let long = "word ".repeat(200);
     assert_eq!(text(&format!("<div>menu</div><main><p>{long}</p></main><div>ads</div>")), long.trim());
-    assert!(text("<div>The text of this page is outside, and is much longer than the main part is.</div><main>x</main>").contains("outside"));
+    assert!(
+        text("<div>The text of this page is outside, and is much longer than the main part is.</div><main>x</main>").contains("outside")
+    );
 }
 
 #[test]
