@@ -145,7 +145,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadArguments(why) | Self::NotFound(why) | Self::Unavailable(why) | Self::Denied(why) | Self::Failed(why) => f.write_str(why),
+            Self::BadArguments(why) | Self::NotFound(why) | Self::Unavailable(why) | Self::Denied(why) | Self::Failed(why) => {
+                f.write_str(why)
+            }
         }
     }
 }

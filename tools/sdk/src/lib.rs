@@ -76,7 +76,7 @@ macro_rules! export {
                     $crate::wasm::call(&$tool(), &operation, &arguments, context)
                 }
             }
-            $crate::wasm::bindings::export!(Component with_types_in $crate::wasm::bindings);
+    $crate::wasm::bindings::export!(Component with_types_in $crate::wasm::bindings);
         };
     };
 }

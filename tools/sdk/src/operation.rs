@@ -72,7 +72,7 @@ pub struct Argument {
 /// A field of the result and how far it is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// JSON pointer into the result.
+    /// JSON pointer into the result (`*` for every element), beginning with a slash.
     pub at: &'static str,
     /// How far it is trusted.
     pub trust: Trust,
@@ -159,6 +159,13 @@ impl Operation {
     #[must_use]
     pub fn field(mut self, at: &'static str, trust: Trust) -> Self {
         self.fields.push(Field { at, trust });
+        self
+    }
+
+    /// As [`Self::field`], for several.
+    #[must_use]
+    pub fn fields(mut self, at: &[&'static str], trust: Trust) -> Self {
+        self.fields.extend(at.iter().map(|at| Field { at, trust }));
         self
     }
 

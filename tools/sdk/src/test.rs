@@ -22,9 +22,11 @@ use serde_json::Value;
 use crate::{Answer, Context, Failure, Tool, http, kv, log::Level, memory};
 
 pub(crate) mod doors;
+pub mod manifest;
 pub mod recorded;
 mod schema;
 
+pub use manifest::manifest;
 use recorded::{Exchange, Recording};
 pub use schema::faults;
 

@@ -24,7 +24,9 @@ mod entropy;
 fn hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| bindings::hearth::tool::host::log(bindings::hearth::tool::host::Level::Error, &panic.to_string())));
+        std::panic::set_hook(Box::new(|panic| {
+            bindings::hearth::tool::host::log(bindings::hearth::tool::host::Level::Error, &panic.to_string())
+        }));
     });
 }
 
@@ -38,7 +40,11 @@ pub fn describe(tool: &Tool) -> Vec<bindings::Operation> {
         parameters: operation.schema().to_string(),
         effect: effect(operation.effect),
         idempotent: operation.idempotent,
-        arguments: operation.arguments.iter().map(|argument| bindings::Argument { at: argument.at.to_owned(), role: role(argument.role) }).collect(),
+        arguments: operation
+            .arguments
+            .iter()
+            .map(|argument| bindings::Argument { at: argument.at.to_owned(), role: role(argument.role) })
+            .collect(),
         fields: operation.fields.iter().map(|field| bindings::Field { at: field.at.to_owned(), trust: trust(field.trust) }).collect(),
     });
     operations.collect()

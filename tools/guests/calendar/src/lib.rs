@@ -75,10 +75,10 @@ fn tool() -> Tool {
         .field("/events/*/start", Trust::Service)
         .field("/events/*/end", Trust::Service)
         .idempotent();
-    let create = Operation::new("create", Effect::WriteOwn, events::create)
+    let create = Operation::new("create", Effect::ExternalSend, events::create)
         .describe("Enters an event. Without an end it lasts an hour, or a whole day. Nobody is invited.")
         .parameters(create_parameters);
-    let change = Operation::new("change", Effect::WriteOwn, events::change)
+    let change = Operation::new("change", Effect::ExternalSend, events::change)
         .describe("Changes an event: only what is given. With a new start and no end it lasts as long as before.")
         .parameters(change_parameters)
         .argument("/id", Role::Id);

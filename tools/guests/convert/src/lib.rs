@@ -53,7 +53,7 @@ fn tool() -> Tool {
                 .describe("Converts a value between units of length, area, volume, mass, temperature, speed, time, energy, power, pressure or data.")
                 .parameters(units_parameters)
                 .argument("/value", Role::Amount)
-                .field("", Trust::Service)
+                .fields(&["/value", "/unit", "/from/value", "/from/unit"], Trust::Service)
                 .idempotent(),
         )
         .with(
@@ -61,7 +61,7 @@ fn tool() -> Tool {
                 .describe("Converts an amount of money at the European Central Bank's reference rate of the day (about 30 currencies).")
                 .parameters(currency_parameters)
                 .argument("/amount", Role::Amount)
-                .field("", Trust::Service)
+                .fields(&["/amount", "/currency", "/rate", "/of", "/source"], Trust::Service)
                 .idempotent(),
         )
         .with(
@@ -69,7 +69,7 @@ fn tool() -> Tool {
                 .describe("The date or time so long after (or, with a minus, before) another, with its weekday.")
                 .parameters(shift_parameters)
                 .argument("/start", Role::Schedule)
-                .field("", Trust::Service)
+                .fields(&["/date", "/time", "/zone", "/weekday"], Trust::Service)
                 .idempotent(),
         )
         .with(
@@ -78,7 +78,7 @@ fn tool() -> Tool {
                 .parameters(between_parameters)
                 .argument("/from", Role::Schedule)
                 .argument("/to", Role::Schedule)
-                .field("", Trust::Service)
+                .fields(&["/from", "/to", "/days", "/weeks", "/years_months_days"], Trust::Service)
                 .idempotent(),
         )
         .with(
@@ -86,7 +86,7 @@ fn tool() -> Tool {
                 .describe("What time it is in a zone, now or when it is a given time in another zone.")
                 .parameters(time_parameters)
                 .argument("/at", Role::Schedule)
-                .field("", Trust::Service)
+                .fields(&["/time", "/weekday", "/zone"], Trust::Service)
                 .idempotent(),
         )
 }

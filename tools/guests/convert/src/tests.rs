@@ -1,6 +1,6 @@
 use hearth_tool::{
     Failure,
-    test::{House, faults},
+    test::{House, faults, manifest},
 };
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ fn call(operation: &str, arguments: Value) -> Value {
 #[test]
 fn the_description_is_as_the_house_wants_it() {
     assert_eq!(faults(&tool()), Vec::<String>::new());
+    manifest(concat!(env!("CARGO_MANIFEST_DIR"), "/manifest.toml"), &tool()).unwrap();
 }
 
 #[test]

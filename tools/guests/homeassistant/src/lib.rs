@@ -75,7 +75,7 @@ fn tool() -> Tool {
                 .describe("Tells where Home Assistant is. Its address must be among the tool's grants as well.")
                 .parameters(setup_parameters)
                 .argument("/address", Role::Url)
-                .field("", Trust::Member)
+                .field("/address", Trust::Member)
                 .idempotent(),
         )
 }

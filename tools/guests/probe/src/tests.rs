@@ -1,4 +1,4 @@
-use hearth_tool::test::{House, faults, placeholder};
+use hearth_tool::test::{House, faults, manifest, placeholder};
 use serde_json::json;
 
 use super::*;
@@ -6,6 +6,7 @@ use super::*;
 #[test]
 fn the_description_is_as_the_house_wants_it() {
     assert_eq!(faults(&tool()), Vec::<String>::new());
+    manifest(concat!(env!("CARGO_MANIFEST_DIR"), "/manifest.toml"), &tool()).unwrap();
 }
 
 #[test]

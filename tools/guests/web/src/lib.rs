@@ -46,7 +46,7 @@ fn tool() -> Tool {
         .describe("Tells which SearXNG is asked. Its address must be among the tool's grants as well.")
         .parameters(setup_parameters)
         .argument("/address", Role::Url)
-        .field("", Trust::Member)
+        .field("/address", Trust::Member)
         .idempotent();
     Tool::new().with(fetch).with(search).with(setup)
 }

@@ -52,7 +52,11 @@ pub(crate) fn send(request: &Request) -> Result<Response, Error> {
         };
         *world.served.entry(number).or_default() += 1;
         let Some(exchange) = world.exchanges.get(number) else { return Err(Error::Unreadable) };
-        Ok(Response { status: exchange.status, headers: exchange.response_headers.clone(), body: Body { rest: exchange.response_body.clone() } })
+        Ok(Response {
+            status: exchange.status,
+            headers: exchange.response_headers.clone(),
+            body: Body { rest: exchange.response_body.clone() },
+        })
     })
 }
 
@@ -93,7 +97,9 @@ pub(crate) fn kv_delete(key: &str) -> Result<(), kv::Error> {
 }
 
 pub(crate) fn kv_keys(prefix: &str) -> Result<Vec<String>, kv::Error> {
-    in_world(Err(kv::Error::Unavailable), |world| Ok(world.kept.keys().filter(|key| key.starts_with(prefix)).take(1_000).cloned().collect()))
+    in_world(Err(kv::Error::Unavailable), |world| {
+        Ok(world.kept.keys().filter(|key| key.starts_with(prefix)).take(1_000).cloned().collect())
+    })
 }
 
 pub(crate) fn secret(slot: &str) -> Result<String, secrets::Error> {

@@ -11,7 +11,9 @@ struct Ask {
 
 fn greet(ask: Ask, _context: &Context) -> Result<Answer, Failure> {
     let token = secrets::slot("token")?;
-    let response = http::Request::post("https://greet.example/v1").header("Authorization", format!("Bearer {token}")).json(&json!({ "name": ask.name }))?;
+    let response = http::Request::post("https://greet.example/v1")
+        .header("Authorization", format!("Bearer {token}"))
+        .json(&json!({ "name": ask.name }))?;
     let greeting: Value = response.send()?.success()?.json_limited(1_000)?;
     kv::set("last", ask.name.as_bytes())?;
     Ok(greeting.into())
@@ -58,7 +60,9 @@ fn what_was_not_granted_is_denied() {
 #[test]
 fn a_status_is_the_failure_that_it_means() {
     let answering = |status: u16| House::new().answering(&format!("GET https://a.example/\n---\n{status}\n"));
-    let ask = |house: House| house.visit(|| http::get("https://a.example/").and_then(http::Response::success).map_err(Failure::from).unwrap_err());
+    let ask = |house: House| {
+        house.visit(|| http::get("https://a.example/").and_then(http::Response::success).map_err(Failure::from).unwrap_err())
+    };
     assert!(matches!(ask(answering(404)), Failure::NotFound(_)));
     assert!(matches!(ask(answering(503)), Failure::Unavailable(_)));
     assert!(matches!(ask(answering(302)), Failure::Failed(_)));
@@ -67,7 +71,8 @@ fn a_status_is_the_failure_that_it_means() {
 #[test]
 fn equal_requests_get_the_answers_in_order() {
     let house = House::new().answering("GET https://a.example/\n---\n200\n\none").answering("GET https://a.example/\n---\n200\n\ntwo");
-    let texts: Vec<String> = house.visit(|| (0..3).map(|_turn| http::get("https://a.example/").unwrap().text_limited(10).unwrap()).collect());
+    let texts: Vec<String> =
+        house.visit(|| (0..3).map(|_turn| http::get("https://a.example/").unwrap().text_limited(10).unwrap()).collect());
     assert_eq!(texts, ["one", "two", "two"]);
 }
 
@@ -93,7 +98,30 @@ fn the_quota_holds() {
 fn faults_of_a_description_are_told() {
     assert!(faults(&tool()).is_empty());
     let faulty = Tool::new().with(
-        Operation::new("Greet", Effect::Read, greet).parameters(|| json!({ "type": "object", "properties": {} })).argument("/name", Role::Content),
+        Operation::new("Greet", Effect::Read, greet)
+            .parameters(|| json!({ "type": "object", "properties": {} }))
+            .argument("/name", Role::Content),
     );
     assert_eq!(faults(&faulty).len(), 3, "{:?}", faults(&faulty));
+}
+
+#[test]
+fn a_manifest_says_what_the_code_says_or_is_told_to() {
+    let file = std::env::temp_dir().join(format!("hearth-tool-manifest-{}.toml", std::process::id()));
+    let head = "name = \"me/greet\"\n";
+    std::fs::write(&file, head).unwrap();
+    assert!(matches!(manifest(&file, &tool()), Err(manifest::Error::Differs(_))));
+    let written = format!("{head}\n{}\n{}", manifest::MARK, manifest::operations(&tool()));
+    std::fs::write(&file, &written).unwrap();
+    manifest(&file, &tool()).unwrap();
+    let other = Tool::new().with(
+        Operation::new("greet", Effect::Read, greet)
+            .describe("Says \"hello\"\\.")
+            .parameters(|| json!({ "type": "object", "title": "a'''" })),
+    );
+    assert!(matches!(manifest(&file, &other), Err(manifest::Error::Differs(_))));
+    std::fs::remove_file(&file).unwrap();
+    let text = manifest::operations(&other);
+    assert!(text.contains(r#"description = "Says \"hello\"\\.""#), "{text}");
+    assert!(text.contains(r#"parameters = "{\"title\":\"a'''\","#), "{text}");
 }

@@ -171,7 +171,7 @@ impl Writer<'_> {
     }
 
     fn heading(&mut self, id: Id, depth: usize, name: &str) {
-        let level = name.bytes().nth(1).map_or(1, |digit| usize::from(digit.saturating_sub(b'0')));
+        let level = name.as_bytes().get(1).map_or(1, |digit| usize::from(digit.saturating_sub(b'0')));
         let inner = self.inline(id, depth);
         if !inner.is_empty() {
             self.whole(2, &format!("{} {inner}", "#".repeat(level)));

@@ -50,7 +50,7 @@ hearth_tool::export!(tool);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hearth_tool::test::{House, faults};
+    use hearth_tool::test::{House, faults, manifest};
 
     fn house() -> House {
         House::new().recorded(concat!(env!("CARGO_MANIFEST_DIR"), "/recorded"))
@@ -59,6 +59,7 @@ mod tests {
     #[test]
     fn the_description_is_as_the_house_wants_it() {
         assert_eq!(faults(&tool()), Vec::<String>::new());
+        manifest(concat!(env!("CARGO_MANIFEST_DIR"), "/manifest.toml"), &tool()).unwrap();
     }
 
     #[test]
@@ -69,6 +70,6 @@ mod tests {
 
     #[test]
     fn a_word_that_is_none_is_not_found() {
-        assert!(matches!(house().call(&tool(), "define", &json!({ "word": "x/y" })), Err(Failure::NotFound(_))));
+        assert!(matches!(house().call(&tool(), "define", &json!({ "word": "xyzzy" })), Err(Failure::NotFound(_))));
     }
 }
