@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds the house's own tools as components, from source.
 #
-#   tools/guests/build.sh [NAME...]           builds them into prebuilt/ and writes prebuilt.lock
-#   tools/guests/build.sh --check [NAME...]   builds them and compares: the same toolchain must give the same bytes; another one is
-#                                             told, and what it built must be of the same form
+#   tools/guests/build.sh [NAME...]           builds them into built/ and writes built.lock
+#   tools/guests/build.sh --check [NAME...]   builds them into a folder that is thrown away, and compares: the same toolchain must give
+#                                             the same bytes; another one is said, and what it built must pass the same tests
 #   tools/guests/build.sh --folder DIR OUT    builds somebody's own tool (a crate in DIR) into the file OUT
 #
-# What it needs: see toolchain.sh. No component may import anything but hearth:tool; this is looked at after each build.
+# A line of built.lock: digest (SHA-256), name, what built it. What is needed: see toolchain.sh. No component may import anything but
+# hearth:tool; this is looked at after each build.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -31,6 +32,14 @@ build() { # folder of the crate or workspace, package or none, crate's file name
     (cd "$1" && "$wasm_cargo" build --quiet --locked --release --target $wasm_target ${2:+-p "$2"})
 }
 
+# What builds a guest: one with a part in C has two compilers.
+built_by() { # name
+    case $1 in
+        script) echo "$toolchain_id, $c_compiler_id" ;;
+        *) echo "$toolchain_id" ;;
+    esac
+}
+
 digest() { sha256sum "$1" | cut -d' ' -f1; }
 
 # Looks at a component with the host's compiler: it is one, and imports nothing but the house.
@@ -52,6 +61,7 @@ if [ "${1:-}" = --folder ]; then
     exit 0
 fi
 
+lock=$here/built.lock
 check=
 if [ "${1:-}" = --check ]; then check=1; shift; fi
 if [ $# = 0 ]; then
@@ -59,32 +69,54 @@ if [ $# = 0 ]; then
 else
     names=$*
 fi
-lock=$here/prebuilt.lock
-mkdir -p "$here/prebuilt"
-touch "$lock"
+if [ -n "$check" ]; then
+    out=$(mktemp -d)
+    trap 'rm -rf "$out"' EXIT
+    # The tests look for every tool; those that are not asked for are the committed ones.
+    cp "$here"/built/*.wasm "$out/"
+else
+    out=$here/built
+    mkdir -p "$out"
+    touch "$lock"
+fi
+
+# Compares what was built with what is committed: 0 the same, 1 an error, 2 by another toolchain.
+compare() { # name, digest
+    local line locked
+    line=$(grep "  $1  " "$lock") || fail "$1 is not in built.lock"
+    locked=${line%%  *}
+    [ "$(digest "$here/built/$1.wasm")" = "$locked" ] || fail "built/$1.wasm is not what built.lock says"
+    if [ "$2" = "$locked" ]; then
+        echo "$1: the same bytes"
+    elif [ "${line##*  }" = "$(built_by "$1")" ]; then
+        echo "$1: DIFFERS, from the same toolchain: $2" >&2
+        return 1
+    else
+        echo "$1: other bytes, from another toolchain (here $(built_by "$1"); locked ${line##*  })"
+        return 2
+    fi
+}
+
 differ=0
+other=
 for name in $names; do
     build "$here" "hearth-guest-$name"
-    built=$CARGO_TARGET_DIR/$wasm_target/release/hearth_guest_$name.wasm
-    look_at "$built"
-    sum=$(digest "$built")
+    cp "$CARGO_TARGET_DIR/$wasm_target/release/hearth_guest_$name.wasm" "$out/$name.wasm"
+    look_at "$out/$name.wasm"
+    sum=$(digest "$out/$name.wasm")
     if [ -n "$check" ]; then
-        line=$(grep "  $name  " "$lock") || fail "$name is not in prebuilt.lock"
-        locked=${line%%  *}
-        [ "$(digest "$here/prebuilt/$name.wasm")" = "$locked" ] || fail "prebuilt/$name.wasm is not what prebuilt.lock says"
-        if [ "$sum" = "$locked" ]; then
-            echo "$name: the same bytes"
-        elif [ "${line##*  }" = "$toolchain_id" ]; then
-            echo "$name: DIFFERS, from the same toolchain: $sum" >&2
-            differ=1
-        else
-            echo "$name: other bytes, from another toolchain (here $toolchain_id; locked ${line##*  }): its tests decide"
-        fi
+        how=0
+        compare "$name" "$sum" || how=$?
+        case $how in 0) ;; 2) other=1 ;; *) differ=1 ;; esac
     else
-        cp "$built" "$here/prebuilt/$name.wasm"
-        { grep -v "  $name  " "$lock" || true; echo "$sum  $name  $toolchain_id"; } | LC_ALL=C sort -k2 >"$lock.new"
+        { grep -v "  $name  " "$lock" || true; echo "$sum  $name  $(built_by "$name")"; } | LC_ALL=C sort -k2 >"$lock.new"
         mv "$lock.new" "$lock"
-        echo "$name: $(wc -c <"$built") bytes, $sum"
+        echo "$name: $(wc -c <"$out/$name.wasm") bytes, $sum"
     fi
 done
+if [ -n "$other" ]; then
+    echo "what another toolchain built goes through the tests of the host"
+    (cd "$root" && env -u RUSTC -u LD_LIBRARY_PATH -u RUSTFLAGS HEARTH_GUESTS="$out" CARGO_TARGET_DIR="$target" \
+        cargo test --quiet --locked --release -p hearth-tool-host --test guests) || differ=1
+fi
 exit $differ

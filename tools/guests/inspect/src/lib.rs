@@ -49,6 +49,7 @@ impl std::error::Error for Error {}
 ///
 /// # Errors
 /// It is not a valid component.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of some thirty sections these stand at the border")]
 pub fn border(bytes: &[u8]) -> Result<Border, Error> {
     if Parser::is_core_wasm(bytes) {
         return Err(Error::Module);

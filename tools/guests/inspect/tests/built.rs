@@ -6,7 +6,7 @@ use hearth_guest_inspect::{Error, tool};
 
 #[test]
 fn every_committed_component_imports_the_house_alone() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prebuilt");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../built");
     let mut seen = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -16,7 +16,7 @@ fn every_committed_component_imports_the_house_alone() {
             seen += 1;
         }
     }
-    let locked = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../prebuilt.lock")).unwrap().lines().count();
+    let locked = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../built.lock")).unwrap().lines().count();
     assert_eq!(seen, locked);
 }
 
