@@ -55,7 +55,7 @@ fn refused(home: &Home, arguments: &[&str]) -> String {
     ran.err
 }
 
-fn call(home: &Home, operation: &str, arguments: &Value) -> Value {
+pub(crate) fn call(home: &Home, operation: &str, arguments: &Value) -> Value {
     serde_json::from_str(&done(home, &["call", NAME, operation, &arguments.to_string()])).unwrap()
 }
 
@@ -91,7 +91,7 @@ fn until_calling(home: &Home) {
 }
 
 /// Installs the probe and grants it the server at this port, and the secret `probe`.
-fn installed(home: &Home, port: u16) {
+pub(crate) fn installed(home: &Home, port: u16) {
     let (file, place) = (package(home, "0.1.0", ""), format!("server=http://127.0.0.1:{port} lan"));
     let said = done(home, &["install", file.to_str().unwrap(), "--secret", "token=probe", "--place", &place, "--memory", "--yes"]);
     assert!(said.contains("hearth/probe may be called now") && said.contains("hearth secret allow probe --use tool/hearth.probe"), "{said}");

@@ -8,14 +8,15 @@ use std::process::Command;
 use hearth_scripted::script::{Reply, Step};
 use hearth_scripted::server::Scripted;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use surrealdb_types::{Bytes, Object, Value as Stored};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::browser::Browser;
 use crate::memory::{Hits, Needles, asked, in_store, stored};
 use crate::standins::{self, Got};
-use crate::support::{Home, House, KEY, Talk, run};
+use crate::support::{Home, House, KEY, Talk, messages, run};
+use crate::tools;
 
 /// A value that takes the key's place.
 const NEXT: &str = "sk-another-71d3a9e455";
@@ -632,23 +633,56 @@ fn the_doctor_says_what_protects_the_secrets_and_what_does_not() {
 
 // === the way out ===
 
+/// What a household does in a day, as far as it makes the house speak to anybody: turns by both ways out, memory, a reminder, the page, a tool
+/// by both ways, a vault that dies, the owner's commands. The vaults that there were, and the way out without keys.
+fn a_day(home: &Home, house: &House, server: &Scripted, service: u16) -> Vec<u32> {
+    let mut talk = talk(house);
+    // The first has no key yet, so that the second is asked: both ways out are used.
+    assert_eq!(talk.answer(QUESTION).text, ANSWER);
+    home.key(server, "first");
+    assert_eq!(talk.answer(QUESTION).text, ANSWER);
+    assert_eq!(server.requests().iter().map(|request| request.provider.as_str()).collect::<Vec<_>>(), ["open", "first"]);
+    talk.answer("remember that the bins go out on Tuesday");
+    assert!(talk.answer("what do I know about the bins?").text.contains("Tuesday"));
+    talk.answer("remind me in 1 second to stretch");
+    talk.wait("the reminder", |frames| messages(frames).into_iter().find(|said| said.house && said.text.contains("stretch") && said.answer.is_none()));
+    let mut bo = house.talk();
+    bo.open(Some("Bo"), None);
+    assert_eq!(bo.answer(QUESTION).text, ANSWER);
+
+    let page = Browser::at(house.status()["page"].as_str().unwrap());
+    let cookie = page.log_in(home.run(&["login"]).out.trim_end().rsplit_once('#').unwrap().1).unwrap();
+    assert!(page.get("/", Some(&cookie)).contains("<html"));
+
+    let rule = format!("POST http://127.0.0.1:{service}/** lan in header");
+    home.secret_done(KEY, &["add", "probe", FROM[0], FROM[1], "--use", "tool/hearth.probe", "--allow", &rule]);
+    tools::installed(home, service);
+    let url = format!("http://127.0.0.1:{service}/day");
+    assert_eq!(tools::call(home, "fetch", &json!({ "url": url }))["status"], 200);
+    assert_eq!(tools::call(home, "send", &json!({ "url": url, "text": "evening" }))["status"], 200);
+
+    let before = house.part("hearth vault", &[]);
+    killed(before);
+    let after = house.part("hearth vault", &[before]);
+    assert_eq!(talk.answer(QUESTION).text, ANSWER);
+    for command in [&["verify"][..], &["doctor"], &["status"], &["tree"], &["secret", "list"], &["tool", "list"]] {
+        assert_eq!(home.run(command).code, Some(0), "{command:?}");
+    }
+    vec![before, after, house.part("hearth egress", &[])]
+}
+
 #[test]
-fn the_house_itself_connects_to_nothing_outside() {
+fn the_house_itself_connects_to_nothing_outside_all_day() {
     const CALLS: &str = "trace=connect,sendto,sendmsg,sendmmsg";
     if Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
-        let server = knowing(&["first", "open"]);
+        let (server, service) = (knowing(&["first", "open"]), standins::http());
         let open = provider(&server, "open", "openai").replace("key = \"open\"\n", "");
-        let home = Home::with(&(provider(&server, "first", "openai") + &open + ONCE));
+        let lan = format!("[egress]\nlan = [\"http://127.0.0.1:{}\"]\n", service.0);
+        let home = Home::with(&(provider(&server, "first", "openai") + &open + &lan + ONCE));
         let trace = home.folder().join("trace");
         let arguments = ["-D", "-f", "-qq", "-e", CALLS, "-o", trace.to_str().unwrap(), env!("CARGO_BIN_EXE_hearth"), "up"];
         let house = home.start_as(home.prepared(Command::new("strace"), &arguments));
-        let mut talk = talk(&house);
-        // The first has no key yet, so that the second is asked: both ways out are used.
-        assert_eq!(talk.answer(QUESTION).text, ANSWER);
-        home.key(&server, "first");
-        assert_eq!(talk.answer(QUESTION).text, ANSWER);
-        assert_eq!(server.requests().iter().map(|request| request.provider.as_str()).collect::<Vec<_>>(), ["open", "first"]);
-        let parts = [house.part("hearth vault", &[]), house.part("hearth egress", &[])].map(|id| id.to_string());
+        let parts: Vec<_> = a_day(&home, &house, &server, service.0).iter().map(u32::to_string).collect();
         assert_eq!(house.stop(), Some(0));
 
         let trace = std::fs::read_to_string(trace).unwrap();

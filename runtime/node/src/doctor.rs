@@ -38,6 +38,7 @@ pub fn report(config: &Config, status: &Result<Value, String>) -> anyhow::Result
             }
             process("vault", status, &mut line);
             process("egress", status, &mut line);
+            each(status, "tools").for_each(|tool| tell_tool(tool, &mut line));
         }
         Err(error) => line("house", error),
     }
@@ -87,6 +88,16 @@ fn process(name: &str, status: &Value, line: &mut impl FnMut(&str, &str)) {
     }
     each(report, "findings").for_each(|finding| line(name, finding.as_str().unwrap_or_default()));
     confined(name, report, line);
+}
+
+/// A tool, and what confines its process while there is one.
+fn tell_tool(tool: &Value, line: &mut impl FnMut(&str, &str)) {
+    let said = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (name, state) = (said(tool.get("name")), said(tool.pointer("/state/state")));
+    let idle = each(tool, "confined").next().is_none();
+    let process = if idle { ", not in use: what confines its process is shown while it has one" } else { "" };
+    line("tool", &format!("{name}: {state}{process}"));
+    confined("tool", tool, line);
 }
 
 /// What confines it, part by part.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hearth_actors::audit::Verify;
 use hearth_actors::household::Resolve;
 use hearth_actors::local::{Seen, Subscribed};
+use hearth_actors::tools::{ListTools, ShowTool};
 use hearth_actors::tree::Doors;
 use hearth_actors::vault::Status;
 use hearth_domain::delivery::Delivery;
@@ -92,8 +93,8 @@ impl Served {
         }
     }
 
-    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`, and `vault` and `egress` as they
-    /// say themselves.
+    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`, `tools`, and `vault` and `egress` as
+    /// they say themselves.
     pub async fn status(&self) -> serde_json::Value {
         let root = self.tree.snapshot();
         let (vault, egress) = (self.doors.vault.ask(Status, READING).await, self.doors.egress.ask(Status, READING).await);
@@ -108,7 +109,19 @@ impl Served {
             "house": { "confined": &*self.confined.report },
             "vault": vault.ok(),
             "egress": egress.ok(),
+            "tools": self.tools().await,
         })
+    }
+
+    /// Each tool: `name`, `state`, and while it is in use what confines its process.
+    async fn tools(&self) -> Vec<serde_json::Value> {
+        let tools = &self.doors.tools;
+        let mut said = Vec::new();
+        for tool in tools.list.ask(ListTools, READING).await.ok().and_then(Result::ok).unwrap_or_default() {
+            let shown = tools.show.ask(ShowTool(tool.name.clone()), READING).await.ok().and_then(Result::ok).unwrap_or(tool);
+            said.push(json!({ "name": shown.name, "state": shown.state, "confined": shown.report.map(|report| report.confined) }));
+        }
+        said
     }
 
     /// Checks the journal.

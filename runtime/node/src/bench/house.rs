@@ -70,6 +70,18 @@ impl Scratch {
         children(self.process.id()).into_iter().find(named)
     }
 
+    /// The number of its process.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends the house as a power cut would.
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
     /// Ends the house well and waits for it.
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
         let id = i32::try_from(self.process.id())?;
@@ -100,8 +112,23 @@ fn resident_kib(pid: u32) -> anyhow::Result<f64> {
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
+/// Whether there is such a process, and it has not ended.
+pub(super) fn alive(pid: u32) -> bool {
+    state(pid).is_some_and(|state| state != 'Z')
+}
+
+/// Whether it has ended and nobody asked how.
+pub(super) fn is_zombie(pid: u32) -> bool {
+    state(pid) == Some('Z')
+}
+
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
 /// Children of every thread, and theirs: the house has a process that starts the others.
-fn children(pid: u32) -> Vec<u32> {
+pub(super) fn children(pid: u32) -> Vec<u32> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let read = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
     let own: Vec<u32> = read.flat_map(|read| read.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()).collect();

@@ -1,5 +1,5 @@
 //! Tools: what a call costs through actor, policy, process and component; the same component in this process; a bare pair of sockets; a
-//! fresh process; the memory of one that lives; and how many calls four of them take.
+//! fresh process; the memory of one that lives; how many calls four of them take; and kills (`kill`).
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -14,6 +14,8 @@ use hearth_own_tools::Own;
 use hearth_tool_host::engine;
 use hearth_tool_host::runner::{Asked, House, Tool};
 use serde_json::{Value, json};
+
+mod kill;
 
 use super::house::Scratch;
 use super::stats::percentile;
@@ -38,7 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Bytes of a small call as it stands on the line.
 const WORD_BYTES: usize = 400;
 
-const CONFIG: &str = "[house]\nzone = \"UTC\"\n[web]\nenabled = false\n[[members]]\nname = \"Bench\"\n";
+/// A house that never quarantines a tool for being killed.
+const CONFIG: &str =
+    "[house]\nzone = \"UTC\"\n[web]\nenabled = false\n[limits]\ntool_failures = 1000000\n[[members]]\nname = \"Bench\"\n";
 
 fn arguments() -> Value {
     json!({ "value": 26.2, "from": "mi", "to": "km" })
@@ -65,7 +69,7 @@ pub(super) fn measure() -> anyhow::Result<Vec<Figure>> {
         figures.push(fresh(first, name).await?);
         figures.push(throughput(&mut clients).await?);
         figures.push(private(&mut clients).await?);
-        house.stop()?;
+        figures.extend(kill::measure(house, clients).await?);
         Ok(figures)
     })
 }
@@ -93,10 +97,13 @@ async fn ask(client: &mut Client, ask: ToolAsk) -> anyhow::Result<ToolAnswer> {
     }
 }
 
+fn function(name: &str) -> String {
+    format!("{}__{OPERATION}", name.replace('/', "__"))
+}
+
 /// Microseconds that a call took in the house.
 async fn call(client: &mut Client, name: &str) -> anyhow::Result<f64> {
-    let function = format!("{}__{OPERATION}", name.replace('/', "__"));
-    match ask(client, ToolAsk::Call { function, arguments: arguments() }).await? {
+    match ask(client, ToolAsk::Call { function: function(name), arguments: arguments() }).await? {
         ToolAnswer::Result { value, took_us } => {
             ensure!(value.get("error").is_none(), "the tool refuses the bench's arguments: {value}");
             Ok(took_us as f64)
