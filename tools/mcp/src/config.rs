@@ -10,7 +10,7 @@
 //!
 //! [[mcp]]
 //! name = "trains"
-//! what = { http = { url = "https://mcp.example.com/trains" } }
+//! what = { http = { url = "https://mcp.example.com/trains", key = "trains" } }
 //! ```
 
 use std::collections::BTreeMap;
@@ -19,6 +19,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use hearth_domain::error::{Class, Classified};
+use hearth_domain::secret::SecretName;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -76,6 +77,10 @@ pub struct Stdio {
 pub struct Http {
     /// Its address, without user, password or fragment.
     pub url: Url,
+    /// The secret that it wants as `Authorization: Bearer …`. The house sends the placeholder, and the vault fills it in where the secret's
+    /// own policy allows it to this server's tool.
+    #[serde(default)]
+    pub key: Option<SecretName>,
 }
 
 /// What a server may use.

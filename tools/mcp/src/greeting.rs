@@ -30,11 +30,9 @@ pub(crate) struct House;
 
 impl Service<RoleClient> for House {
     async fn handle_request(&self, request: ServerRequest, _: RequestContext<RoleClient>) -> Result<ClientResult, ErrorData> {
-        match request {
-            ServerRequest::PingRequest(_) => Ok(ClientResult::empty(())),
-            // Sampling, roots, elicitation, and whatever else there may be.
-            _ => Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, REFUSAL, None)),
-        }
+        // Sampling, roots, elicitation, and whatever else there may be.
+        let refused = || Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, REFUSAL, None));
+        if matches!(request, ServerRequest::PingRequest(_)) { Ok(ClientResult::empty(())) } else { refused() }
     }
 
     /// None arrives: the guard takes them out.
@@ -91,12 +89,11 @@ where
 }
 
 fn not_greeted(error: &ClientInitializeError) -> Refused {
-    match error {
-        ClientInitializeError::JsonRpcError(_) => Refused::Unfit(Fault::Exports),
-        ClientInitializeError::ConnectionClosed(_) => Refused::Gone,
-        ClientInitializeError::TransportError { .. } => Refused::Gone,
-        _ => protocol("it does not answer a greeting as a server does"),
+    if matches!(error, ClientInitializeError::JsonRpcError(_)) {
+        return Refused::Unfit(Fault::Exports);
     }
+    let gone = matches!(error, ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. });
+    if gone { Refused::Gone } else { protocol("it does not answer a greeting as a server does") }
 }
 
 /// The list as it is now, past what the client remembers of it.

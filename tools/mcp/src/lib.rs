@@ -29,7 +29,7 @@ pub mod config;
 mod far;
 mod greeting;
 mod guard;
-mod http;
+pub mod http;
 mod lines;
 pub mod operations;
 pub mod port;

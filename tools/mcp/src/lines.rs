@@ -81,10 +81,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<ServerJsonRpcMessage, Ended> {
     if depth(text) > DEPTH_MAX {
         return Err(protocol("JSON nested deeper than allowed"));
     }
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => protocol("JSON that is no message"),
-        _ => protocol("a line that is no JSON"),
-    })
+    serde_json::from_str(text).map_err(|error| protocol(if error.is_data() { "JSON that is no message" } else { "a line that is no JSON" }))
 }
 
 /// How deep brackets go, outside of strings. For JSON that is its depth; for anything else the parser decides.

@@ -22,7 +22,7 @@ use crate::config::{self, ConfigError, Http, Server, What};
 use crate::far::{ASKS, Confined, Far, Greeting, Line, State};
 use crate::greeting::{Refused, greet};
 use crate::guard::{Guard, Guarded, Shared};
-use crate::http;
+use crate::http::{self, Ways};
 use crate::lines::Lines;
 use crate::server::REPORT_BYTES;
 
@@ -54,7 +54,7 @@ pub struct McpSandboxes {
 
 struct Inner {
     spawner: Arc<Spawner>,
-    client: reqwest::Client,
+    ways: Ways,
     /// By the digest of the component that names each.
     servers: BTreeMap<String, (ToolName, Arc<Server>)>,
     others: Arc<dyn Sandboxes>,
@@ -67,23 +67,17 @@ impl fmt::Debug for McpSandboxes {
 }
 
 impl McpSandboxes {
-    /// A port for these servers. `client` goes to the house's way out and follows no redirects; `others` is the port for every component
-    /// that names no server.
+    /// A port for these servers, with these ways to those that are elsewhere. `others` is the port for every component that names no server.
     ///
     /// # Errors
     /// [`PortError`].
-    pub fn new(
-        spawner: Arc<Spawner>,
-        client: reqwest::Client,
-        servers: Vec<Server>,
-        others: Arc<dyn Sandboxes>,
-    ) -> Result<Self, PortError> {
+    pub fn new(spawner: Arc<Spawner>, ways: Ways, servers: Vec<Server>, others: Arc<dyn Sandboxes>) -> Result<Self, PortError> {
         config::check(&servers).map_err(|(at, why)| PortError { number: at.saturating_add(1), why })?;
         let known = servers.into_iter().filter_map(|server| {
             let component = component::of(&server.name);
             Some((component::digest(&component), (component::tool(&server.name)?, Arc::new(server))))
         });
-        Ok(Self { inner: Arc::new(Inner { spawner, client, servers: known.collect(), others }) })
+        Ok(Self { inner: Arc::new(Inner { spawner, ways, servers: known.collect(), others }) })
     }
 }
 
@@ -143,7 +137,7 @@ impl Inner {
                 let socket = UnixStream::from_std(spawned.socket).map_err(|error| not_started(&error))?;
                 (Some(Arc::new(spawned.process)), near(socket, shared.clone(), Arc::clone(&server)))
             }
-            (What::Http(http), _) => (None, elsewhere(self.client.clone(), http, name, shared.clone(), Arc::clone(&server))?),
+            (What::Http(http), _) => (None, elsewhere(&self.ways, http, name, shared.clone(), Arc::clone(&server))?),
             (What::Stdio(_), None) => return Err(not_started(&"the configuration names no command")),
         };
         let (asks, asked) = mpsc::channel(ASKS);
@@ -175,8 +169,8 @@ fn confined(report: &Report) -> Confined {
     report.parts.iter().map(|(part, outcome)| (part.to_string(), outcome.to_string())).collect()
 }
 
-fn elsewhere(client: reqwest::Client, http: &Http, name: &ToolName, shared: Shared, server: Arc<Server>) -> Result<Greeting, SandboxError> {
-    let transport = http::transport(client, &http.url, name, server.limits.message_bytes);
+fn elsewhere(ways: &Ways, http: &Http, name: &ToolName, shared: Shared, server: Arc<Server>) -> Result<Greeting, SandboxError> {
+    let transport = http::transport(ways, http, name, server.limits.message_bytes);
     let transport = transport.ok_or_else(|| SandboxError::NotStarted("the address of the MCP server cannot be asked for".to_owned()))?;
     let greeting = async move {
         let up = greet(Guarded::new(transport, shared.clone()), &shared, &server).await?;

@@ -249,11 +249,14 @@ impl Order {
             memory_bytes: Some(self.memory_bytes),
             usage: Some(self.usage),
             memory_lock: false,
+            // A program that is started is seen by its user again; this one holds no secret.
+            hidden: false,
             files: Some(files),
             network: Some(Network::NoSockets),
             // Scripts are compiled to machine code, and may start programs of the system.
             ..Confinement::strict(Profile::House)
         };
+        wanted.required.remove(&Part::Hidden);
         if cfg!(target_os = "linux") {
             // Whoever is not confined in these is an ordinary program of the house's user.
             for (part, need) in [(Part::Calls, Need::Wholly), (Part::Files, Need::Partly), (Part::Network, Need::Partly)] {

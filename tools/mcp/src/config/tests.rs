@@ -51,7 +51,7 @@ fn what_cannot_be_meant_is_refused() {
         assert_eq!(with(|stdio| drop(stdio.variables.insert(name.into(), "x".into()))).check(), Err(ConfigError::Variable), "{name}");
     }
     for url in ["ftp://example.com/", "https://a:b@example.com/", "https://example.com/#a", "data:x"] {
-        let what = What::Http(Http { url: url.parse().unwrap() });
+        let what = What::Http(Http { url: url.parse().unwrap(), key: None });
         assert_eq!(Server { what, ..stdio() }.check(), Err(ConfigError::Address), "{url}");
     }
     let limits = Limits { unasked: 0, ..Limits::default() };

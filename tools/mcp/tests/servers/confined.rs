@@ -5,12 +5,16 @@ use std::net::TcpListener;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use hearth_domain::sandbox::{Ended, Outcome, Part};
+use hearth_domain::sandbox::{Ended, Outcome, Part, SandboxError, SandboxLimits, Sandboxes as _};
+use hearth_mcp::component;
+use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::starter::{Allowed, Starter};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 
-use crate::house::{Talk, hostile, port};
+use crate::house::{NAME, TOOL, Talk, hostile, port, port_over};
 use crate::{Test, run};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -18,6 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_server_reaches_nobody", a_server_reaches_nobody),
     ("a_server_knows_what_it_was_given_alone", a_server_knows_what_it_was_given_alone),
     ("a_server_that_looks_into_another_process_is_refused", a_server_that_looks_into_another_process_is_refused),
+    ("a_starter_starts_the_configured_command_and_no_other", a_starter_starts_the_configured_command_and_no_other),
     ("what_a_server_started_ends_with_it", what_a_server_started_ends_with_it),
     ("what_a_server_started_ends_with_the_house", what_a_server_started_ends_with_the_house),
 ];
@@ -115,6 +120,26 @@ fn a_server_that_looks_into_another_process_is_refused() {
         refused(&mut talk, "the memory of the house", "trace", &own, &[EACCES, "2"]).await;
         // Numbers of its own: the house has none there. Without: it is out of scope.
         refused(&mut talk, "a signal to the house", "signal", &own, &[EPERM, "3"]).await;
+    });
+}
+
+fn a_starter_starts_the_configured_command_and_no_other() {
+    let below = tempfile::tempdir().unwrap();
+    let configured = hostile("plain", below.path());
+    let allowed = Allowed { exactly: vec![configured.arguments().unwrap()], ..Allowed::default() };
+    let starter = Starter::launch(&allowed).unwrap();
+    run(async {
+        let spawner = Arc::new(Spawner::over(starter).unwrap());
+        let mut talk = Talk::start(&port_over(Arc::clone(&spawner), configured)).await;
+        talk.ready().await;
+        assert_eq!(attempt(&mut talk, "environment", "").await.lines().count(), 5);
+        talk.line.kill();
+        assert_eq!(talk.end().await, Ended::Signal(9));
+        // A house that was taken over and has put another command into its own memory.
+        let other = port_over(spawner, hostile("changing", below.path()));
+        let digest = component::digest(&component::of(NAME));
+        let started = other.start(TOOL, &digest, SandboxLimits::default()).await;
+        assert!(matches!(started.map(|_| ()), Err(SandboxError::NotStarted(_))));
     });
 }
 

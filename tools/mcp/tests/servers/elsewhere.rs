@@ -45,7 +45,7 @@ fn elsewhere(answer: Answer) -> Elsewhere {
         }
     });
     let limits = Limits { message_bytes: 256 * 1024, ..Limits::default() };
-    Elsewhere { server: Server { name: NAME.into(), what: What::Http(Http { url }), tools: Vec::new(), limits }, heads }
+    Elsewhere { server: Server { name: NAME.into(), what: What::Http(Http { url, key: None }), tools: Vec::new(), limits }, heads }
 }
 
 fn serve(stream: &TcpStream, heads: &Mutex<Vec<String>>, answer: Answer) -> Option<()> {
@@ -126,7 +126,7 @@ fn a_server_elsewhere_is_called_in_the_houses_name() {
 fn a_server_elsewhere_that_cannot_be_reached_is_told() {
     let mut server = elsewhere(good).server;
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    server.what = What::Http(Http { url: format!("http://{closed}/").parse().unwrap() });
+    server.what = What::Http(Http { url: format!("http://{closed}/").parse().unwrap(), key: None });
     run(async {
         let mut talk = Talk::start(&port(server)).await;
         assert_eq!(talk.end().await, Ended::Unknown);

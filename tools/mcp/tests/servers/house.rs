@@ -11,6 +11,7 @@ use hearth_domain::sandbox::{
 };
 use hearth_mcp::component;
 use hearth_mcp::config::{Limits, Server, Stdio, What};
+use hearth_mcp::http::Ways;
 use hearth_mcp::port::McpSandboxes;
 use hearth_supervisor::process::spawn::Spawner;
 
@@ -32,12 +33,16 @@ pub(crate) fn hostile(mode: &str, below: &Path) -> Server {
     Server { name: NAME.to_owned(), what: What::Stdio(stdio), tools: Vec::new(), limits: Limits::default() }
 }
 
-pub(crate) fn client() -> reqwest::Client {
+fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 pub(crate) fn port(server: Server) -> McpSandboxes {
-    McpSandboxes::new(Arc::new(Spawner::start().unwrap()), client(), vec![server], Arc::new(NoSandboxes)).unwrap()
+    port_over(Arc::new(Spawner::start().unwrap()), server)
+}
+
+pub(crate) fn port_over(spawner: Arc<Spawner>, server: Server) -> McpSandboxes {
+    McpSandboxes::new(spawner, Ways { vault: client(), egress: client() }, vec![server], Arc::new(NoSandboxes)).unwrap()
 }
 
 /// A conversation.

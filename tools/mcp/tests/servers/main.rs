@@ -9,7 +9,7 @@
     clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    clippy::wildcard_enum_match_arm,
+    clippy::exit,
     reason = "the whole program is a test, though none that the compiler knows as one"
 )]
 
@@ -17,6 +17,8 @@ use std::future::Future;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use hearth_supervisor::process::starter;
 
 mod confined;
 mod elsewhere;
@@ -42,6 +44,7 @@ fn run<F: Future>(future: F) -> F::Output {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [starter::VERB, ..] => return if starter::run().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         [hearth_mcp::server::VERB, ..] => return hearth_mcp::server::main(std::env::args_os().skip(2)),
         ["hostile", mode] => hostile::serve(mode),
         ["lasting", lock] => hostile::last(lock),
