@@ -30,7 +30,8 @@ fn package(home: &Home, version: &str, more: &str) -> PathBuf {
     assert!(MANIFEST.contains(public), "the probe asks for something else now");
     let asked = format!("http = [\"GET {{server}}/**\", \"POST {{server}}/**\"{more}]");
     let manifest = MANIFEST.replace(public, &asked).replace("version = \"0.1.0\"", &format!("version = \"{version}\""));
-    let manifest = manifest.replace("[wants.secrets.token]", "[wants.places.server]\npurpose = \"the test's server\"\n\n[wants.secrets.token]");
+    let manifest =
+        manifest.replace("[wants.secrets.token]", "[wants.places.server]\npurpose = \"the test's server\"\n\n[wants.secrets.token]");
     let key = SecretKey::of_seed(&Zeroizing::new([7; 32]));
     let path = home.folder().join(format!("probe-{version}.hearth"));
     std::fs::write(&path, hearth_tool_package::build(&manifest, PROBE, Some(&key)).unwrap()).unwrap();
@@ -94,7 +95,10 @@ fn until_calling(home: &Home) {
 pub(crate) fn installed(home: &Home, port: u16) {
     let (file, place) = (package(home, "0.1.0", ""), format!("server=http://127.0.0.1:{port} lan"));
     let said = done(home, &["install", file.to_str().unwrap(), "--secret", "token=probe", "--place", &place, "--memory", "--yes"]);
-    assert!(said.contains("hearth/probe may be called now") && said.contains("hearth secret allow probe --use tool/hearth.probe"), "{said}");
+    assert!(
+        said.contains("hearth/probe may be called now") && said.contains("hearth secret allow probe --use tool/hearth.probe"),
+        "{said}"
+    );
 }
 
 /// A home whose tools may reach the server at this port, also without a secret.
@@ -286,9 +290,8 @@ fn a_tool_that_keeps_failing_is_quarantined_and_an_adult_is_told() {
     }
     assert!(last.contains("failed again and again"), "{last}");
     assert_eq!(shown(&home)["state"], "quarantined");
-    let told = talk.wait("a word about it", |frames| {
-        crate::support::messages(frames).into_iter().find(|said| said.text.contains("is quarantined"))
-    });
+    let told = talk
+        .wait("a word about it", |frames| crate::support::messages(frames).into_iter().find(|said| said.text.contains("is quarantined")));
     assert!(told.house && told.text.contains(NAME), "{told:?}");
     done(&home, &["grant", NAME, "--yes"]);
     assert_eq!(call(&home, "echo", &json!({}))["arguments"], json!({}));

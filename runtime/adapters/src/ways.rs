@@ -34,6 +34,12 @@ impl Ways {
     pub fn new(vault: &Path, egress: &Path) -> Result<Self, ClientError> {
         Ok(Self { vault: through(vault)?, egress: through(egress)? })
     }
+
+    /// The clients themselves, for a library that brings its own protocol: to the vault, and to the process without keys.
+    #[must_use]
+    pub fn clients(&self) -> (reqwest::Client, reqwest::Client) {
+        (self.vault.clone(), self.egress.clone())
+    }
 }
 
 /// A client without proxy from the environment, redirects, retries and `Referer`.

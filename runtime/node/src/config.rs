@@ -39,6 +39,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The vault.
     pub vault: VaultConfig,
+    /// MCP servers: other people's programs, each confined, or servers elsewhere.
+    pub mcp: Vec<hearth_mcp::config::Server>,
     /// The way out without keys.
     pub egress: EgressConfig,
     /// The page.

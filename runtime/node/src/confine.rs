@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! main ── Starter::launch ── apply ── runtime ── Spawner::over ── the rest of the house
-//!              └── may start `vault`, `egress`, `sandbox` and `compile-tool` with exactly these arguments, and nothing else
+//!              └── may start `vault`, `egress`, `sandbox`, `compile-tool` and the MCP servers with exactly these arguments, and nothing else
 //! ```
 
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ impl Confined {
     pub fn now(config: &Config) -> anyhow::Result<Self> {
         // Before the confinement: Landlock speaks of folders that exist.
         let (data, programs) = prepared(config)?;
-        let exactly = programs.iter().map(VaultProgram::command_line).chain(sandboxes::command_lines()).collect();
+        let exactly = programs.iter().map(VaultProgram::command_line).chain(sandboxes::command_lines(config)).collect();
         let allowed = Allowed { exactly, ..Allowed::default() };
         let starter = Starter::launch(&allowed).context("no process can be started for the vault")?;
         let report = confine::apply(&confinement(config, &data)).context("the house cannot confine itself")?;

@@ -32,6 +32,7 @@ use hearth_web::server::{WebOptions, WebServer};
 use crate::config::Config;
 use crate::confine::Confined;
 use crate::served::Served;
+use crate::toolbox::Toolbox;
 use crate::vaults::{self, Exits};
 use crate::{sandboxes, socket, telemetry};
 
@@ -116,7 +117,8 @@ impl Running {
         } else {
             (None, None)
         };
-        let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, confined.clone(), config.limits.clone()));
+        let toolbox = Toolbox::new(doors.clone(), Arc::clone(&ports.sandboxes), config.limits.clone());
+        let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, confined.clone(), toolbox));
         let listener = socket::bind(&socket::path_for(&confined.data))?;
         let serving = actix_rt::spawn(socket::serve(listener, Arc::clone(&served)));
         Ok((served, serving, web))
@@ -204,8 +206,8 @@ fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow
         tools: Arc::new(ClockTool),
         vault,
         egress,
+        sandboxes: sandboxes::port(config, data, &confined.spawner, &ways)?,
         http: Arc::new(BrokerHttp::new(ways, HttpLimits::default())),
-        sandboxes: sandboxes::port(data, &confined.spawner)?,
         meter: Arc::clone(metrics) as Arc<dyn Meter>,
         seed: system::seed(),
         wires: Wires::plain(),

@@ -13,7 +13,6 @@ use hearth_actors::vault::Status;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::ids::ConversationId;
 use hearth_domain::journal::Head;
-use hearth_domain::limits::Limits;
 use hearth_domain::store::Store;
 use hearth_supervisor::tree::Tree;
 use hearth_web::login::LoginLinks;
@@ -38,7 +37,7 @@ pub struct Served {
     store: Arc<dyn Store>,
     links: Option<(LoginLinks, String)>,
     confined: Confined,
-    limits: Limits,
+    toolbox: Toolbox,
     /// Up to where conversations were confirmed here; the store is told some time later.
     confirmed: Mutex<BTreeMap<ConversationId, u64>>,
 }
@@ -58,15 +57,15 @@ impl Served {
         store: Arc<dyn Store>,
         links: Option<(LoginLinks, String)>,
         confined: Confined,
-        limits: Limits,
+        toolbox: Toolbox,
     ) -> Self {
-        Self { doors, tree, store, links, confined, limits, confirmed: Mutex::default() }
+        Self { doors, tree, store, links, confined, toolbox, confirmed: Mutex::default() }
     }
 
     /// The toolbox, for a client.
     #[must_use]
     pub fn toolbox(&self) -> Toolbox {
-        Toolbox::new(self.doors.clone(), self.limits.clone())
+        self.toolbox.clone()
     }
 
     /// A client has shown everything up to there.

@@ -306,7 +306,8 @@ impl Session {
     /// Beside the reading of frames, so that a client that goes away ends it.
     fn tool(&mut self, member: Option<String>, ask: ToolAsk) {
         let (out, toolbox) = (self.out.clone(), self.served.toolbox());
-        let package = if matches!(ask, ToolAsk::Install { .. } | ToolAsk::Update { .. }) { std::mem::take(&mut self.package) } else { Vec::new() };
+        let package =
+            if matches!(ask, ToolAsk::Install { .. } | ToolAsk::Update { .. }) { std::mem::take(&mut self.package) } else { Vec::new() };
         self.tools.retain(|work| !work.is_finished());
         self.tools.push(actix_rt::spawn(async move {
             drop(out.send(tool_answer(toolbox.serve(member, ask, package).await)).await);

@@ -58,6 +58,10 @@ pub async fn run(config: &Config, socket: &Path, command: ToolCommand, package: 
     match command {
         ToolCommand::Install(options) => house.bring(&package, options, |unsigned| ToolAsk::Install { unsigned }).await,
         ToolCommand::Update(options) => house.bring(&package, options, |unsigned| ToolAsk::Update { unsigned }).await,
+        ToolCommand::Mcp { server, answers } => {
+            let tool = house.tool(answers.by.member.clone(), ToolAsk::Mcp { server }).await?;
+            house.installed(&tool, &answers).await
+        }
         ToolCommand::Grant { name, answers } => {
             let tool = house.tool(None, ToolAsk::Show { name }).await?;
             house.granted(&tool, &answers).await
@@ -137,11 +141,15 @@ impl House {
         // Nobody signs what comes with the house.
         let unsigned = options.unsigned || own(&options.file).is_some();
         let tool = self.tool(options.answers.by.member.clone(), ask(unsigned)).await?;
+        self.installed(&tool, &options.answers).await
+    }
+
+    async fn installed(&mut self, tool: &ShownTool, options: &AnswerOptions) -> anyhow::Result<()> {
         if tool.state == "granted" {
             return self.say(&format!("{} {} is installed. It asks for nothing more than it was granted.", tool.name, tool.version));
         }
         self.say(&format!("{} {} is installed.", tool.name, tool.version))?;
-        self.granted(&tool, &options.answers).await
+        self.granted(tool, options).await
     }
 
     async fn granted(&mut self, tool: &ShownTool, options: &AnswerOptions) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! What the local socket serves of the toolbox: packages that come in pieces, the changes that an adult makes, and calls.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -12,11 +13,16 @@ use hearth_actors::tools::{
 };
 use hearth_actors::tree::Doors;
 use hearth_domain::household::Member;
+use hearth_domain::journal::Digest;
 use hearth_domain::limits::Limits;
+use hearth_domain::sandbox::Sandboxes;
 use hearth_domain::secret::SecretName;
 use hearth_domain::tool::grant::Grant;
+use hearth_domain::tool::name::Version;
 use hearth_domain::tool::reach::{At, Place, Reach};
 use hearth_domain::tool::record::ToolState;
+use hearth_mcp::component;
+use hearth_mcp::operations::manifest_of;
 use hearth_tool_package::Unsigned;
 
 use crate::wire::tools::{Granted, PIECE_BYTES, ShownTool, ToolAnswer, ToolAsk, ToolLine};
@@ -27,17 +33,24 @@ const SLACK: Duration = Duration::from_secs(5);
 const BUSY: &str = "the house is busy or restarting; try again in a moment";
 
 /// The toolbox, for one client.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Toolbox {
     doors: Doors,
+    sandboxes: Arc<dyn Sandboxes>,
     limits: Limits,
+}
+
+impl std::fmt::Debug for Toolbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Toolbox").finish_non_exhaustive()
+    }
 }
 
 impl Toolbox {
     /// Behind these doors.
     #[must_use]
-    pub const fn new(doors: Doors, limits: Limits) -> Self {
-        Self { doors, limits }
+    pub const fn new(doors: Doors, sandboxes: Arc<dyn Sandboxes>, limits: Limits) -> Self {
+        Self { doors, sandboxes, limits }
     }
 
     /// Takes a piece of a package.
@@ -70,6 +83,10 @@ impl Toolbox {
                 let package = Box::new(read(&package, unsigned)?);
                 tools.install.ask(Install { package, change: Change::Update, by }, long).await
             }
+            ToolAsk::Mcp { server } => {
+                let (package, change) = self.listed(&server).await?;
+                tools.install.ask(Install { package: Box::new(package), change, by }, long).await
+            }
             ToolAsk::Grant { name, secrets, places, memory } => {
                 let answers = answers(secrets, places, memory)?;
                 tools.grant.ask(GrantTool { name, answers, by }, long).await
@@ -95,6 +112,21 @@ impl Toolbox {
         };
         let changed = changed.map_err(|_| BUSY.to_owned())?;
         changed.map(|tool| ToolAnswer::Tool(Box::new(shown(tool)))).map_err(|error| error.to_string())
+    }
+
+    /// A package of what an MCP server lists now: a new one, or one with the next version.
+    async fn listed(&self, server: &str) -> Result<(Package, Change), String> {
+        let component = component::of(server);
+        let compiled = self.sandboxes.compile(component.clone()).await.map_err(|error| error.to_string())?;
+        let name = component::tool(server).map(|name| name.to_string()).unwrap_or_default();
+        let before = self.doors.tools.show.ask(ShowTool(name), self.limits.ask_deadline).await.map_err(|_| BUSY.to_owned())?.ok();
+        let (version, change) = match before.and_then(|tool| tool.version.parse::<Version>().ok()) {
+            Some(Version { major, minor, patch }) => (Version { major, minor, patch: patch.saturating_add(1) }, Change::Update),
+            None => (Version { major: 1, minor: 0, patch: 0 }, Change::Install),
+        };
+        let manifest = manifest_of(server, version, &compiled.operations).map_err(|error| error.to_string())?;
+        let written = serde_json::to_vec(&manifest).map_err(|error| error.to_string())?;
+        Ok((Package { manifest, digest: Digest::of(&written), component, author: None }, change))
     }
 
     async fn member(&self, identity: Option<String>) -> Result<Member, String> {

@@ -153,6 +153,9 @@ pub struct UsageLimits {
 pub enum Network {
     /// Nowhere: no socket but Unix ones.
     Closed,
+    /// Nowhere, and to nobody on this machine either: it makes no socket of any kind. Pairs of stream sockets, which connect a process to
+    /// itself and its children, stay. For programs that are not ours, on kernels whose Landlock knows nothing of Unix sockets.
+    NoSockets,
     /// A client: binds no TCP port. IPv4, IPv6, Unix and routing sockets only. UDP is not limited.
     Client {
         /// The TCP ports that it can connect to; `None`: all.
@@ -198,6 +201,9 @@ pub struct Confinement {
     pub umask: bool,
     /// [`Part::Namespaces`]. It has no user's name in them, and the network has no interface.
     pub namespaces: bool,
+    /// With `namespaces`: what it starts has numbers of processes of its own. The first that it starts is their init, with which the kernel
+    /// ends all the others, whatever process group they have gone into.
+    pub own_numbers: bool,
     /// [`Part::Capabilities`].
     pub no_capabilities: bool,
     /// [`Part::Files`]: nothing else is reached.

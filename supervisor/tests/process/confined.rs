@@ -30,6 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_confined_child_that_traces_another_is_killed", a_confined_child_that_traces_another_is_killed),
     ("a_confined_child_stays_hidden_and_tied_to_its_parent", a_confined_child_stays_hidden_and_tied_to_its_parent),
     ("a_closed_network_has_no_way_out", a_closed_network_has_no_way_out),
+    ("a_program_without_sockets_reaches_nobody", a_program_without_sockets_reaches_nobody),
     ("a_client_reaches_its_ports_and_binds_none", a_client_reaches_its_ports_and_binds_none),
     ("a_confined_child_reaches_no_outsider", a_confined_child_reaches_no_outsider),
     ("sockets_in_the_file_system_are_out_of_reach_or_reported", sockets_in_the_file_system_are_out_of_reach_or_reported),
@@ -239,6 +240,23 @@ fn a_closed_network_has_no_way_out() {
         assert_eq!(child.refused(attempt.clone()), Some(EPERM), "{attempt:?}");
     }
     assert!(child.allowed(Attempt::Thread));
+}
+
+fn a_program_without_sockets_reaches_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let (_path, (_listener, port)) = (UnixListener::bind(&path).unwrap(), listener());
+    let wanted = Confinement { calls: Some(Profile::House), network: Some(Network::NoSockets), ..Confinement::default() };
+    let mut child = Confined::start(&Confinement { namespaces: true, own_numbers: true, ..wanted.clone() });
+    if child.has(Part::Namespaces) {
+        assert!(child.allowed(Attempt::Exec), "as the init of the numbers of its own");
+    }
+    let mut child = Confined::start(&wanted);
+    child.has(Part::Network);
+    for attempt in [Attempt::Connect(port), Attempt::Bind, Attempt::Udp, Attempt::Packet, Attempt::Path(path)] {
+        assert_eq!(child.refused(attempt.clone()), Some(EPERM), "{attempt:?}");
+    }
+    assert!(child.allowed(Attempt::Exec) && child.allowed(Attempt::Thread) && child.allowed(Attempt::Descriptors(2)));
 }
 
 fn a_client_reaches_its_ports_and_binds_none() {

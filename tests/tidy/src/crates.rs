@@ -43,7 +43,7 @@ pub struct Row {
 }
 
 /// The one-way rule, top to bottom. A new edge is a decision: it is made here, and DECISIONS.md says why.
-pub const EDGES: [Row; 17] = [
+pub const EDGES: [Row; 18] = [
     Row { name: "hearth-supervisor", product: &[], tests: &[] },
     Row { name: "hearth-domain", product: &[], tests: &[] },
     Row { name: "hearth-actors", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-conformance"] },
@@ -56,6 +56,7 @@ pub const EDGES: [Row; 17] = [
     },
     Row { name: "hearth-vault", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-tool-host", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
+    Row { name: "hearth-mcp", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-web", product: &["hearth-domain", "hearth-actors", "hearth-supervisor"], tests: &["hearth-conformance"] },
     Row {
         name: "hearth",
@@ -63,6 +64,7 @@ pub const EDGES: [Row; 17] = [
             "hearth-actors",
             "hearth-adapters",
             "hearth-domain",
+            "hearth-mcp",
             "hearth-own-tools",
             "hearth-supervisor",
             "hearth-tool-host",
@@ -82,12 +84,13 @@ pub const EDGES: [Row; 17] = [
 ];
 
 /// A foreign crate (with all whose names begin like it when the name ends in `*`) and who may name it.
-pub const FOREIGN: [(&str, &[&str]); 25] = [
+pub const FOREIGN: [(&str, &[&str]); 26] = [
     ("surrealdb", &["hearth-adapters"]),
     ("surrealdb-*", &["hearth-engine", "hearth-crash"]),
     ("rig-core", &["hearth-adapters"]),
-    // The bench of the vault compares its way with the same client's direct one.
-    ("reqwest", &["hearth-adapters", "hearth"]),
+    // The bench of the vault compares its way with the same client's direct one. The client of MCP servers is given the house's.
+    ("reqwest", &["hearth-adapters", "hearth", "hearth-mcp"]),
+    ("rmcp*", &["hearth-mcp"]),
     // The bench's own scripted model is a page of the node.
     ("actix-web", &["hearth-web", "hearth"]),
     ("wasmtime*", &["hearth-tool-host"]),

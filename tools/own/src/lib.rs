@@ -37,8 +37,7 @@ macro_rules! own {
 }
 
 /// All of them.
-pub const ALL: [Own; 6] =
-    [own!("calendar"), own!("convert"), own!("feeds"), own!("homeassistant"), own!("weather"), own!("web")];
+pub const ALL: [Own; 6] = [own!("calendar"), own!("convert"), own!("feeds"), own!("homeassistant"), own!("weather"), own!("web")];
 
 /// The one of this name.
 #[must_use]

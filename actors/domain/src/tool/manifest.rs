@@ -21,7 +21,7 @@ mod agree;
 mod check;
 
 pub use agree::Disagreement;
-pub use check::{ManifestError, Problem};
+pub use check::{ManifestError, Problem, is_invisible};
 
 /// Longest title and author, in bytes.
 pub const TITLE_MAX: usize = 64;

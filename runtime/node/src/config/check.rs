@@ -97,6 +97,7 @@ impl Config {
             check_model(n, model)?;
         }
         check_location(&self.store.location)?;
+        hearth_mcp::config::check(&self.mcp).map_err(|(n, error)| Wrong::new(at("mcp", Some(n), "name"), error.to_string()))?;
         self.egress.lan.iter().try_for_each(|origin| check_lan(origin))?;
         if let Some(filter) = &self.log.filter {
             check_filter(filter)?;

@@ -11,6 +11,14 @@ pub enum ToolCommand {
     Install(PackageOptions),
     /// Puts another version in the place of a tool; asks where it wants more than before.
     Update(PackageOptions),
+    /// Installs what an MCP server of the configuration lists, or what it lists now, and asks you.
+    Mcp {
+        /// The server, as the configuration calls it; the tool is mcp/NAME.
+        server: String,
+        /// What is answered.
+        #[command(flatten)]
+        answers: AnswerOptions,
+    },
     /// Shows which tools are installed.
     List {
         /// As JSON.

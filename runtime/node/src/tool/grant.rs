@@ -39,7 +39,8 @@ pub(super) fn vault_hint(tool: &ShownTool) -> Option<String> {
     let secrets = &tool.granted.as_ref()?.secrets;
     let user = format!("tool/{}", tool.name.replace('/', "."));
     let lines: String = secrets.values().map(|name| format!("  hearth secret allow {name} --use {user}\n")).collect();
-    (!lines.is_empty()).then(|| format!("The vault uses a key for this tool when its owner allows that as well, unless that was done:\n{lines}"))
+    (!lines.is_empty())
+        .then(|| format!("The vault uses a key for this tool when its owner allows that as well, unless that was done:\n{lines}"))
 }
 
 fn fill(into: &mut BTreeMap<String, String>, name: &str, prompt: &str, terminal: &Terminal) -> anyhow::Result<()> {

@@ -28,6 +28,11 @@ pub enum ToolAsk {
         /// Whether nobody has to have signed it.
         unsigned: bool,
     },
+    /// Installs what an MCP server of the configuration lists, or puts it in the place of what it listed before.
+    Mcp {
+        /// The server.
+        server: String,
+    },
     /// Says yes to what a tool asks for.
     Grant {
         /// The tool.

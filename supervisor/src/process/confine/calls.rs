@@ -73,7 +73,7 @@ fn network_outcome(network: &Network, tcp: Tcp, unfiltered: Option<String>) -> O
     const OLD: &str = "Landlock of Linux 6.7 or later is needed to limit TCP ports";
     match (network, tcp, unfiltered) {
         (_, Tcp::Held, None) => Outcome::Done,
-        (Network::Closed, _, None) => Outcome::partly(format!("sockets that it is given can still connect; {OLD}")),
+        (Network::Closed | Network::NoSockets, _, None) => Outcome::partly(format!("sockets that it is given can still connect; {OLD}")),
         (Network::Client { .. } | Network::Server { .. }, _, None) => {
             Outcome::partly(format!("any TCP port can be bound and connected to; {OLD}"))
         }
@@ -136,6 +136,7 @@ fn when(argument: u8, length: SeccompCmpArgLen, is: SeccompCmpOp, value: u64) ->
 
 fn refuse_sockets(refused: &mut Rules, network: &Network) -> Built {
     let allowed: &[u64] = match network {
+        Network::NoSockets => return refuse_all_sockets(refused),
         Network::Closed => &[UNIX],
         Network::Client { .. } | Network::Server { .. } => &[UNIX, IPV4, IPV6, ROUTING],
     };
@@ -158,6 +159,16 @@ fn refuse_sockets(refused: &mut Rules, network: &Network) -> Built {
     for (call, flags) in [(lists::SENDTO, 3), (lists::SENDMSG, 2), (lists::SENDMMSG, 3)] {
         let connects = when(flags, Dword, SeccompCmpOp::MaskedEq(FAST_OPEN), FAST_OPEN)?;
         refused.entry(i64::from(call)).or_default().push(SeccompRule::new(vec![connects])?);
+    }
+    Ok(())
+}
+
+/// A pair of datagram sockets could send to a path; one of stream sockets is connected for good.
+fn refuse_all_sockets(refused: &mut Rules) -> Built {
+    refused.extend(whole(&[lists::SOCKET]));
+    let pair = refused.entry(i64::from(lists::SOCKETPAIR)).or_default();
+    for kind in NOT_STREAMS {
+        pair.push(SeccompRule::new(vec![when(1, Dword, SeccompCmpOp::MaskedEq(SOCKET_KINDS), kind)?])?);
     }
     Ok(())
 }
@@ -329,6 +340,23 @@ mod tests {
         }
         assert_eq!(answer(&house, nr::__NR_clone, &[CLONE_THREAD]), ALLOW);
         assert_eq!(answer(&house, nr::__NR_clone, &[17]), REFUSE, "a process");
+    }
+
+    #[test]
+    fn a_program_without_sockets_has_pairs_of_streams_alone() {
+        let guest = programs(Some(Profile::House), Some(&Network::NoSockets)).unwrap();
+        let (stream, datagram, packets, close) = (1, 2, 5, 0x0008_0000);
+        for family in [UNIX, IPV4, IPV6, ROUTING, 17, 40] {
+            assert_eq!(answer(&guest, nr::__NR_socket, &[family, stream | close, 0]), REFUSE, "{family}");
+        }
+        assert_eq!(answer(&guest, nr::__NR_socketpair, &[UNIX, stream | close, 0]), ALLOW);
+        for kind in [datagram, packets] {
+            assert_eq!(answer(&guest, nr::__NR_socketpair, &[UNIX, kind | close, 0]), REFUSE, "{kind}");
+        }
+        let new_code = [nr::__NR_execve, nr::__NR_mprotect];
+        new_code.into_iter().for_each(|call| assert_eq!(answer(&guest, call, &[0, 4096, 5]), ALLOW, "{call}"));
+        assert_eq!(answer(&guest, nr::__NR_clone, &[17]), ALLOW, "a process");
+        assert_eq!(answer(&guest, nr::__NR_ptrace, &[]), KILL);
     }
 
     #[test]

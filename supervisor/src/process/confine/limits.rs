@@ -42,16 +42,19 @@ pub(super) fn apply(wanted: &Confinement, report: &mut Report) {
     }
     // Before the capabilities go as well: a fresh namespace of users gives all of them, in it.
     if wanted.namespaces {
-        report.set(Part::Namespaces, namespaces());
+        report.set(Part::Namespaces, namespaces(wanted.own_numbers));
     }
     if wanted.no_capabilities {
         report.set(Part::Capabilities, Outcome::of(drop_capabilities()));
     }
 }
 
-/// A process that starts no other needs none for the numbers of processes; that one would hold for its children only.
-fn namespaces() -> Outcome {
-    let all = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNS;
+/// A process that starts no other needs none for the numbers of processes; that one holds for its children only.
+fn namespaces(own_numbers: bool) -> Outcome {
+    let mut all = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNS;
+    if own_numbers {
+        all |= CloneFlags::CLONE_NEWPID;
+    }
     match unshare(all) {
         Ok(()) => Outcome::Done,
         Err(error) => Outcome::missing(format!(

@@ -27,7 +27,8 @@ pub(super) enum Tcp {
 }
 
 pub(super) fn apply(wanted: &Confinement, report: &mut Report) -> Tcp {
-    let connects = matches!(wanted.network, Some(Network::Closed | Network::Client { ports: Some(_) } | Network::Server { .. }));
+    let connects =
+        matches!(wanted.network, Some(Network::Closed | Network::NoSockets | Network::Client { ports: Some(_) } | Network::Server { .. }));
     let parts = [Part::Files, Part::Sockets, Part::Outsiders];
     if wanted.network.is_none() && !parts.iter().any(|part| wanted.wants(*part)) {
         return Tcp::NotWanted;
@@ -114,7 +115,7 @@ fn restrict(mut rules: RulesetCreated, wanted: &Confinement, absent: &mut Vec<Pa
     let (bind, connect) = match &wanted.network {
         Some(Network::Server { bind, connect }) => (bind, connect),
         Some(Network::Client { ports: Some(ports) }) => (&none, ports),
-        Some(Network::Client { ports: None } | Network::Closed) | None => (&none, &none),
+        Some(Network::Client { ports: None } | Network::Closed | Network::NoSockets) | None => (&none, &none),
     };
     for port in bind {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;

@@ -42,6 +42,7 @@ fn holds(part: Part, wanted: &Confinement, before: &Status, report: &Report) -> 
         Part::Files => wanted.files.as_ref().is_none_or(outside_is_closed),
         Part::Network => match (&wanted.network, report.outcome(part)) {
             (Some(Network::Closed), _) => internet_is_closed(),
+            (Some(Network::NoSockets), _) => internet_is_closed() && no_socket_is_made(),
             (Some(Network::Client { .. }), Outcome::Done) => no_port_is_bound(),
             (Some(Network::Server { bind, connect }), Outcome::Done) => other_ports_are_closed(bind, connect),
             _ => true,
@@ -72,6 +73,11 @@ fn outside_is_closed(files: &Files) -> bool {
 fn internet_is_closed() -> bool {
     let nowhere = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
     tcp_refused(|socket| rustix::net::connect(socket, &nowhere))
+}
+
+/// Not even one that could reach somebody on this machine.
+fn no_socket_is_made() -> bool {
+    matches!(rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None), Err(Errno::PERM))
 }
 
 fn no_port_is_bound() -> bool {

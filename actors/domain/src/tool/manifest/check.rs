@@ -213,7 +213,7 @@ fn is_pointer(text: &str) -> bool {
 
 /// Whether a letter shows nothing, so that two texts look alike or a text holds more than a person sees: soft hyphen, zero-width letters,
 /// invisible operators, variation selectors, tags and fillers.
-const fn is_invisible(letter: char) -> bool {
+pub const fn is_invisible(letter: char) -> bool {
     crate::message::hides(letter)
         || matches!(
             letter,

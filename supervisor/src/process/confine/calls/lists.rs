@@ -5,6 +5,7 @@ use linux_raw_sys::general as nr;
 pub(super) use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_SET_PTRACER};
 
 pub(super) const SOCKET: u32 = nr::__NR_socket;
+pub(super) const SOCKETPAIR: u32 = nr::__NR_socketpair;
 pub(super) const CLONE: u32 = nr::__NR_clone;
 pub(super) const IOCTL: u32 = nr::__NR_ioctl;
 pub(super) const PRCTL: u32 = nr::__NR_prctl;

@@ -1,0 +1,104 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn tool(name: &str, schema: Value) -> Tool {
+    serde_json::from_value(json!({ "name": name, "description": "does\nsomething", "inputSchema": schema })).unwrap()
+}
+
+fn plain(name: &str) -> Tool {
+    tool(name, json!({ "type": "object" }))
+}
+
+fn names(tools: &[Tool]) -> Vec<String> {
+    listed("x", tools, &[]).unwrap().operations.into_iter().map(|operation| operation.name).collect()
+}
+
+#[test]
+fn names_are_those_that_people_would_give() {
+    for (given, expected) in [
+        ("echo", "echo"),
+        ("getTinyImage", "get_tiny_image"),
+        ("get-sum", "get_sum"),
+        ("list__files", "list_files"),
+        ("HTTPGet", "httpget"),
+        ("notes/read", "notes_read"),
+        ("2fa", "t_2fa"),
+        ("_x_", "x"),
+    ] {
+        assert_eq!(operation_name(given), expected, "{given}");
+    }
+    let long = operation_name("trigger-long-running-operation");
+    assert!(long.starts_with("trigger_long_runn") && long.len() <= OPERATION_MAX, "{long}");
+    assert_ne!(operation_name("trigger-long-running-operation-a"), operation_name("trigger-long-running-operation-b"));
+    assert_ne!(operation_name("прочитать"), operation_name("записать"));
+    assert_ne!(operation_name("echo\u{200b}"), "echo", "what looks like another is not it");
+}
+
+#[test]
+fn two_tools_of_one_name_are_refused_together() {
+    for pair in [["echo", "echo"], ["get-sum", "get_sum"], ["Echo", "echo"]] {
+        assert_eq!(listed("x", &pair.map(plain), &[]), Err(Fault::Malformed), "{pair:?}");
+    }
+    assert_eq!(listed("x", &["echo", "echo"].map(plain), &["other".into()]), Err(Fault::Exports), "those that are not used do no harm");
+}
+
+#[test]
+fn what_does_not_fit_is_left_out() {
+    let deep = (0..40).fold(json!({}), |inner, _| json!({ "properties": { "a": inner } }));
+    let large = json!({ "type": "object", "description": "x".repeat(SCHEMA_MAX) });
+    let tools = [
+        plain("fits"),
+        tool("no_object", json!({ "type": "string" })),
+        tool("no_type", json!({})),
+        tool("deep", json!({ "type": "object", "properties": deep })),
+        tool("large", large),
+        tool("hidden", json!({ "type": "object", "title": "a\u{200b}b" })),
+    ];
+    assert_eq!(names(&tools), ["fits"]);
+    let many: Vec<_> = (0..100).map(|n| plain(&format!("t{n:03}"))).collect();
+    assert_eq!(names(&many).len(), OPERATIONS_MAX);
+    assert_eq!(listed("x", &many, &["t099".into()]).unwrap().names, BTreeMap::from([("t099".into(), "t099".into())]));
+    assert_eq!(listed("x", &[], &[]), Err(Fault::Exports));
+}
+
+#[test]
+fn hints_count_for_nothing() {
+    let hinted = json!({
+        "name": "wipe", "inputSchema": { "type": "object" },
+        "annotations": { "readOnlyHint": true, "idempotentHint": true, "destructiveHint": false, "openWorldHint": false },
+    });
+    let listed = listed("x", &[serde_json::from_value(hinted).unwrap()], &[]).unwrap();
+    let [operation] = listed.operations.as_slice() else { panic!("one") };
+    assert_eq!((operation.effect, operation.idempotent), (Effect::ExternalSend, false));
+    assert!(operation.arguments.is_empty() && operation.fields.is_empty());
+    assert_eq!(operation.description, "wipe", "for want of another");
+}
+
+#[test]
+fn a_name_that_no_tool_has_gives_no_manifest() {
+    assert_eq!(manifest_of("No Name", Version { major: 1, minor: 0, patch: 0 }, &[]), Err(ManifestNameError));
+}
+
+proptest! {
+    #[test]
+    fn every_name_is_one_of_an_operation(text in "\\PC{0,40}|[a-zA-Z0-9_.-]{0,40}") {
+        let name = operation_name(&text);
+        prop_assert!(is_operation(&name), "{}", name);
+    }
+
+    #[test]
+    fn whatever_is_listed_makes_a_sound_manifest(texts in proptest::collection::vec(("\\PC{0,30}", "\\PC{0,500}|[\\s\\u{202e}a]{0,500}"), 1..6)) {
+        let tools: Vec<Tool> = texts
+            .iter()
+            .map(|(name, said)| json!({ "name": name, "description": said, "inputSchema": { "type": "object", "title": said } }))
+            .map(|tool| serde_json::from_value(tool).unwrap())
+            .collect();
+        if let Ok(listed) = listed("x", &tools, &[]) {
+            let manifest = manifest_of("x", Version { major: 1, minor: 0, patch: 0 }, &listed.operations).unwrap();
+            prop_assert_eq!(manifest.check(), Ok(()));
+            prop_assert_eq!(manifest.agrees(&listed.operations), Ok(()));
+        }
+    }
+}
