@@ -11,12 +11,16 @@ pub(crate) struct Step {
     pub(crate) refused: Option<ToolRefusalKind>,
     /// JSON pointer into the first part.
     pub(crate) at: &'static str,
-    /// What stands there, JSON.
+    /// What stands there, JSON; of a refusal its sentence.
     pub(crate) is: &'static str,
 }
 
 const fn gives(tool: &'static str, operation: &'static str, arguments: &'static str, at: &'static str, is: &'static str) -> Step {
     Step { tool, operation, arguments, refused: None, at, is }
+}
+
+const fn refuses(tool: &'static str, arguments: &'static str, sentence: &'static str) -> Step {
+    Step { tool, operation: "run", arguments, refused: Some(ToolRefusalKind::Failed), at: "", is: sentence }
 }
 
 pub(crate) const CALLS: &[Step] = &[
@@ -33,8 +37,18 @@ pub(crate) const CALLS: &[Step] = &[
     gives("probe", "keys", r#"{"key": ""}"#, "/0", r#""a""#),
     gives("probe", "recall", r#"{"query": "bins"}"#, "/0/text", r#""the bins are on Tuesday""#),
     gives("probe", "random", r#"{"bytes": 4}"#, "", r#""385553aa""#),
-    gives("probe", "now", "{}", "/wall_ms", "1772366400000"),
+    gives("probe", "echo", "{}", "/call", r#""call-7""#),
     gives("probe", "tell", r#"{"line": "so far"}"#, "", r#""told""#),
+    gives("script", "run", r#"{"code": "input.map(x => x * 2)", "input": [1, 2.5]}"#, "", "[2, 5]"),
+    gives("script", "run", r#"{"code": "const f = n => n < 2 ? n : f(n - 1) + f(n - 2);\nreturn f(20)"}"#, "", "6765"),
+    gives("script", "run", r#"{"code": "new Date().toISOString().slice(0, 16)"}"#, "", r#""2026-03-01T12:00""#),
+    refuses("script", r#"{"code": "while (true) {}"}"#, "the script computed longer than it may; let it do less"),
+    refuses("script", r#"{"code": "\nfunction f() { return f() + 1 }\nf()"}"#, "line 2: RangeError: Maximum call stack size exceeded"),
+    refuses(
+        "script",
+        r#"{"code": "const a = [];\nfor (;;) a.push([a.length])"}"#,
+        "the script needs more memory than it may have, or threw null",
+    ),
     gives("weather", "now", r#"{"place": "Springfield, Illinois"}"#, "/place", r#""Springfield, Illinois, United States""#),
     Step {
         tool: "weather",
@@ -42,7 +56,7 @@ pub(crate) const CALLS: &[Step] = &[
         arguments: r#"{"place": "Xyzzy&count=1"}"#,
         refused: Some(ToolRefusalKind::NotFound),
         at: "",
-        is: r#""no place has this name; try another spelling, or the nearest larger town""#,
+        is: "no place has this name; try another spelling, or the nearest larger town",
     },
     gives("web", "fetch", r#"{"url": "https://news.example/story"}"#, "/title", r#""The story""#),
 ];
