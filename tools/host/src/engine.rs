@@ -135,7 +135,9 @@ pub fn is_component(bytes: &[u8]) -> bool {
 /// [`Fault::Imports`], [`Fault::Exports`].
 pub fn check(engine: &Engine, component: &Component) -> Result<(), Fault> {
     let own = component.component_type();
-    if own.imports(engine).any(|(name, _)| !name.starts_with(PACKAGE)) {
+    // A world that uses types imports names for them. A name for a type reaches nothing; a resource, which is a type as well, is another.
+    let reaches = |item: &ComponentItem| !matches!(item, ComponentItem::Type(_));
+    if own.imports(engine).any(|(name, item)| reaches(&item.ty) && !name.starts_with(PACKAGE)) {
         return Err(Fault::Imports);
     }
     let exports =
@@ -150,6 +152,22 @@ mod tests {
     #[test]
     fn what_compiles_and_what_runs_agree() {
         assert_eq!(compatibility(&running().unwrap()), compatibility(&compiling().unwrap()));
+    }
+
+    #[test]
+    fn a_name_for_a_type_may_be_imported_and_nothing_else_that_is_not_ours() {
+        let engine = compiling().unwrap();
+        let fault = |text: &str| check(&engine, &Component::new(&engine, wat::parse_str(text).unwrap()).unwrap());
+        let component = |import: &str| format!("(component (type $t (enum \"a\")) {import})");
+        assert_eq!(fault(&component(r#"(import "effect" (type (eq $t)))"#)), Err(Fault::Exports));
+        for import in [
+            r#"(import "body" (type (sub resource)))"#,
+            r#"(import "now" (func (result u64)))"#,
+            r#"(import "wasi:clocks/wall-clock@0.2.0" (instance))"#,
+            r#"(import "code" (core module))"#,
+        ] {
+            assert_eq!(fault(&component(import)), Err(Fault::Imports), "{import}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 mod container;
 mod error;
+pub mod javascript;
 mod key;
 mod signature;
 

@@ -94,7 +94,7 @@ pub struct Operation {
     pub arguments: Vec<Argument>,
     /// How far its result is trusted.
     pub fields: Vec<Field>,
-    parameters: fn() -> Value,
+    parameters: Box<dyn Fn() -> Value>,
     handler: Handler,
 }
 
@@ -129,7 +129,7 @@ impl Operation {
             idempotent: false,
             arguments: Vec::new(),
             fields: Vec::new(),
-            parameters: no_parameters,
+            parameters: Box::new(no_parameters),
             handler: Box::new(handler),
         }
     }
@@ -143,8 +143,8 @@ impl Operation {
 
     /// The JSON Schema (2020-12) of its arguments, an object. Without it there are none.
     #[must_use]
-    pub fn parameters(mut self, parameters: fn() -> Value) -> Self {
-        self.parameters = parameters;
+    pub fn parameters(mut self, parameters: impl Fn() -> Value + 'static) -> Self {
+        self.parameters = Box::new(parameters);
         self
     }
 

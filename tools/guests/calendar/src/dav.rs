@@ -95,7 +95,7 @@ fn objects(text: &str) -> Option<Vec<Object>> {
                 Some(character) => character.to_string(),
                 None => quick_xml::escape::resolve_xml_entity(&reference.decode().ok()?).unwrap_or_default().to_owned(),
             },
-            _ => continue,
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => continue,
         };
         match inner.as_str() {
             "href" if current.data.is_empty() => current.id.push_str(&piece),

@@ -37,7 +37,8 @@ fn parse(text: &str) -> Result<Rates, Failure> {
         let element = match reader.read_event().map_err(|_not_xml| strange())? {
             Event::Eof => break,
             Event::Start(element) | Event::Empty(element) if element.local_name().as_ref() == b"Cube" => element,
-            _ => continue,
+            Event::Start(_) | Event::Empty(_) | Event::End(_) | Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => continue,
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => continue,
         };
         let attribute = |name: &str| -> Option<String> {
             let attribute = element.try_get_attribute(name).ok()??;

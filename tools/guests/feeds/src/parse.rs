@@ -135,7 +135,7 @@ pub(crate) fn parse(source: &str, base: &str) -> Option<Feed> {
                 Ok(Some(character)) => character.to_string(),
                 _ => reference.decode().ok().and_then(|name| resolve_html5_entity(&name)).unwrap_or_default().to_owned(),
             },
-            _ => continue,
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => continue,
         };
         let draft = entry.as_mut().unwrap_or(&mut feed);
         if let Some(field) = path.last().and_then(|name| draft.field(name))
