@@ -181,9 +181,10 @@ fn keep_secrets(config: &Config, what: secret::SecretCommand) -> anyhow::Result<
 
 /// Speaks to the toolbox. Without a house that runs, one is raised for as long as this takes.
 fn use_tools(config: &Config, what: tool::ToolCommand) -> anyhow::Result<()> {
-    if let Some(done) = tool::without_house(&what) {
-        return done;
-    }
+    let what = match tool::without_house(what) {
+        Ok(done) => return done,
+        Err(what) => what,
+    };
     let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
     // Before the house is raised: then this process cannot read it any more.
     let package = tool::package_of(&what)?;

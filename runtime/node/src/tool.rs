@@ -1,5 +1,6 @@
 //! `hearth tool`: what members say to the toolbox of a house that runs, or that is raised for as long as this takes.
 
+mod author;
 mod command;
 mod grant;
 mod show;
@@ -29,12 +30,15 @@ const UNEXPECTED: &str = "the house gave an unexpected answer";
 /// What the house itself waits at most, beyond its limits, before its own sentence comes.
 const SLACK: Duration = Duration::from_secs(30);
 
-/// Runs a command that needs no house; `None` for one that does.
-pub fn without_house(command: &ToolCommand) -> Option<anyhow::Result<()>> {
+/// Runs a command that needs no house; gives back one that does.
+pub fn without_house(command: ToolCommand) -> Result<anyhow::Result<()>, ToolCommand> {
     match command {
-        ToolCommand::Verify { file } => Some(verify(file)),
-        ToolCommand::Own => Some(show_own()),
-        _ => None,
+        ToolCommand::Verify { file } => Ok(verify(&file)),
+        ToolCommand::Own => Ok(show_own()),
+        ToolCommand::New { name, lang, folder } => Ok(author::new(&name, lang, folder)),
+        ToolCommand::Build { folder, unsigned } => Ok(author::build(&folder, unsigned)),
+        ToolCommand::Test { folder } => Ok(author::test(&folder)),
+        other => Err(other),
     }
 }
 
@@ -94,8 +98,7 @@ pub async fn run(config: &Config, socket: &Path, command: ToolCommand, package: 
         ToolCommand::Bench { name, operation, arguments, calls, json, by } => {
             house.bench(&name, &operation, &arguments, calls, json, by.member).await
         }
-        ToolCommand::Verify { file } => verify(&file),
-        ToolCommand::Own => show_own(),
+        other => without_house(other).unwrap_or_else(|_| bail!(UNEXPECTED)),
     }
 }
 

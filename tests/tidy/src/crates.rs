@@ -43,7 +43,7 @@ pub struct Row {
 }
 
 /// The one-way rule, top to bottom. A new edge is a decision: it is made here, and DECISIONS.md says why.
-pub const EDGES: [Row; 18] = [
+pub const EDGES: [Row; 19] = [
     Row { name: "hearth-supervisor", product: &[], tests: &[] },
     Row { name: "hearth-domain", product: &[], tests: &[] },
     Row { name: "hearth-actors", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-conformance"] },
@@ -67,6 +67,7 @@ pub const EDGES: [Row; 18] = [
             "hearth-mcp",
             "hearth-own-tools",
             "hearth-supervisor",
+            "hearth-tool-author",
             "hearth-tool-host",
             "hearth-tool-package",
             "hearth-vault",
@@ -74,6 +75,7 @@ pub const EDGES: [Row; 18] = [
         ],
         tests: &["hearth-engine", "hearth-scripted"],
     },
+    Row { name: "hearth-tool-author", product: &["hearth-domain", "hearth-tool", "hearth-tool-package"], tests: &[] },
     Row { name: "hearth-own-tools", product: &["hearth-tool-package"], tests: &[] },
     Row { name: "hearth-simulations", product: &["hearth-actors", "hearth-conformance", "hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-conformance", product: &["hearth-domain"], tests: &[] },

@@ -76,7 +76,7 @@ macro_rules! export {
                     $crate::wasm::call(&$tool(), &operation, &arguments, context)
                 }
             }
-            $crate::wasm::bindings::export!(Component with_types_in $crate::wasm::bindings);
+    $crate::wasm::bindings::export!(Component with_types_in $crate::wasm::bindings);
         };
         // Without a border nobody calls it, and the compiler would say so of all that it is made of.
         #[cfg(not(target_arch = "wasm32"))]

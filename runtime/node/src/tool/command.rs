@@ -96,11 +96,46 @@ pub enum ToolCommand {
         /// Which: namespace/name.
         name: String,
     },
+    /// Begins a tool of your own: a folder with all that it needs.
+    New {
+        /// What it is called: name, or namespace/name.
+        name: String,
+        /// What it is written in. JavaScript needs no compiler.
+        #[arg(long, value_enum, default_value = "js")]
+        lang: WrittenIn,
+        /// Where; a folder of its name here, when it is not given.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
+    /// Makes the package of your tool, signed with your key.
+    Build {
+        /// The folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Signs it with nobody's key.
+        #[arg(long)]
+        unsigned: bool,
+    },
+    /// Calls your tool as calls.toml says, against recorded/*.http, in a sandbox as a house has it.
+    Test {
+        /// The folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// Checks a package without installing it: signature, manifest, digests.
     Verify {
         /// The package: NAME.hearth.
         file: PathBuf,
     },
+}
+
+/// What a tool is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WrittenIn {
+    /// Rust, compiled to a component by your own compiler.
+    Rust,
+    /// JavaScript, run by an engine that comes with the house.
+    Js,
 }
 
 /// A package, and what is answered to what it asks for.
