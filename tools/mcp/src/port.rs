@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use crate::component;
 use crate::config::{self, ConfigError, Http, Server, What};
-use crate::far::{ASKS, Confined, Far, Greeting, Line, State};
+use crate::far::{ASKS, Confined, Far, Greeting, Near, State};
 use crate::greeting::{Refused, greet};
 use crate::guard::{Guard, Guarded, Shared};
 use crate::http::{self, Ways};
@@ -141,7 +141,7 @@ impl Inner {
             (What::Stdio(_), None) => return Err(not_started(&"the configuration names no command")),
         };
         let (asks, asked) = mpsc::channel(ASKS);
-        let line = Line::new(asks, process.clone());
+        let line = Near::new(asks, process.clone());
         let state = State::Greeting(greeting, Box::pin(sleep(server.limits.start)));
         let (said, beats) = (VecDeque::new(), VecDeque::new());
         let far = Far { asked: Some(asked), events, shared, process, server, limits, state, said, beats };

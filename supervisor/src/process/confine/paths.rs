@@ -27,7 +27,8 @@ pub(super) enum Tcp {
 }
 
 pub(super) fn apply(wanted: &Confinement, report: &mut Report) -> Tcp {
-    let connects = matches!(wanted.network, Some(Network::Closed | Network::NoSockets | Network::Client { ports: Some(_) } | Network::Server { .. }));
+    let connects =
+        matches!(wanted.network, Some(Network::Closed | Network::NoSockets | Network::Client { ports: Some(_) } | Network::Server { .. }));
     let parts = [Part::Files, Part::Sockets, Part::Outsiders];
     if wanted.network.is_none() && !parts.iter().any(|part| wanted.wants(*part)) {
         return Tcp::NotWanted;
