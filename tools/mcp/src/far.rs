@@ -32,7 +32,7 @@ pub(crate) const ASKS: usize = 64;
 const BEATS: usize = 16;
 /// How long a process that says nothing more may take to end by itself.
 const GRACE: Duration = Duration::from_millis(300);
-const UNREACHABLE: &str = "the MCP server cannot be reached, or does not answer as one";
+pub(crate) const UNREACHABLE: &str = "the MCP server cannot be reached, or does not answer as one";
 
 /// The near end.
 pub(crate) struct Near {
@@ -354,7 +354,7 @@ async fn ended(process: &Process, server: &str) -> Ended {
     };
     match exit {
         Ok(Exit::Code(code)) => {
-            if let Some(why) = u8::try_from(code).ok().and_then(own_code) {
+            if let Some(why) = own_code(code) {
                 tracing::warn!(target: "hearth::tools", server, "{why}");
             }
             Ended::Code(code)
@@ -365,11 +365,11 @@ async fn ended(process: &Process, server: &str) -> Ended {
 }
 
 /// What a code of ours means. A command may end with the same.
-const fn own_code(code: u8) -> Option<&'static str> {
-    match code {
-        ARGUMENTS => Some("an MCP server ended as if its configuration could not be read"),
-        NOT_CONFINED => Some("an MCP server ended as if it could not be confined; `hearth doctor` shows what this kernel lacks"),
-        NO_COMMAND => Some("an MCP server ended as if its command or its folder were not there; look at both in the configuration"),
+pub(crate) fn own_code(code: i32) -> Option<&'static str> {
+    match u8::try_from(code).ok()? {
+        ARGUMENTS => Some("the MCP server ended as if its configuration could not be read"),
+        NOT_CONFINED => Some("the MCP server ended as if it could not be confined; `hearth doctor` shows what this kernel lacks"),
+        NO_COMMAND => Some("the MCP server ended as if its command or its folder were not there; look at both in the configuration"),
         _ => None,
     }
 }
