@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 
-const OPERATIONS: [&str; 30] = [
+const OPERATIONS: [&str; 31] = [
     "echo",
     "fail",
     "exit",
@@ -21,6 +21,7 @@ const OPERATIONS: [&str; 30] = [
     "noJson",
     "noUtf8",
     "deep",
+    "many",
     "endless",
     "flood",
     "lines",
@@ -161,6 +162,7 @@ fn call(id: &Value, params: &Value) {
         "deep" => {
             write(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{}1{}}}\n", "[".repeat(100_000), "]".repeat(100_000)).as_bytes())
         }
+        "many" => write(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":[{}0]}}\n", "0,".repeat(1_500_000)).as_bytes()),
         "endless" => loop {
             write(&[b' '; 65_536]);
         },

@@ -183,6 +183,7 @@ fn what_breaks_the_protocol_ends_the_server() {
             ("no_json", "a line that is no JSON"),
             ("no_utf8", "bytes that are no UTF-8"),
             ("deep", "JSON nested deeper than allowed"),
+            ("many", "JSON of more values than allowed"),
             ("endless", "a message longer than allowed"),
             ("change", "its tools changed"),
         ] {
