@@ -17,19 +17,26 @@ modules="$folder/node_modules"
 node="$modules/node/bin/node"
 everything="$modules/@modelcontextprotocol/server-everything/dist/index.js"
 
+operations="13 operations"
+sum="The sum of 3 and 3 is 6"
+
 echo "== the reference server, by stdio, confined"
-"$client" "$folder/own" "$modules" -- "$node" "$everything" stdio
+"$client" "$folder/own" "$modules" -- "$node" "$everything" stdio >"$folder/stdio.log"
+cat "$folder/stdio.log"
+grep -q "$operations" "$folder/stdio.log" && grep -q "$sum" "$folder/stdio.log"
 
 echo "== the reference server, by streamable HTTP"
 port=39871
 PORT="$port" "$node" "$everything" streamableHttp >"$folder/server.log" 2>&1 &
 server="$!"
 tries=0
-until "$client" "http://127.0.0.1:$port/mcp"; do
+until "$client" "http://127.0.0.1:$port/mcp" >"$folder/http.log"; do
     tries=$((tries + 1))
     test "$tries" -lt 20
     sleep 1
 done
+cat "$folder/http.log"
+grep -q "$operations" "$folder/http.log" && grep -q "$sum" "$folder/http.log"
 
 echo "== the conformance suite"
 "$node" "$modules/@modelcontextprotocol/conformance/dist/index.js" client --command "$client" --suite all \

@@ -47,6 +47,8 @@ pub enum Part {
     Memory,
     /// How long it computes at most, and how large the files are that it writes (RLIMIT_CPU, RLIMIT_FSIZE).
     Usage,
+    /// How many processes and threads its user has at most, counted in namespaces of its own (RLIMIT_NPROC).
+    Processes,
     /// Its memory is never swapped out (mlockall).
     MemoryLock,
     /// New files are the owner's only.
@@ -69,13 +71,14 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NoNewPrivileges,
         Self::CoreDumps,
         Self::Hidden,
         Self::Descriptors,
         Self::Memory,
         Self::Usage,
+        Self::Processes,
         Self::MemoryLock,
         Self::Umask,
         Self::Namespaces,
@@ -97,6 +100,7 @@ impl fmt::Display for Part {
             Self::Descriptors => "number of descriptors",
             Self::Memory => "amount of memory",
             Self::Usage => "processor time and size of files",
+            Self::Processes => "number of processes",
             Self::MemoryLock => "memory not swapped out",
             Self::Umask => "new files for their owner only",
             Self::Namespaces => "namespaces of its own",
@@ -195,6 +199,8 @@ pub struct Confinement {
     pub memory_bytes: Option<u64>,
     /// [`Part::Usage`].
     pub usage: Option<UsageLimits>,
+    /// [`Part::Processes`]. Outside of namespaces of its own, everything else of the same user counts as well; root is never counted.
+    pub processes: Option<u64>,
     /// [`Part::MemoryLock`].
     pub memory_lock: bool,
     /// [`Part::Umask`].
@@ -256,6 +262,7 @@ impl Confinement {
             Part::Descriptors => self.descriptors.is_some(),
             Part::Memory => self.memory_bytes.is_some(),
             Part::Usage => self.usage.is_some(),
+            Part::Processes => self.processes.is_some(),
             Part::MemoryLock => self.memory_lock,
             Part::Umask => self.umask,
             Part::Namespaces => self.namespaces,
@@ -458,7 +465,8 @@ mod tests {
     fn a_confinement_asks_for_what_it_names() {
         let strict = Confinement::strict(Profile::Vault);
         // The last is for those that need no network.
-        let with_parameters = [Part::Descriptors, Part::Memory, Part::Usage, Part::Files, Part::Sockets, Part::Network, Part::Namespaces];
+        let with_parameters =
+            [Part::Descriptors, Part::Memory, Part::Usage, Part::Processes, Part::Files, Part::Sockets, Part::Network, Part::Namespaces];
         for part in Part::ALL {
             assert_eq!(strict.wants(part), !with_parameters.contains(&part), "{part}");
             assert!(!Confinement::default().wants(part));

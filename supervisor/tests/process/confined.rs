@@ -35,6 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_confined_child_reaches_no_outsider", a_confined_child_reaches_no_outsider),
     ("sockets_in_the_file_system_are_out_of_reach_or_reported", sockets_in_the_file_system_are_out_of_reach_or_reported),
     ("limits_hold", limits_hold),
+    ("a_process_with_few_others_starts_no_crowd", a_process_with_few_others_starts_no_crowd),
     ("locked_memory_can_still_be_had", locked_memory_can_still_be_had),
     ("a_required_part_that_is_missing_is_an_error", a_required_part_that_is_missing_is_an_error),
     ("a_process_of_the_same_user_cannot_read_a_hidden_one", a_process_of_the_same_user_cannot_read_a_hidden_one),
@@ -327,6 +328,35 @@ fn a_required_part_that_is_missing_is_an_error() {
     assert_eq!(run(spawned.process.wait()).unwrap(), Exit::Code(NOT_CONFINED));
 }
 
+/// Plays an unprivileged process that starts one with few others.
+pub(crate) fn crowd(socket: UnixStream) {
+    let mut child = Confined::start(&Confinement { namespaces: true, processes: Some(8), ..Confinement::default() });
+    let counted = child.has(Part::Processes) && child.report.outcome(Part::Namespaces) == &Outcome::Done;
+    say(socket, &(counted, child.attempt(Attempt::Threads(4)), child.attempt(Attempt::Threads(20))));
+}
+
+type Crowd = (bool, Option<Result<String, i32>>, Option<Result<String, i32>>);
+
+fn a_process_with_few_others_starts_no_crowd() {
+    let (mut peer, mut ours) = unprivileged("crowd");
+    let Some(Frame::Message((counted, few, many))) = hear::<Crowd>(&mut ours) else { panic!("no answer") };
+    assert!(peer.wait().unwrap().success());
+    if counted {
+        assert_eq!((few, many), (Some(Ok("4".to_owned())), Some(Err(EAGAIN))));
+    }
+}
+
+/// This program in that role, of a user that is not root, and our end of its socket.
+fn unprivileged(role: &str) -> (std::process::Child, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["role", role]).env(PARENT_VARIABLE, std::process::id().to_string()).stdin(OwnedFd::from(theirs)).current_dir("/");
+    if rustix::process::getuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    (command.spawn().unwrap(), ours)
+}
+
 /// Plays an unprivileged process of the user of two others, one of which is hidden.
 pub(crate) fn peer(socket: UnixStream) {
     let readable = |wanted: &Confinement| {
@@ -343,14 +373,7 @@ pub(crate) fn peer(socket: UnixStream) {
 }
 
 fn a_process_of_the_same_user_cannot_read_a_hidden_one() {
-    let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let mut command = Command::new("/proc/self/exe");
-    command.args(["role", "peer"]).env(PARENT_VARIABLE, std::process::id().to_string()).stdin(OwnedFd::from(theirs)).current_dir("/");
-    if rustix::process::getuid().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
-    }
-    let mut peer = command.spawn().unwrap();
-    drop(command);
+    let (mut peer, mut ours) = unprivileged("peer");
     let Some(Frame::Message((user, free, hidden))) = hear::<(u32, [bool; 3], [bool; 3])>(&mut ours) else { panic!("no answer") };
     assert!(peer.wait().unwrap().success());
     assert_ne!(user, 0);

@@ -56,6 +56,8 @@ pub(crate) enum Attempt {
     Abstract(String),
     Path(PathBuf),
     Thread,
+    /// Starts so many threads, which stay; gives how many there are.
+    Threads(u32),
     Allocate(usize),
     Descriptors(u32),
     ShowAgain,
@@ -93,6 +95,7 @@ pub(crate) fn play(arguments: &[String]) -> ! {
         ["house"] => crate::housed::house(entered.socket),
         ["thousand"] => crate::started::thousand(entered.socket),
         ["crowded"] => crate::started::crowded(entered.socket),
+        ["crowd"] => crate::confined::crowd(entered.socket),
         ["peer"] => crate::confined::peer(entered.socket),
         other => panic!("no role {other:?}"),
     }
@@ -224,6 +227,11 @@ impl Attempt {
             Self::Abstract(name) => UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?).map(|_| String::new()),
             Self::Path(path) => UnixStream::connect(path).map(|_| String::new()),
             Self::Thread => Ok(std::thread::Builder::new().spawn(|| "from a thread".to_owned())?.join().unwrap()),
+            Self::Threads(count) => {
+                let start = || std::thread::Builder::new().spawn(std::thread::park);
+                let started: std::io::Result<Vec<_>> = (0..count).map(|_| start()).collect();
+                started.map(|started| started.len().to_string())
+            }
             Self::Allocate(bytes) => {
                 let mut memory: Vec<u8> = Vec::new();
                 memory.try_reserve_exact(bytes).map(|()| String::new()).map_err(|_| rustix::io::Errno::NOMEM.into())

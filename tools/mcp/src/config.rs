@@ -102,6 +102,8 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Descriptors of each of its processes.
     pub descriptors: u64,
+    /// Its processes and their threads.
+    pub processes: u64,
 }
 
 impl Default for Limits {
@@ -114,6 +116,7 @@ impl Default for Limits {
             processor_s: 3_600,
             file_bytes: 256 << 20,
             descriptors: 256,
+            processes: 128,
         }
     }
 }
@@ -197,6 +200,7 @@ impl Server {
         add("--processor-s", self.limits.processor_s.to_string().into());
         add("--file-bytes", self.limits.file_bytes.to_string().into());
         add("--descriptors", self.limits.descriptors.to_string().into());
+        add("--processes", self.limits.processes.to_string().into());
         arguments.push("--".into());
         arguments.extend(stdio.command.iter().map(OsString::from));
         Some(arguments)
@@ -205,7 +209,7 @@ impl Server {
 
 impl Limits {
     fn check(&self) -> Result<(), ConfigError> {
-        let numbers = [self.memory_bytes, self.processor_s, self.file_bytes, self.descriptors, u64::from(self.unasked)];
+        let numbers = [self.memory_bytes, self.processor_s, self.file_bytes, self.descriptors, self.processes, u64::from(self.unasked)];
         let none = numbers.contains(&0) || self.message_bytes == 0 || self.start.is_zero();
         if none { Err(ConfigError::Limit) } else { Ok(()) }
     }

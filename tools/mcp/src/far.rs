@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use hearth_domain::sandbox::{Ask, Call, Ended, Fault, Heard, Outcome, SandboxLimits, SandboxLine, Tell, ToolRefusalKind, Usage};
+use hearth_domain::sandbox::{Ask, Call, Ended, Fault, Heard, Line, Outcome, SandboxLimits, SandboxLine, Tell, ToolRefusalKind, Usage};
 use hearth_supervisor::process::spawn::{Exit, Process};
 use rmcp::RoleClient;
 use rmcp::model::CallToolRequestParams;
@@ -32,21 +32,21 @@ pub(crate) const ASKS: usize = 64;
 const BEATS: usize = 16;
 /// How long a process that says nothing more may take to end by itself.
 const GRACE: Duration = Duration::from_millis(300);
-const UNREACHABLE: &str = "the MCP server cannot be reached, or does not answer as one";
+pub(crate) const UNREACHABLE: &str = "the MCP server cannot be reached, or does not answer as one";
 
 /// The near end.
-pub(crate) struct Line {
+pub(crate) struct Near {
     asks: Option<Sender<Ask>>,
     process: Option<Arc<Process>>,
 }
 
-impl Line {
+impl Near {
     pub(crate) const fn new(asks: Sender<Ask>, process: Option<Arc<Process>>) -> Self {
         Self { asks: Some(asks), process }
     }
 }
 
-impl SandboxLine for Line {
+impl SandboxLine for Near {
     fn ask(&mut self, ask: Ask) -> bool {
         self.asks.as_ref().is_some_and(|asks| asks.try_send(ask).is_ok())
     }
@@ -66,7 +66,7 @@ impl SandboxLine for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Near {
     fn drop(&mut self) {
         self.kill();
     }
@@ -164,11 +164,7 @@ impl Far {
 
     async fn take(&mut self, next: Next) {
         match next {
-            Next::Event(Some(Event::Line(line))) => {
-                if let State::Calling(_, running) = &self.state {
-                    self.said.push_back(Heard::Tell(Tell::Said { call: running.call, line }));
-                }
-            }
+            Next::Event(Some(Event::Line(line))) => self.line(line),
             Next::Event(Some(Event::Broke(why))) => {
                 self.answered_before();
                 self.end(Some(why)).await;
@@ -186,7 +182,7 @@ impl Far {
             Next::Greeted(Err(Refused::Unfit(fault))) => self.unfit(fault).await,
             Next::Greeted(Err(Refused::Ended(why))) => self.end(Some(why)).await,
             Next::Greeted(Err(Refused::Gone)) | Next::Came(Came::Gone) => self.gone().await,
-            Next::Came(Came::Outcome(outcome)) => self.done(outcome),
+            Next::Came(Came::Outcome(outcome)) => self.came(outcome).await,
             Next::Late => match &self.state {
                 State::Greeting(..) => self.unfit(Fault::Deadline).await,
                 State::Calling(..) => {
@@ -253,6 +249,29 @@ impl Far {
             self.said.push_back(Heard::Tell(Tell::Done { call: running.call, outcome, used }));
             self.state = State::Idle(up);
             self.beat();
+        }
+    }
+
+    /// What was said before the answer is said before it, whichever thread was faster.
+    async fn came(&mut self, outcome: Outcome) {
+        while let Ok(event) = self.events.try_recv() {
+            let why = match event {
+                Event::Line(line) => {
+                    self.line(line);
+                    continue;
+                }
+                Event::Broke(why) => Some(why),
+                Event::Closed => None,
+            };
+            self.done(outcome);
+            return self.end(why).await;
+        }
+        self.done(outcome);
+    }
+
+    fn line(&mut self, line: Line) {
+        if let State::Calling(_, running) = &self.state {
+            self.said.push_back(Heard::Tell(Tell::Said { call: running.call, line }));
         }
     }
 
@@ -335,7 +354,7 @@ async fn ended(process: &Process, server: &str) -> Ended {
     };
     match exit {
         Ok(Exit::Code(code)) => {
-            if let Some(why) = u8::try_from(code).ok().and_then(own_code) {
+            if let Some(why) = own_code(code) {
                 tracing::warn!(target: "hearth::tools", server, "{why}");
             }
             Ended::Code(code)
@@ -346,11 +365,11 @@ async fn ended(process: &Process, server: &str) -> Ended {
 }
 
 /// What a code of ours means. A command may end with the same.
-const fn own_code(code: u8) -> Option<&'static str> {
-    match code {
-        ARGUMENTS => Some("an MCP server ended as if its configuration could not be read"),
-        NOT_CONFINED => Some("an MCP server ended as if it could not be confined; `hearth doctor` shows what this kernel lacks"),
-        NO_COMMAND => Some("an MCP server ended as if its command or its folder were not there; look at both in the configuration"),
+pub(crate) fn own_code(code: i32) -> Option<&'static str> {
+    match u8::try_from(code).ok()? {
+        ARGUMENTS => Some("the MCP server ended as if its configuration could not be read"),
+        NOT_CONFINED => Some("the MCP server ended as if it could not be confined; `hearth doctor` shows what this kernel lacks"),
+        NO_COMMAND => Some("the MCP server ended as if its command or its folder were not there; look at both in the configuration"),
         _ => None,
     }
 }

@@ -22,6 +22,7 @@
 //! # What does not
 //! - A server elsewhere does what it likes with the arguments that it is sent.
 //! - Servers that know nothing but versions of the protocol from 2026-07-28 on, which have no greeting, are refused.
+//! - The JSON of a server elsewhere is bounded in bytes and in the parser's own depth (128), not in its number of values.
 //! - One call at a time. Resources and prompts are not used.
 
 pub mod component;

@@ -18,6 +18,9 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// Deepest JSON, in arrays and objects within one another.
 pub(crate) const DEPTH_MAX: usize = 64;
 
+/// Most values in one message. Each takes some thirty times the room of its two bytes while it is parsed.
+const VALUES_MAX: usize = 200_000;
+
 /// A message that cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
@@ -78,15 +81,20 @@ fn too_long() -> Ended {
 pub(crate) fn parse(line: &[u8]) -> Result<ServerJsonRpcMessage, Ended> {
     let protocol = |what: &str| Ended::Protocol(what.to_owned());
     let text = std::str::from_utf8(line).map_err(|_| protocol("bytes that are no UTF-8"))?;
-    if depth(text) > DEPTH_MAX {
+    let (depth, values) = shape(text);
+    if depth > DEPTH_MAX {
         return Err(protocol("JSON nested deeper than allowed"));
+    }
+    if values > VALUES_MAX {
+        return Err(protocol("JSON of more values than allowed"));
     }
     serde_json::from_str(text).map_err(|error| protocol(if error.is_data() { "JSON that is no message" } else { "a line that is no JSON" }))
 }
 
-/// How deep brackets go, outside of strings. For JSON that is its depth; for anything else the parser decides.
-fn depth(text: &str) -> usize {
-    let (mut now, mut deepest, mut string, mut escaped) = (0_usize, 0, false, false);
+/// How much there is to parse, outside of strings: how deep brackets go, and how many values there are at most. For JSON it is that; for
+/// anything else the parser decides.
+fn shape(text: &str) -> (usize, usize) {
+    let (mut now, mut deepest, mut values, mut string, mut escaped) = (0_usize, 0, 1_usize, false, false);
     for byte in text.bytes() {
         match byte {
             _ if escaped => escaped = false,
@@ -95,12 +103,14 @@ fn depth(text: &str) -> usize {
             b'[' | b'{' if !string => {
                 now = now.saturating_add(1);
                 deepest = now.max(deepest);
+                values = values.saturating_add(1);
             }
             b']' | b'}' if !string => now = now.saturating_sub(1),
+            b',' | b':' if !string => values = values.saturating_add(1),
             _ => {}
         }
     }
-    deepest
+    (deepest, values)
 }
 
 impl Transport<RoleClient> for Lines {
@@ -155,11 +165,13 @@ mod tests {
         assert_eq!(why(br#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#), "JSON that is no message");
         let deep = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(why(deep.as_bytes()), "JSON nested deeper than allowed");
+        let many = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[{}0]}}", "0,".repeat(1_000_000));
+        assert_eq!(why(many.as_bytes()), "JSON of more values than allowed");
     }
 
     #[test]
     fn brackets_in_strings_are_no_depth() {
-        assert_eq!(depth(r#"{"a":["[[[",{}],"b\"[":[]}"#), 3);
+        assert_eq!(shape(r#"{"a":["[[[",{}],"b\"[":[]}"#), (3, 9));
     }
 
     proptest! {
@@ -171,7 +183,7 @@ mod tests {
         #[test]
         fn depth_is_that_of_the_value(nested in 0_usize..50) {
             let text = format!("{}1{}", "[".repeat(nested), "]".repeat(nested));
-            prop_assert_eq!(depth(&text), nested);
+            prop_assert_eq!(shape(&text), (nested, nested + 1));
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use crate::component;
 use crate::config::{self, ConfigError, Http, Server, What};
-use crate::far::{ASKS, Confined, Far, Greeting, Line, State};
+use crate::far::{ASKS, Confined, Far, Greeting, Near, State, UNREACHABLE, own_code};
 use crate::greeting::{Refused, greet};
 use crate::guard::{Guard, Guarded, Shared};
 use crate::http::{self, Ways};
@@ -127,7 +127,11 @@ impl Inner {
             Some(Heard::Tell(Tell::Ready { operations, .. })) => Ok(Compiled { digest, operations }),
             Some(Heard::Tell(Tell::Unfit(fault))) => Err(CompileError::Unfit(fault)),
             Some(Heard::Ended(Ended::Protocol(why))) => Err(process(&format!("the MCP server does not keep to the protocol: {why}"))),
-            Some(Heard::Ended(ended)) => Err(process(&format!("the MCP server ended ({ended:?})"))),
+            Some(Heard::Ended(Ended::Unknown)) => Err(process(UNREACHABLE)),
+            Some(Heard::Ended(ended)) => {
+                let own = if let Ended::Code(code) = ended { own_code(code) } else { None };
+                Err(own.map_or_else(|| process(&format!("the MCP server ended ({ended:?})")), process))
+            }
             Some(Heard::Tell(_)) | None => Err(process("the MCP server did not say what it can do")),
         }
     }
@@ -150,7 +154,7 @@ impl Inner {
             (What::Stdio(_), None) => return Err(not_started(&"the configuration names no command")),
         };
         let (asks, asked) = mpsc::channel(ASKS);
-        let line = Line::new(asks, process.clone());
+        let line = Near::new(asks, process.clone());
         let state = State::Greeting(greeting, Box::pin(sleep(server.limits.start)));
         let (said, beats) = (VecDeque::new(), VecDeque::new());
         let far = Far { asked: Some(asked), events, shared, process, server, limits, state, said, beats };

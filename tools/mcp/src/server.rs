@@ -14,8 +14,8 @@
 //! anybody outside, and the limits of its configuration, each of them for one process of it.
 //!
 //! # What holds for each process and not for all together
-//! Memory, processor time, descriptors. How many processes there are is not bounded here; on a machine where the house runs as a service,
-//! that is its `TasksMax`.
+//! Memory, processor time, descriptors, the size of a file. How many processes and threads there are is bounded where the kernel gives
+//! namespaces and the house is not root; how much is on the disk is not.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -36,10 +36,11 @@ use hearth_supervisor::process::confine::{
 use hearth_supervisor::process::frame::{self, Frame, Life};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
 
 /// What the program's first argument is.
 pub const VERB: &str = "mcp-server";
-/// Marks the inner process, and says what became of the namespaces.
+/// Marks the inner process, and what the outer one knows follows.
 const INSIDE: &str = "--inside";
 /// Bytes of the report.
 pub const REPORT_BYTES: usize = 64 * 1024;
@@ -109,14 +110,24 @@ struct Order {
     memory_bytes: u64,
     usage: UsageLimits,
     descriptors: u64,
+    processes: u64,
     command: Vec<OsString>,
+}
+
+/// What the outer process tells the inner one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    /// What became of the namespaces.
+    namespaces: Outcome,
+    /// Root is never counted.
+    root: bool,
 }
 
 /// Runs the process to its end, or becomes the command. To be called at the very start of `main` with what follows [`VERB`].
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let ended = match arguments.split_first() {
-        Some((first, [namespaces, order @ ..])) if first == INSIDE => inner(namespaces, order),
+        Some((first, [known, order @ ..])) if first == INSIDE => inner(known, order),
         Some(_) | None => outer(&arguments),
     };
     ended.unwrap_or_else(|error| ExitCode::from(error.code()))
@@ -130,13 +141,15 @@ fn outer(arguments: &[OsString]) -> Result<ExitCode, EndError> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(EndError::Folder(error)),
         Ok(()) | Err(_) => {}
     }
+    let root = rustix::process::getuid().is_root();
     let apart = Confinement { no_new_privileges: true, no_core_dumps: true, hidden: true, namespaces: true, ..Confinement::default() };
     let report = confine::apply(&Confinement { own_numbers: true, ..apart })?;
-    let namespaces = serde_json::to_string(report.outcome(Part::Namespaces)).unwrap_or_default();
+    let known = Known { namespaces: report.outcome(Part::Namespaces).clone(), root };
+    let known = serde_json::to_string(&known).map_err(|error| EndError::Command(error.into()))?;
     // As long as it is held, this process lives.
     let (_alive, theirs) = UnixStream::pair().map_err(EndError::Command)?;
     let mut command = Command::new("/proc/self/exe");
-    command.arg0(std::env::args_os().next().unwrap_or_default()).args([OsStr::new(VERB), OsStr::new(INSIDE), OsStr::new(&namespaces)]);
+    command.arg0(std::env::args_os().next().unwrap_or_default()).args([OsStr::new(VERB), OsStr::new(INSIDE), OsStr::new(&known)]);
     command.args(arguments).env_clear().stdin(OwnedFd::from(entered.socket)).stdout(OwnedFd::from(theirs)).stderr(Stdio::null());
     let mut inner = command.spawn().map_err(EndError::Command)?;
     // It holds the socket, which has to end with the inner process.
@@ -147,12 +160,18 @@ fn outer(arguments: &[OsString]) -> Result<ExitCode, EndError> {
 }
 
 /// Comes back only if the command cannot be started.
-fn inner(namespaces: &OsStr, arguments: &[OsString]) -> Result<ExitCode, EndError> {
+fn inner(known: &OsStr, arguments: &[OsString]) -> Result<ExitCode, EndError> {
     let order = Order::read(arguments)?;
-    let namespaces: Outcome = serde_json::from_slice(namespaces.as_bytes()).map_err(|_| EndError::Arguments)?;
+    let known: Known = serde_json::from_slice(known.as_bytes()).map_err(|_| EndError::Arguments)?;
     tie()?;
-    let mut report = confine::apply(&order.confinement())?;
-    report.parts.insert(Part::Namespaces, namespaces);
+    let mut wanted = order.confinement();
+    let uncounted = known.uncounted();
+    if uncounted.is_some() {
+        wanted.processes = None;
+    }
+    let mut report = confine::apply(&wanted)?;
+    report.parts.extend(uncounted.map(|why| (Part::Processes, Outcome::Missing { why })));
+    report.parts.insert(Part::Namespaces, known.namespaces);
     let socket = io::stdin().as_fd().try_clone_to_owned().map_err(EndError::Command)?;
     tell(&socket, report).map_err(EndError::Command)?;
     let output = socket.try_clone().map_err(EndError::Command)?;
@@ -160,6 +179,20 @@ fn inner(namespaces: &OsStr, arguments: &[OsString]) -> Result<ExitCode, EndErro
     let mut command = Command::new(program);
     command.args(rest).env_clear().envs(order.environment()).current_dir(&order.folder);
     Err(EndError::Command(command.stdin(socket).stdout(output).stderr(Stdio::null()).exec()))
+}
+
+impl Known {
+    /// Why the number of processes cannot be bounded.
+    fn uncounted(&self) -> Option<String> {
+        let why = match &self.namespaces {
+            _ if self.root => "the system does not count what root starts; run the house as a user of its own",
+            Outcome::Done => return None,
+            Outcome::Partly { .. } | Outcome::Missing { .. } | Outcome::NotWanted => {
+                "without namespaces everything else of the same user would count as well"
+            }
+        };
+        Some(why.to_owned())
+    }
 }
 
 /// Ends with the outer process, which may have ended before. Of another numbering, it cannot be told by its number; its end of the pair
@@ -189,6 +222,7 @@ impl Order {
             memory_bytes: 0,
             usage: UsageLimits { processor_s: 0, file_bytes: 0 },
             descriptors: 0,
+            processes: 0,
             command: Vec::new(),
         };
         // The name is for whoever looks at the list of processes.
@@ -206,7 +240,7 @@ impl Order {
                 [] | [_] => return Err(EndError::Arguments),
             }
         }
-        let limits = [order.memory_bytes, order.usage.processor_s, order.usage.file_bytes, order.descriptors];
+        let limits = [order.memory_bytes, order.usage.processor_s, order.usage.file_bytes, order.descriptors, order.processes];
         let whole = order.folder.is_absolute() && !order.command.is_empty() && !limits.contains(&0);
         if whole { Ok(order) } else { Err(EndError::Arguments) }
     }
@@ -225,6 +259,7 @@ impl Order {
             "--processor-s" => self.usage.processor_s = number()?,
             "--file-bytes" => self.usage.file_bytes = number()?,
             "--descriptors" => self.descriptors = number()?,
+            "--processes" => self.processes = number()?,
             _ => return None,
         }
         Some(())
@@ -248,6 +283,7 @@ impl Order {
             descriptors: Some(self.descriptors),
             memory_bytes: Some(self.memory_bytes),
             usage: Some(self.usage),
+            processes: Some(self.processes),
             memory_lock: false,
             // A program that is started is seen by its user again; this one holds no secret.
             hidden: false,

@@ -36,6 +36,9 @@ pub(super) fn apply(wanted: &Confinement, report: &mut Report) {
         let lowered = lower(Resource::Cpu, usage.processor_s).and_then(|()| lower(Resource::Fsize, usage.file_bytes));
         report.set(Part::Usage, Outcome::of(lowered));
     }
+    if let Some(number) = wanted.processes {
+        report.set(Part::Processes, Outcome::of(lower(Resource::Nproc, number)));
+    }
     // Before the capabilities go: root's own is what lifts the limit.
     if wanted.memory_lock {
         report.set(Part::MemoryLock, lock_memory(wanted.no_capabilities));

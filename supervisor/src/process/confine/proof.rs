@@ -36,6 +36,7 @@ fn holds(part: Part, wanted: &Confinement, before: &Status, report: &Report) -> 
         Part::Descriptors => limited(Resource::Nofile, wanted.descriptors),
         Part::Memory => limited(Resource::Data, wanted.memory_bytes),
         Part::Usage => limited(Resource::Cpu, wanted.usage.map(|usage| usage.processor_s)),
+        Part::Processes => limited(Resource::Nproc, wanted.processes),
         Part::MemoryLock => status.locked_kib.is_some_and(|kib| kib > 0),
         Part::Umask => status.umask == Some(OWNER_ONLY),
         Part::Capabilities => status.capabilities == Some(0),

@@ -63,6 +63,6 @@ fn what_cannot_be_meant_is_refused() {
 fn the_arguments_are_the_same_for_the_same_configuration() {
     let arguments: Vec<_> = stdio().arguments().unwrap().into_iter().map(|argument| argument.into_string().unwrap()).collect();
     let expected = "mcp-server notes --folder /srv/notes --program /opt/notes --variable MODE=quiet --memory-bytes 1073741824 \
-                    --processor-s 3600 --file-bytes 268435456 --descriptors 256 -- /usr/bin/node server.js";
+                    --processor-s 3600 --file-bytes 268435456 --descriptors 256 --processes 128 -- /usr/bin/node server.js";
     assert_eq!(arguments.join(" "), expected);
 }

@@ -4,7 +4,7 @@ fn order(text: &str) -> Result<Order, EndError> {
     Order::read(&text.split(' ').map(OsString::from).collect::<Vec<_>>())
 }
 
-const WHOLE: &str = "notes --folder /srv/n --program /opt/n --variable A=b=c --memory-bytes 1 --processor-s 2 --file-bytes 3 --descriptors 4 \
+const WHOLE: &str = "notes --folder /srv/n --program /opt/n --variable A=b=c --memory-bytes 1 --processor-s 2 --file-bytes 3 --descriptors 4 --processes 5 \
                      -- /bin/a --folder x --";
 
 #[test]

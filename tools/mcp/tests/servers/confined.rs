@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use hearth_domain::sandbox::{Ended, Outcome, Part, SandboxError, SandboxLimits, Sandboxes as _};
 use hearth_mcp::component;
+use hearth_mcp::config::{Limits, Server};
 use hearth_supervisor::process::spawn::Spawner;
 use hearth_supervisor::process::starter::{Allowed, Starter};
 use rustix::fs::{FlockOperation, flock};
@@ -22,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_server_reaches_nobody", a_server_reaches_nobody),
     ("a_server_knows_what_it_was_given_alone", a_server_knows_what_it_was_given_alone),
     ("a_server_that_looks_into_another_process_is_refused", a_server_that_looks_into_another_process_is_refused),
+    ("the_limits_of_a_server_hold", the_limits_of_a_server_hold),
     ("a_starter_starts_the_configured_command_and_no_other", a_starter_starts_the_configured_command_and_no_other),
     ("what_a_server_started_ends_with_it", what_a_server_started_ends_with_it),
     ("what_a_server_started_ends_with_the_house", what_a_server_started_ends_with_the_house),
@@ -120,6 +122,28 @@ fn a_server_that_looks_into_another_process_is_refused() {
         refused(&mut talk, "the memory of the house", "trace", &own, &[EACCES, "2"]).await;
         // Numbers of its own: the house has none there. Without: it is out of scope.
         refused(&mut talk, "a signal to the house", "signal", &own, &[EPERM, "3"]).await;
+    });
+}
+
+fn the_limits_of_a_server_hold() {
+    let below = tempfile::tempdir().unwrap();
+    let limits = Limits { memory_bytes: 64 << 20, file_bytes: 1 << 20, processor_s: 1, ..Limits::default() };
+    let port = port(Server { limits, ..hostile("plain", below.path()) });
+    run(async {
+        let mut talk = Talk::start(&port).await;
+        talk.ready().await;
+        assert_eq!(attempt(&mut talk, "allocate", "1000000").await, "done");
+        assert_eq!(attempt(&mut talk, "allocate", "100000000").await, "out of memory");
+        assert_eq!(attempt(&mut talk, "fill", "1000000").await, "done");
+        let (spun, _) = talk.call("spin").await;
+        assert!(matches!(spun, Err(Ended::Code(137) | Ended::Signal(9))), "{spun:?}");
+        let mut talk = Talk::start(&port).await;
+        talk.ready().await;
+        let (filled, _) = talk.call_with("fill", r#"{ "at": "2000000" }"#).await;
+        println!("  a file that is too large: {filled:?}");
+        let refused = Outcome::Parts(vec![Part::Text("27".to_owned())]);
+        // The init of its numbers heeds no signal that it does not want; without such, it is ended (SIGXFSZ).
+        assert!(filled == Ok(refused) || filled == Err(Ended::Code(128 + 25)), "{filled:?}");
     });
 }
 

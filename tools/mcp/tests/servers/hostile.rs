@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 
-const OPERATIONS: [&str; 27] = [
+const OPERATIONS: [&str; 31] = [
     "echo",
     "fail",
     "exit",
@@ -21,6 +21,7 @@ const OPERATIONS: [&str; 27] = [
     "noJson",
     "noUtf8",
     "deep",
+    "many",
     "endless",
     "flood",
     "lines",
@@ -39,6 +40,9 @@ const OPERATIONS: [&str; 27] = [
     "trace",
     "last",
     "start",
+    "allocate",
+    "fill",
+    "spin",
 ];
 
 fn say(value: &Value) {
@@ -158,6 +162,7 @@ fn call(id: &Value, params: &Value) {
         "deep" => {
             write(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{}1{}}}\n", "[".repeat(100_000), "]".repeat(100_000)).as_bytes())
         }
+        "many" => write(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":[{}0]}}\n", "0,".repeat(1_500_000)).as_bytes()),
         "endless" => loop {
             write(&[b' '; 65_536]);
         },
@@ -222,6 +227,14 @@ fn attempt(name: &str, at: &str) -> String {
         // A program of the system, which is allowed; and one from the folder that is written, which is not.
         "start" => Command::new(at).arg("--version").stdin(Stdio::null()).output().map(|_| "done".to_owned()),
         "last" => leave_behind(at),
+        "allocate" => {
+            let mut memory: Vec<u8> = Vec::new();
+            memory.try_reserve_exact(at.parse().unwrap()).map(|()| "done".to_owned()).map_err(|_| std::io::ErrorKind::OutOfMemory.into())
+        }
+        "fill" => std::fs::write("large", vec![0; at.parse().unwrap()]).map(|()| "done".to_owned()),
+        "spin" => loop {
+            std::hint::spin_loop();
+        },
         other => panic!("no operation {other}"),
     };
     tried.unwrap_or_else(|error| error.raw_os_error().map_or_else(|| error.to_string(), |number| number.to_string()))

@@ -169,7 +169,11 @@ fn a_command_that_is_not_there_is_told() {
     if let hearth_mcp::config::What::Stdio(stdio) = &mut server.what {
         stdio.command = vec!["/usr/bin/no-such-program".to_owned()];
     }
-    assert_eq!(run(beginning(server)), (None, Some(Ended::Code(hearth_mcp::server::NO_COMMAND.into()))));
+    run(async {
+        let compiled = port(server.clone()).compile(component::of(NAME)).await;
+        assert!(matches!(compiled, Err(CompileError::Process(why)) if why.contains("look at both in the configuration")));
+        assert_eq!(beginning(server).await, (None, Some(Ended::Code(hearth_mcp::server::NO_COMMAND.into()))));
+    });
 }
 
 fn what_breaks_the_protocol_ends_the_server() {
@@ -179,6 +183,7 @@ fn what_breaks_the_protocol_ends_the_server() {
             ("no_json", "a line that is no JSON"),
             ("no_utf8", "bytes that are no UTF-8"),
             ("deep", "JSON nested deeper than allowed"),
+            ("many", "JSON of more values than allowed"),
             ("endless", "a message longer than allowed"),
             ("change", "its tools changed"),
         ] {
