@@ -24,8 +24,8 @@ use crate::{bench, doctor, secret, show, socket, telemetry, tool};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat: there, what the tree says of a house that does
 /// not start is said by the command, or by the house of another process.
-const SERVING: &str = "info,rig=warn,surrealdb=warn";
-const CHATTING: &str = "error,rig=off,hearth_supervisor::tree=off";
+const SERVING: &str = "info,rig=warn,rmcp=warn,surrealdb=warn";
+const CHATTING: &str = "error,rig=off,rmcp=off,hearth_supervisor::tree=off";
 
 /// How long another process's house is waited for.
 const ANOTHER: Duration = Duration::from_secs(10);
