@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::future::Future;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,12 +95,9 @@ fn main() -> Result<(), Error> {
     let folder = tempfile::tempdir()?;
     let port = server()?;
     let bare = folder.path().join("bare");
-    broker("bare", bare.clone(), Arc::new(Open), Arc::new(Blind))?;
-    let keeper = keeper(&folder.path().join("keys"), port)?;
+    broker("bare", bare.clone(), None)?;
     let vault = folder.path().join("vault");
-    let gate = KeeperGate::new(keeper.clone(), Bounds::default());
-    broker("vault", vault.clone(), Arc::new(gate), Arc::new(Guarded::new(keeper.clone())))?;
-    tell(keeper)?;
+    broker("vault", vault.clone(), Some(keeper(&folder.path().join("keys"), port)?))?;
     runtime()?.block_on(async {
         measure("bare", &bare, port).await?;
         measure("vault", &vault, port).await
@@ -155,7 +153,8 @@ impl Ids for Counter {
 /// A keeper of [`SECRETS`] secrets; the first may be used at the server.
 #[expect(clippy::disallowed_methods, reason = "the clock of a program that measures")]
 fn keeper(keys: &Path, port: u16) -> Result<Keeper, Error> {
-    let ports = Ports { clock: Arc::new(Now(std::time::Instant::now())), ids: Arc::new(Counter::default()), entropy: Arc::new(SystemEntropy) };
+    let ports =
+        Ports { clock: Arc::new(Now(std::time::Instant::now())), ids: Arc::new(Counter::default()), entropy: Arc::new(SystemEntropy) };
     let keeper = Keeper::new(ports)?;
     keeper.open(set_up(KeyFolder::open(keys)?, None, Box::new(SystemEntropy))?);
     keeper.load(Vec::new());
@@ -181,20 +180,22 @@ fn keeper(keys: &Path, port: u16) -> Result<Keeper, Error> {
 }
 
 /// What is used, on its way to a house that only reads it.
-fn tell(keeper: Keeper) -> Result<(), Error> {
-    let (here, there) = std::os::unix::net::UnixStream::pair()?;
-    apart("teller", move || async move {
-        let (mut to, _from) = channel(here, MESSAGE_BYTES)?;
-        let events = keeper.events();
-        loop {
-            to.send(&Message::Message(Tell::Used(events.next().await)), &[]).await?;
-        }
-    })?;
+async fn tell(keeper: Keeper, socket: UnixStream) -> Result<(), Error> {
+    let (mut to, _from) = channel(socket, MESSAGE_BYTES)?;
+    let events = keeper.events();
+    loop {
+        to.send(&Message::Message(Tell::Used(events.next().await)), &[]).await?;
+    }
+}
+
+fn house() -> Result<UnixStream, Error> {
+    let (here, there) = UnixStream::pair()?;
     apart("house", move || async move {
         let (_to, mut from) = channel(there, MESSAGE_BYTES)?;
         while from.recv::<Tell>().await?.is_some() {}
         Ok(())
-    })
+    })?;
+    Ok(here)
 }
 
 fn server() -> Result<u16, Error> {
@@ -225,12 +226,21 @@ async fn answer(request: http::Request<Incoming>) -> Result<http::Response<Unsyn
     Ok(http::Response::new(StreamBody::new(events).boxed_unsync()))
 }
 
-fn broker(name: &str, socket: PathBuf, gate: Arc<dyn Gate>, watch: Arc<dyn Watch>) -> Result<(), Error> {
+fn broker(name: &str, socket: PathBuf, keeper: Option<Keeper>) -> Result<(), Error> {
     let listener = std::os::unix::net::UnixListener::bind(socket)?;
     listener.set_nonblocking(true)?;
+    let house = house()?;
     apart(name, move || async move {
+        let (gate, watch): (Arc<dyn Gate>, Arc<dyn Watch>) = match keeper.clone() {
+            None => (Arc::new(Open), Arc::new(Blind)),
+            Some(keeper) => (Arc::new(KeeperGate::new(keeper.clone(), Bounds::default())), Arc::new(Guarded::new(keeper))),
+        };
         let (resolver, roots) = (Arc::new(SystemResolver), RootCertStore::empty());
         let broker = Broker::new(Settings { gate, watch, resolver, judge: judge(), roots, limits: Limits::default() });
+        let mut telling = JoinSet::new();
+        if let Some(keeper) = keeper {
+            telling.spawn(tell(keeper, house));
+        }
         serve(broker, Entrance::Listener(UnixListener::from_std(listener)?), std::future::pending()).await;
         Ok(())
     })
@@ -242,11 +252,8 @@ async fn measure(way: &str, socket: &Path, port: u16) -> Result<(), Error> {
     let through = reqwest::Client::builder().unix_socket(socket.to_owned()).build()?;
     let (plain, stream) = (format!("http://127.0.0.1:{port}/"), format!("http://127.0.0.1:{port}/stream"));
     for (what, url, streams) in [("latency", &plain, false), ("first byte", &stream, true)] {
-        let (one, other) = if streams {
-            in_turns(&direct, &through, url, first).await?
-        } else {
-            in_turns(&direct, &through, url, whole).await?
-        };
+        let (one, other) =
+            if streams { in_turns(&direct, &through, url, first).await? } else { in_turns(&direct, &through, url, whole).await? };
         let (p50, p99) = (apart_by(&one, &other, 0.5), apart_by(&one, &other, 0.99));
         println!("{way}: {what}, n = {SAMPLES} each: direct {}, through {}: +{p50} µs p50, +{p99} µs p99", shown(&one), shown(&other));
     }

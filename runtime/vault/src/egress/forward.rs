@@ -175,7 +175,9 @@ impl Course<'_> {
             let kept = if tries == 1 && stale < KEPT_TRIES { self.broker.pool.take(&key) } else { None };
             let mut leased = match kept {
                 Some(leased) => leased,
-                None => Box::pin(self.connected(pass, key.clone(), end)).await.map_err(|failure| after(tries - 1, Failed::unsent(failure)))?,
+                None => {
+                    Box::pin(self.connected(pass, key.clone(), end)).await.map_err(|failure| after(tries - 1, Failed::unsent(failure)))?
+                }
             };
             let builder = if leased.sender.is_http2() { headers::for_http2 } else { headers::for_http1 };
             let request = builder(&pass.target, &pass.written).and_then(|head| head.body(outgoing).map_err(|_| Failure::Unwritable));
