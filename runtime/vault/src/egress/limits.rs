@@ -32,9 +32,6 @@ impl Default for Bounds {
     }
 }
 
-/// Header lines for which the HTTP library has room of its own.
-pub const HEADER_LINES: usize = 100;
-
 /// The broker's own limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -52,7 +49,7 @@ pub struct Limits {
     pub streams: u32,
     /// Bytes of a head, a client's or a server's.
     pub head_bytes: usize,
-    /// Header lines of a head. Up to [`HEADER_LINES`] they are read without asking for memory.
+    /// Header lines of a head: as many as the house's own client lets through.
     pub header_lines: usize,
     /// Until a client's head is complete; also how long an idle client connection is kept.
     pub client_head: Duration,
@@ -90,7 +87,7 @@ impl Default for Limits {
             queue_wait: Duration::from_secs(10),
             streams: 256,
             head_bytes: 64 * 1024,
-            header_lines: HEADER_LINES,
+            header_lines: 128,
             client_head: Duration::from_secs(120),
             gather_bytes: 1 << 20,
             look_ahead_bytes: 16 * 1024,
