@@ -1,6 +1,6 @@
 //! What the broker costs: reqwest straight to a loopback server, and through the broker to the same one, in turns in one run.
 //!
-//! `cargo run --release -p hearth-vault --example broker_speed`. Server, broker and client have a thread each, as they have a process each in
+//! `cargo run --release -p hearth-vault --example broker_speed [latency|first-byte|throughput]`. Server, broker and client have a thread each, as they have a process each in
 //! the product; so each one's processor time is told apart.
 //!
 //! | way | decides | looks for secrets | says so |
@@ -62,6 +62,12 @@ const ROUNDS: usize = 5;
 const SECRETS: usize = 200;
 /// Bytes of an answer.
 const ANSWER_BYTES: usize = 1024;
+/// What is asked: JSON, so that placeholders are looked for in it.
+const BODY: &str = concat!(
+    r#"{"model":"instant","stream":false,"messages":[{"role":"system","content":"You keep the lists of this house. Be brief, and name "#,
+    r#"things as the household does."},{"role":"user","content":"put milk, two lemons and the good bread on the list for Saturday"},"#,
+    r#"{"role":"assistant","content":"Done: milk, two lemons, the good bread."},{"role":"user","content":"and what else is on it?"}]}"#
+);
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -98,9 +104,10 @@ fn main() -> Result<(), Error> {
     broker("bare", bare.clone(), None)?;
     let vault = folder.path().join("vault");
     broker("vault", vault.clone(), Some(keeper(&folder.path().join("keys"), port)?))?;
+    let only = std::env::args().nth(1);
     runtime()?.block_on(async {
-        measure("bare", &bare, port).await?;
-        measure("vault", &vault, port).await
+        measure("bare", &bare, port, only.as_deref()).await?;
+        measure("vault", &vault, port, only.as_deref()).await
     })
 }
 
@@ -163,7 +170,7 @@ fn keeper(keys: &Path, port: u16) -> Result<Keeper, Error> {
         let policy = SecretPolicy {
             users: BTreeSet::from([Principal::Provider("bench".into())]),
             members: None,
-            targets: targets(&[format!("GET http://127.0.0.1:{port}/** lan")], &name)?,
+            targets: targets(&[format!("POST http://127.0.0.1:{port}/** lan")], &name)?,
             rate: None,
             bytes_out_max: 1 << 20,
             until: None,
@@ -247,15 +254,22 @@ fn broker(name: &str, socket: PathBuf, keeper: Option<Keeper>) -> Result<(), Err
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
-async fn measure(way: &str, socket: &Path, port: u16) -> Result<(), Error> {
+async fn measure(way: &str, socket: &Path, port: u16, only: Option<&str>) -> Result<(), Error> {
+    let wanted = |what| only.is_none_or(|only| only == what);
     let direct = reqwest::Client::builder().no_proxy().build()?;
     let through = reqwest::Client::builder().unix_socket(socket.to_owned()).build()?;
     let (plain, stream) = (format!("http://127.0.0.1:{port}/"), format!("http://127.0.0.1:{port}/stream"));
-    for (what, url, streams) in [("latency", &plain, false), ("first byte", &stream, true)] {
+    for (what, url, streams) in [("latency", &plain, false), ("first-byte", &stream, true)] {
+        if !wanted(what) {
+            continue;
+        }
         let (one, other) =
             if streams { in_turns(&direct, &through, url, first).await? } else { in_turns(&direct, &through, url, whole).await? };
         let (p50, p99) = (apart_by(&one, &other, 0.5), apart_by(&one, &other, 0.99));
         println!("{way}: {what}, n = {SAMPLES} each: direct {}, through {}: +{p50} µs p50, +{p99} µs p99", shown(&one), shown(&other));
+    }
+    if !wanted("throughput") {
+        return Ok(());
     }
     let (mut rates, mut others) = (Vec::new(), Vec::new());
     let (mut spent, mut spent_through) = (BTreeMap::new(), BTreeMap::new());
@@ -315,7 +329,8 @@ async fn first(client: reqwest::Client, url: String) -> Result<u128, Error> {
 }
 
 async fn ask(client: &reqwest::Client, url: &str) -> Result<reqwest::Response, Error> {
-    let request = client.get(url).header("hearth-scheme", "http").header("hearth-as", "provider/bench");
+    let request = client.post(url).header("hearth-scheme", "http").header("hearth-as", "provider/bench").body(BODY);
+    let request = request.header("content-type", "application/json");
     Ok(request.header("authorization", "Bearer hearth_secret_key0_").send().await?.error_for_status()?)
 }
 
