@@ -6,7 +6,7 @@
 //! | way | decides | looks for secrets | says so |
 //! |---|---|---|---|
 //! | bare | admits everything | never | no |
-//! | vault | keeper, one of 200 secrets in a header | leak guard with 200 secrets | a frame to the house for each request |
+//! | vault | keeper, one of 200 secrets in a header | leak guard with 200 secrets | in frames to the house, as the product |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -191,7 +191,7 @@ async fn tell(keeper: Keeper, socket: UnixStream) -> Result<(), Error> {
     let (mut to, _from) = channel(socket, MESSAGE_BYTES)?;
     let events = keeper.events();
     loop {
-        to.send(&Message::Message(Tell::Used(events.next().await)), &[]).await?;
+        to.send(&Message::Message(Tell::Used { uses: events.gathered().await }), &[]).await?;
     }
 }
 

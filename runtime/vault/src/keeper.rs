@@ -271,11 +271,6 @@ impl Keeper {
         spans
     }
 
-    /// The guard as it is now.
-    pub(crate) fn guard(&self) -> Guard {
-        self.core().guard.clone()
-    }
-
     /// Forgets values whose time as an older version is over. To be called now and then.
     pub fn forget_old(&self) {
         let mut core = self.core();

@@ -265,7 +265,7 @@ impl Keeper {
         };
         let at = self.core().ports.clock.wall();
         let (who, member) = (asked.map(|asked| asked.who.clone()), asked.and_then(|asked| asked.member));
-        self.events.push(Used { who, member, secrets, place, outcome: outcome.to_owned(), alarm, at });
+        self.events.push(Used { who, member, secrets, place, outcome: outcome.to_owned(), alarm, times: 1, at });
     }
 }
 
