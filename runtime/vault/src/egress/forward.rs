@@ -66,8 +66,8 @@ pub(super) async fn forward(broker: &Arc<Broker>, request: Request<Incoming>, pe
 
 async fn course(broker: &Arc<Broker>, request: Request<Incoming>, permit: OwnedSemaphorePermit) -> Result<Reply, Failed> {
     let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    let (head, wishes) = headers::read(&parts).map_err(Failed::unsent)?;
+    let (mut parts, body) = request.into_parts();
+    let (head, wishes) = headers::read(&mut parts).map_err(Failed::unsent)?;
     watch_head(broker, &head).map_err(Failed::unsent)?;
     let mut pass = broker.gate.admit(&head, body.size_hint().exact()).map_err(Failed::unsent)?;
     headers::settle(&mut pass.written);
