@@ -365,7 +365,7 @@ impl VaultActor {
                 self.drive(ctx);
             }
             Tell::Write { ticket, put, erase, what, name } => self.change(Change { ticket, put, erase, what, name }, ctx),
-            Tell::Used(used) => self.used(&used, ctx),
+            Tell::Used { uses } => uses.iter().for_each(|used| self.used(used, ctx)),
             Tell::Found { id, spans } => {
                 if let Some(Asker::Look(asker)) = self.questions.remove(&id) {
                     let _ = asker.send(spans);

@@ -124,8 +124,11 @@ pub enum Tell {
         /// For the audit: to which secret.
         name: SecretName,
     },
-    /// A request with a credential was made, or refused.
-    Used(Used),
+    /// Requests with credentials were made, or refused.
+    Used {
+        /// What was gathered for a moment; more follows when there is more.
+        uses: Vec<Used>,
+    },
     /// Where secrets stand in a text.
     Found {
         /// The question.
@@ -159,7 +162,7 @@ pub enum VaultState {
     Broken,
 }
 
-/// One use of secrets, for the audit. Never a value, never a query or a body.
+/// A use of secrets, or several that are the same, for the audit. Never a value, never a query or a body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
     /// Who.
@@ -174,7 +177,9 @@ pub struct Used {
     pub outcome: String,
     /// A decoy was touched or a stored secret tried to leave: somebody has to be told.
     pub alarm: bool,
-    /// When.
+    /// How often, at least once.
+    pub times: u64,
+    /// When, the last time.
     pub at: Timestamp,
 }
 

@@ -46,7 +46,7 @@ impl Uses {
             subject: words(names.join(" ")),
             detail: words(format!("{who} {} {}", used.place, used.outcome)),
         };
-        self.insert(Bundle { kind, count: 1, at: used.at })
+        self.insert(Bundle { kind, count: used.times, at: used.at })
     }
 
     /// Takes back what could not be written.
@@ -101,6 +101,7 @@ mod tests {
             place: place.to_owned(),
             outcome: "sent".to_owned(),
             alarm,
+            times: 1,
             at: Timestamp::from_second(second).unwrap(),
         }
     }
@@ -119,6 +120,14 @@ mod tests {
             [("sky sea", "tool/weather GET https://b:443 sent", 4), ("sky sea", "tool/weather GET https://a:443 sent x3", 3),]
         );
         assert!(uses.is_empty());
+    }
+
+    #[test]
+    fn uses_that_were_gathered_on_the_way_count_each() {
+        let mut uses = Uses::default();
+        uses.add(&Used { times: 40, ..used("a", false, 1) });
+        uses.add(&Used { times: 2, ..used("a", false, 2) });
+        assert_eq!(uses.take(1)[0].fact().detail, "tool/weather a sent x42");
     }
 
     #[test]

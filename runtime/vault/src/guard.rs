@@ -5,6 +5,9 @@
 //!       └▶ unescape ─▶ fold ────▶ (only near %, \, &, zero-width and full-width characters)
 //! ```
 //!
+//! Long chunks take a way of their own (`scan/glide.rs`): stretches in which nothing begins are told apart first, and only the others go byte
+//! by byte as above.
+//!
 //! Streams and patterns meet in a normal form (`fold`), so that case, splitting and escapes need no patterns of their own. Patterns are
 //! kept as keyed fingerprints (`prints`); the plaintext is dropped when [`Guard::build`] returns. Figures: `examples/guard_speed.rs`.
 //!

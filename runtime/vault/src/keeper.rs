@@ -271,11 +271,6 @@ impl Keeper {
         spans
     }
 
-    /// The guard as it is now.
-    pub(crate) fn guard(&self) -> Guard {
-        self.core().guard.clone()
-    }
-
     /// Forgets values whose time as an older version is over. To be called now and then.
     pub fn forget_old(&self) {
         let mut core = self.core();
@@ -320,8 +315,8 @@ impl Core {
         }
     }
 
-    fn open_record(&self, record: &SealedRecord) -> Option<Opened> {
-        seal_of(&self.lock)?.open_record(record).ok()
+    fn open_value(&self, record: &SealedRecord) -> Option<SecretSlice<u8>> {
+        seal_of(&self.lock)?.open_value(record).ok()
     }
 
     /// The same, with what is wrong. Without a key nothing is known of a record.
@@ -331,7 +326,7 @@ impl Core {
 
     /// The value of a secret, for one use.
     fn value(&self, name: &SecretName) -> Option<SecretSlice<u8>> {
-        self.secrets.get(name).and_then(|secret| self.open_record(&secret.record)).map(|opened| opened.value)
+        self.secrets.get(name).and_then(|secret| self.open_value(&secret.record))
     }
 
     fn adopt(&mut self, mut records: Vec<SealedRecord>) -> Vec<String> {
@@ -372,7 +367,7 @@ impl Core {
 
     /// A new guard. All values are in memory at once while it is made.
     fn rebuild(&mut self) {
-        let stored = self.secrets.iter().filter_map(|(name, secret)| Some((name.clone(), self.open_record(&secret.record)?.value)));
+        let stored = self.secrets.iter().filter_map(|(name, secret)| Some((name.clone(), self.open_value(&secret.record)?)));
         let kept = self.kept.iter().filter_map(|kept| Some((kept.name.clone(), self.open_kept(kept)?)));
         let values: Vec<(SecretName, SecretSlice<u8>)> = stored.chain(kept).collect();
         self.guard = Guard::build(&self.guard_key, values.iter().map(|(name, value)| (name.clone(), value.expose_secret())));

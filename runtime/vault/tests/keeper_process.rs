@@ -171,7 +171,7 @@ impl House {
                 // The process may be gone.
                 drop(to.send(&Frame::Message(Sent { ask: Ask::Written { ticket, ok: true }, more: false }), &[]).await);
             }
-            Tell::Used(used) => self.used.push(used),
+            Tell::Used { uses } => self.used.extend(uses),
             _ => {}
         }
     }
@@ -313,7 +313,15 @@ fn uses() {
         assert_eq!(house.meanwhile(&mut line, answer).await.unwrap().status(), 403);
         assert_eq!((house.store.len(), count.load(Ordering::SeqCst)), (0, 2));
         assert!(matches!(house.ask(&mut line, AdminAsk::Lock).await, AdminAnswer::Done));
+        // What was used just before is told all the same.
+        while let Some(got) = line.from.recv::<Tell>().await.unwrap() {
+            if let Frame::Message(tell) = got.frame {
+                house.hear(&mut line.to, tell).await;
+            }
+        }
         line.process.wait().await.unwrap();
+        let told = |outcome: &str| house.used.iter().filter(|used| used.outcome == outcome).map(|used| used.times).sum::<u64>();
+        assert_eq!((told("sent"), told("unknown")), (2, 1));
     });
 }
 

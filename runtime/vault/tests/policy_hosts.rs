@@ -460,6 +460,14 @@ proptest! {
     }
 
     #[test]
+    fn a_target_sent_in_another_way_is_what_it_is_read_as(authority in authority(), path in "/[ -~é]{0,12}") {
+        for (scheme, other) in [(Scheme::Https, Scheme::Http), (Scheme::Http, Scheme::Https)] {
+            let read = |scheme| Target::of(&http::Method::GET, scheme, &authority, &path);
+            prop_assert_eq!(read(scheme).and_then(|target| target.over(other, &authority)), read(other));
+        }
+    }
+
+    #[test]
     fn no_literal_address_passes_that_is_not_judged_public(authority in authority()) {
         if let Ok(target) = public(&authority) {
             match target.host {

@@ -233,7 +233,7 @@ impl Process {
         } else if let Some(record) = self.records.values().next().cloned() {
             for _ in 0..self.draw.size(1, 30) {
                 let used = self.used(&record);
-                self.out.push_back(Tell::Used(used));
+                self.out.push_back(Tell::Used { uses: vec![used] });
             }
         }
     }
@@ -247,6 +247,7 @@ impl Process {
             place: "POST https://api.example.com:443".to_owned(),
             outcome: if alarm { "leak".to_owned() } else { "sent".to_owned() },
             alarm,
+            times: 1,
             at: self.world.clock.wall(),
         }
     }

@@ -66,13 +66,14 @@ pub(super) async fn forward(broker: &Arc<Broker>, request: Request<Incoming>, pe
 
 async fn course(broker: &Arc<Broker>, request: Request<Incoming>, permit: OwnedSemaphorePermit) -> Result<Reply, Failed> {
     let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    let (head, wishes) = headers::read(&parts).map_err(Failed::unsent)?;
+    let (mut parts, body) = request.into_parts();
+    let (head, wishes) = headers::read(&mut parts).map_err(Failed::unsent)?;
     watch_head(broker, &head).map_err(Failed::unsent)?;
     let mut pass = broker.gate.admit(&head, body.size_hint().exact()).map_err(Failed::unsent)?;
     headers::settle(&mut pass.written);
     if head.upgrade {
-        return websocket::open(broker, parts, pass, started, permit).await;
+        // Boxed, as other parts that are seldom waited for: a future is moved about whole.
+        return Box::pin(websocket::open(broker, parts, pass, started, permit)).await;
     }
     Course { broker, wishes, started }.run(head, pass, body, permit).await
 }
@@ -97,7 +98,7 @@ impl Course<'_> {
             let Some((onward, bytes)) = next else {
                 return hand_back(self.broker, answered, &pass, self.started, permit).await.map_err(Failed::unknown);
             };
-            self.pass_by(answered, &pass).await;
+            Box::pin(self.pass_by(answered, &pass)).await;
             (pass, payload, hops) = (onward, Some(Payload::Gathered(bytes)), hops + 1);
         }
     }
@@ -127,7 +128,7 @@ impl Course<'_> {
             return Ok(Payload::Arriving(body));
         }
         let limit = room.min(usize::try_from(pass.bounds.request_bytes).unwrap_or(usize::MAX));
-        let bytes = gather(body, limit, self.patience(pass)).await?;
+        let bytes = Box::pin(gather(body, limit, self.patience(pass))).await?;
         let scan = self.broker.watch.outgoing();
         match packing {
             None => look(scan, [bytes.as_ref()]),
@@ -174,7 +175,9 @@ impl Course<'_> {
             let kept = if tries == 1 && stale < KEPT_TRIES { self.broker.pool.take(&key) } else { None };
             let mut leased = match kept {
                 Some(leased) => leased,
-                None => self.connected(pass, key.clone(), end).await.map_err(|failure| after(tries - 1, Failed::unsent(failure)))?,
+                None => {
+                    Box::pin(self.connected(pass, key.clone(), end)).await.map_err(|failure| after(tries - 1, Failed::unsent(failure)))?
+                }
             };
             let builder = if leased.sender.is_http2() { headers::for_http2 } else { headers::for_http1 };
             let request = builder(&pass.target, &pass.written).and_then(|head| head.body(outgoing).map_err(|_| Failure::Unwritable));

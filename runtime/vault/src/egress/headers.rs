@@ -8,6 +8,9 @@ use http::{HeaderMap, Method, Uri, Version};
 use crate::egress::failure::Failure;
 use crate::egress::ports::{Asked, Head, Scheme, Target, Written};
 
+/// Bytes for which a head's lines seldom need more room.
+const LINES_BYTES: usize = 1024;
+
 /// What else a client asks of the broker itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wishes {
@@ -24,11 +27,16 @@ pub(super) fn strip(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         .collect();
-    let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(OWN)).cloned().collect();
-    for name in named.iter().chain(&own) {
+    let goes = |name: &&HeaderName| name.as_str().starts_with(OWN) || HOP.contains(&name.as_str()) || named.contains(name);
+    let going: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
+    for name in &going {
         headers.remove(name);
     }
-    for name in HOP {
+}
+
+/// Takes out what the broker writes itself.
+fn strip_own_affairs(headers: &mut HeaderMap) {
+    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         headers.remove(name);
     }
 }
@@ -69,8 +77,8 @@ fn opens_websocket(parts: &Parts) -> Result<bool, Failure> {
     if fits { Ok(true) } else { Err(Failure::Upgrade("it is opened by GET in HTTP/1.1")) }
 }
 
-/// Reads a client's head.
-pub(super) fn read(parts: &Parts) -> Result<(Head, Wishes), Failure> {
+/// Reads a client's head. Its headers are taken out of it.
+pub(super) fn read(parts: &mut Parts) -> Result<(Head, Wishes), Failure> {
     if parts.method == Method::CONNECT {
         return Err(Failure::Target("tunnels are not made here; send the request itself"));
     }
@@ -85,11 +93,10 @@ pub(super) fn read(parts: &Parts) -> Result<(Head, Wishes), Failure> {
     };
     let (asking, member) = (own(&parts.headers, ASKING)?, own(&parts.headers, FOR)?);
     let (authority, upgrade) = (authority(parts)?, opens_websocket(parts)?);
-    let mut headers = parts.headers.clone();
+    // What opens a WebSocket is looked at once more.
+    let mut headers = if upgrade { parts.headers.clone() } else { std::mem::take(&mut parts.headers) };
     strip(&mut headers);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
-        headers.remove(name);
-    }
+    strip_own_affairs(&mut headers);
     let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let head = Head { method: parts.method.clone(), asked, authority, path_and_query, headers, asking, member, upgrade };
     Ok((head, wishes))
@@ -97,7 +104,8 @@ pub(super) fn read(parts: &Parts) -> Result<(Head, Wishes), Failure> {
 
 /// A head as a scan reads it: a line for each header.
 pub(super) fn lines<'a>(first: &[&str], headers: impl IntoIterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> Vec<u8> {
-    let mut text = first.join(" ").into_bytes();
+    let mut text = Vec::with_capacity(LINES_BYTES);
+    text.extend_from_slice(first.join(" ").as_bytes());
     text.push(b'\n');
     for (name, value) in headers {
         text.extend_from_slice(name.as_str().as_bytes());
@@ -126,7 +134,9 @@ pub(super) fn for_http1(target: &Target, written: &Written) -> Result<http::requ
     let mut headers = HeaderMap::with_capacity(written.headers.len() + 4);
     // First, as RFC 9110 7.2 advises.
     headers.insert(header::HOST, host);
-    headers.extend(written.headers.clone());
+    for (name, value) in &written.headers {
+        headers.append(name, value.clone());
+    }
     Ok(builder(written, Uri::from(written.path_and_query.clone()), headers))
 }
 
@@ -153,9 +163,7 @@ fn builder(written: &Written, uri: Uri, headers: HeaderMap) -> http::request::Bu
 /// Makes the gate's head safe to send: what the broker rules itself is taken out.
 pub(super) fn settle(written: &mut Written) {
     strip(&mut written.headers);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
-        written.headers.remove(name);
-    }
+    strip_own_affairs(&mut written.headers);
     accept_encoding(&mut written.headers);
 }
 
@@ -175,7 +183,7 @@ mod tests {
     use super::*;
 
     fn head(request: http::request::Builder) -> Result<(Head, Wishes), Failure> {
-        read(&request.body(()).unwrap().into_parts().0)
+        read(&mut request.body(()).unwrap().into_parts().0)
     }
 
     #[test]

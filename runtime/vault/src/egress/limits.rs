@@ -49,7 +49,7 @@ pub struct Limits {
     pub streams: u32,
     /// Bytes of a head, a client's or a server's.
     pub head_bytes: usize,
-    /// Header lines of a head.
+    /// Header lines of a head: as many as the house's own client lets through.
     pub header_lines: usize,
     /// Until a client's head is complete; also how long an idle client connection is kept.
     pub client_head: Duration,

@@ -2,7 +2,7 @@
 //!
 //! | what | of | size with 200 secrets |
 //! |---|---|---|
-//! | filter | the first 8 folded bytes of every pattern | 128 KiB, fixed |
+//! | filter | the first 8 folded bytes of every pattern, and the first 1 to 7 | 128 KiB, fixed |
 //! | grams | the four windows of 5 bytes in those 8 | 128 KiB, fixed |
 //! | anchors | the same, 32 bits each | see `Guard::resident_bytes` |
 //! | steps | every further 4 bytes, 16 bits each | |
@@ -167,12 +167,10 @@ impl Prints {
             for (&byte, prints) in draft.kept.iter().zip(&mut beginnings) {
                 window = window << 8 | u64::from(byte);
                 prints.push(key.print(window));
+                set(&mut filter, key.bit(window));
             }
             window = draft.kept.iter().take(BLOCK).fold(0, |window, &byte| window << 8 | u64::from(byte));
-            let bit = key.bit(window);
-            if let Some(word) = filter.get_mut(word_of(bit)) {
-                *word |= 1 << (bit & 63);
-            }
+            set(&mut filter, key.bit(window));
             for five in draft.kept.windows(GRAM).take(GRAM_STRIDE) {
                 let (word, bits) = key.gram(five.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)));
                 if let Some(word) = grams.get_mut(word) {
@@ -197,7 +195,7 @@ impl Prints {
         self.grams.get(word).copied().unwrap_or(0) & bits == bits
     }
 
-    /// Whether a window may be the first block of a pattern.
+    /// Whether a window may be the first block of a pattern, or fewer bytes its beginning.
     #[inline]
     pub(super) fn may_begin(&self, window: u64) -> bool {
         let bit = self.key.bit(window);
@@ -229,7 +227,7 @@ impl Prints {
         let Some(prints) = len.checked_sub(1).and_then(|index| self.beginnings.get(index)) else { return false };
         let low = window & (1_u64 << len.saturating_mul(8)).wrapping_sub(1);
         // Nothing kept is zero, so that a zero on top means that there are fewer bytes.
-        low >> len.saturating_sub(1).saturating_mul(8) != 0 && prints.binary_search(&self.key.print(low)).is_ok()
+        low >> len.saturating_sub(1).saturating_mul(8) != 0 && self.may_begin(low) && prints.binary_search(&self.key.print(low)).is_ok()
     }
 
     pub(super) const fn patterns(&self) -> usize {
@@ -246,6 +244,12 @@ impl Prints {
             .saturating_add(size_of_val(self.patterns.as_slice()))
             .saturating_add(steps)
             .saturating_add(beginnings)
+    }
+}
+
+fn set(filter: &mut [u64; FILTER_WORDS], bit: u64) {
+    if let Some(word) = filter.get_mut(word_of(bit)) {
+        *word |= 1 << (bit & 63);
     }
 }
 

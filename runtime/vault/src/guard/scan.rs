@@ -163,14 +163,10 @@ impl Scanner {
 
     /// Takes the next bytes, and says up to where all is decided.
     pub(super) fn advance(&mut self, chunk: &[u8]) -> u64 {
-        let mut done = 0;
-        let mut buffers = None;
-        while done < chunk.len() {
-            let left = chunk.len().saturating_sub(done);
-            let to = done.saturating_add(left.min(STRETCH));
-            let glides =
-                self.candidates.is_empty() && left >= LEAST && self.glide(chunk, done, to, buffers.get_or_insert_with(Buffers::new));
-            done = if glides { to } else { self.crawl(chunk, done, to) };
+        if chunk.len() < LEAST {
+            self.walk(chunk);
+        } else {
+            self.fly(chunk);
         }
         self.places = self.places_before(chunk, chunk.len());
         if self.alike >= BLOCK {
@@ -180,7 +176,27 @@ impl Scanner {
         self.decided()
     }
 
-    /// Takes the chunk's bytes from `done` on, up to `to` or until no candidate is left. Says how far it came.
+    /// A short chunk.
+    fn walk(&mut self, chunk: &[u8]) {
+        let mut done = 0;
+        while done < chunk.len() {
+            done = self.crawl(chunk, done, chunk.len());
+        }
+    }
+
+    /// A chunk that is worth the room for a stretch.
+    #[inline(never)]
+    fn fly(&mut self, chunk: &[u8]) {
+        let mut buffers = Buffers::new();
+        let mut done = 0;
+        while done < chunk.len() {
+            let to = done.saturating_add(chunk.len().saturating_sub(done).min(STRETCH));
+            let glides = self.candidates.is_empty() && self.glide(chunk, done, to, &mut buffers);
+            done = if glides { to } else { self.crawl(chunk, done, to) };
+        }
+    }
+
+    /// Takes the chunk's bytes from `from` on, up to `to` or until no candidate is left. Says how far it came.
     fn crawl(&mut self, chunk: &[u8], from: usize, to: usize) -> usize {
         let compared = !self.candidates.is_empty();
         let mut done = from;
@@ -410,7 +426,9 @@ impl Scanner {
 
     /// Where the longest suffix begins that is the beginning of a pattern, and its length: the end, when it is too short to be held.
     fn beginning(&self, window: u64, places: &Places) -> (u64, usize) {
-        let found = (1..BLOCK).rev().find(|&len| {
+        // Shorter ones would not be held, nor a pending escape after them.
+        let least = self.hold_from.saturating_sub(1).max(1);
+        let found = (least..BLOCK).rev().find(|&len| {
             let fresh = self.at.saturating_sub(places.last_begins(len)) < SPAN_MAX;
             fresh && self.tables.prints.begins_with(window, len)
         });

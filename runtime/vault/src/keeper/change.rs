@@ -445,7 +445,7 @@ impl Core {
 
     fn keep_if_other(&mut self, name: &SecretName, before: &SecretSlice<u8>, record: &SealedRecord) {
         use secrecy::ExposeSecret as _;
-        let same = self.open_record(record).is_some_and(|opened| opened.value.expose_secret() == before.expose_secret());
+        let same = self.open_value(record).is_some_and(|value| value.expose_secret() == before.expose_secret());
         if !same {
             self.keep(name, before);
         }

@@ -14,6 +14,7 @@
 //!   name it, without credentials; otherwise the redirect is handed to the client, who may follow it by the process without keys.
 //!   One that no policy could allow (scheme, downgrade, an address that is not public) is refused.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -167,7 +168,7 @@ impl KeeperGate {
         if core.state() != VaultState::Open {
             return Err(sealed(core.state()));
         }
-        let target = core.target(head, &asked.who, &mentions)?;
+        let target = probe.over(core.scheme(head, &asked.who, &mentions), &head.authority)?;
         read.place = place(head, Some(&target));
         let total = bytes.saturating_add(body_len.unwrap_or(0));
         let granted = if mentions.is_empty() {
@@ -179,27 +180,27 @@ impl KeeperGate {
         drop(core);
         let written = fill(head, &target, &headers, &granted.values)?;
         let bounds = Bounds { request_bytes: self.bounds.request_bytes.min(granted.bytes_out_max.saturating_sub(bytes)), ..self.bounds };
-        let rewriter = self.rewriter((head, body_len), &headers, asked, &target);
+        let rewriter = self.rewriter((bytes, body_len), head.upgrade, &headers, asked, (&target, &read.place));
         let sign = order.map(|order| Arc::new(Signing { keeper: self.keeper.clone(), order }) as Arc<dyn Sign>);
         Ok(pass_of(&target, written, rewriter, sign, &granted.rule, bounds))
     }
 
     fn rewriter(
         &self,
-        (head, body_len): (&Head, Option<u64>),
+        (head_bytes, body_len): (u64, Option<u64>),
+        upgrade: bool,
         headers: &HeaderMap,
         asked: Asker,
-        target: &Target,
+        (target, place): (&Target, &str),
     ) -> Option<Arc<dyn ports::Rewriter>> {
-        let kind = if head.upgrade { BodyKind::Json } else { kind_of(headers) };
+        let kind = if upgrade { BodyKind::Json } else { kind_of(headers) };
         // Rewriting takes the length away from what is too long to be gathered.
         let large = body_len.is_none_or(|bytes| bytes > OPAQUE_LOOKED_AT);
         if kind == BodyKind::Opaque && large {
             return None;
         }
-        let bytes = (head_bytes(head), body_len.unwrap_or(0));
-        let place = place(head, Some(target));
-        let body = BodyUse { keeper: self.keeper.clone(), asked, target: target.clone(), kind, bytes, place };
+        let bytes = (head_bytes, body_len.unwrap_or(0));
+        let body = BodyUse { keeper: self.keeper.clone(), asked, target: target.clone(), kind, bytes, place: place.to_owned() };
         Some(Arc::new(BodyRewriter(Arc::new(body))))
     }
 
@@ -235,7 +236,7 @@ impl KeeperGate {
         let values =
             if hop.same_origin && !mentions.is_empty() { core.grant(&asked, &target, &mentions, bytes)?.values } else { BTreeMap::new() };
         drop(core);
-        let headers = if hop.same_origin { headers } else { without_placeholders(&headers, &target) };
+        let headers = if hop.same_origin { headers } else { Cow::Owned(without_placeholders(&headers, &target)) };
         let written = fill(head, &target, &headers, &values)?;
         let (mut rewriter, mut sign) = (None, None);
         if hop.same_origin && hop.keep_body {
@@ -265,7 +266,7 @@ impl Keeper {
         };
         let at = self.core().ports.clock.wall();
         let (who, member) = (asked.map(|asked| asked.who.clone()), asked.and_then(|asked| asked.member));
-        self.events.push(Used { who, member, secrets, place, outcome: outcome.to_owned(), alarm, at });
+        self.events.push(Used { who, member, secrets, place, outcome: outcome.to_owned(), alarm, times: 1, at });
     }
 }
 
@@ -299,14 +300,14 @@ fn asked(head: &Head) -> Result<Asker, No> {
     Ok(Asker { who, member })
 }
 
-fn without_order(headers: &HeaderMap) -> Result<(HeaderMap, Option<SignOrder>), No> {
+fn without_order(headers: &HeaderMap) -> Result<(Cow<'_, HeaderMap>, Option<SignOrder>), No> {
     let mut orders = headers.get_all(SIGN).iter();
-    let Some(order) = orders.next() else { return Ok((headers.clone(), None)) };
+    let Some(order) = orders.next() else { return Ok((Cow::Borrowed(headers), None)) };
     let text = order.to_str().ok().filter(|_| orders.next().is_none()).ok_or(SignError::Order)?;
     let order = SignOrder::parse(text)?;
     let mut rest = headers.clone();
     rest.remove(SIGN);
-    Ok((rest, Some(order)))
+    Ok((Cow::Owned(rest), Some(order)))
 }
 
 /// A target of which nothing but the headers can mention a secret.

@@ -22,9 +22,9 @@ pub(super) struct Granted {
 }
 
 impl Core {
-    /// How the request is sent, and so where exactly.
-    pub(super) fn target(&self, head: &Head, who: &Principal, mentions: &Mentions) -> Result<Target, No> {
-        let scheme = match head.asked {
+    /// How the request is sent.
+    pub(super) fn scheme(&self, head: &Head, who: &Principal, mentions: &Mentions) -> Scheme {
+        match head.asked {
             Asked::Plain => Scheme::Http,
             Asked::Tls => {
                 let of_user = |policy: &SecretPolicy| policy.users.contains(who);
@@ -34,8 +34,7 @@ impl Core {
                     self.secrets.iter().filter(|(name, secret)| meant(name, &secret.policy)).map(|(_, secret)| &*secret.policy).collect();
                 scheme_for(policies.iter().copied(), &head.authority)
             }
-        };
-        Ok(Target::of(&head.method, scheme, &head.authority, &head.path_and_query)?)
+        }
     }
 
     fn usable(&self, name: &SecretName) -> Result<Arc<SecretPolicy>, No> {

@@ -26,8 +26,9 @@ impl Guarded {
     }
 
     fn scan(&self, outcome: &'static str) -> Box<dyn Scan> {
-        let scanner = Scanner::new(&self.keeper.guard(), HOLD_FROM);
-        let clock = Arc::clone(&self.keeper.core().ports.clock);
+        let core = self.keeper.core();
+        let (scanner, clock) = (Scanner::new(&core.guard, HOLD_FROM), Arc::clone(&core.ports.clock));
+        drop(core);
         Box::new(GuardScan { scanner, seen: 0, outcome, events: self.keeper.events(), clock })
     }
 }
@@ -68,6 +69,7 @@ impl GuardScan {
             place: direction.to_owned(),
             outcome: self.outcome.to_owned(),
             alarm: true,
+            times: 1,
             at: self.clock.wall(),
         });
     }

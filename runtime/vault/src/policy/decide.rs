@@ -171,15 +171,14 @@ fn misses(rule: &TargetRule, slots: &BTreeSet<Slot>, target: &Target) -> Option<
 /// of one of these policies names the host as a plain one of the LAN and none names it with TLS.
 #[must_use]
 pub fn scheme_for<'p>(policies: impl Iterator<Item = &'p SecretPolicy> + Clone, authority: &str) -> Scheme {
+    let Ok(read) = Target::of(&http::Method::GET, Scheme::Https, authority, "/") else { return Scheme::Https };
+    let host = read.host_text();
     let named = |scheme| {
-        let target = Target::of(&http::Method::GET, scheme, authority, "/");
-        target.is_ok_and(|target| {
-            policies.clone().flat_map(|policy| &policy.targets).any(|rule| {
-                rule.scheme == scheme
-                    && rule.port == target.port
-                    && rule.host == target.host_text()
-                    && (rule.lan || scheme == Scheme::Https)
-            })
+        read.over(scheme, authority).is_ok_and(|target| {
+            policies
+                .clone()
+                .flat_map(|policy| &policy.targets)
+                .any(|rule| rule.scheme == scheme && rule.port == target.port && rule.host == host && (rule.lan || scheme == Scheme::Https))
         })
     };
     if !named(Scheme::Https) && named(Scheme::Http) { Scheme::Http } else { Scheme::Https }

@@ -170,6 +170,16 @@ impl Target {
         Ok(Self { scheme, host, port, method, path: url.path().to_owned(), query: url.query().map(str::to_owned) })
     }
 
+    /// The same, sent in another way. The parser reads both schemes alike; only the port of an authority without one is another.
+    ///
+    /// # Errors
+    ///
+    /// As [`Target::of`], of which this target was made with the same authority.
+    pub fn over(&self, scheme: Scheme, authority: &str) -> Result<Self, TargetError> {
+        let (_, port) = split_authority(authority)?;
+        Ok(Self { scheme, port: port.unwrap_or(default_port(scheme)), ..self.clone() })
+    }
+
     /// The target of a whole address.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use rustls::RootCertStore;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::door::Door;
 use super::{RunError, admin};
@@ -24,7 +24,7 @@ use crate::egress::limits::{Bounds, Limits};
 use crate::egress::ports::{Gate, Watch};
 use crate::egress::server::{Entrance, serve as serve_clients};
 use crate::egress::{Broker, Settings};
-use crate::keeper::events::Events;
+use crate::keeper::events::{Events, TOGETHER};
 use crate::keeper::gate::KeeperGate;
 use crate::keeper::keyless::{KeylessGate, Origin};
 use crate::keeper::watch::{Blind, Guarded, judge};
@@ -36,6 +36,8 @@ const TELLS: usize = 64;
 const TRIALS: usize = 4;
 /// Between two looks for older values whose time is over.
 const FORGET: Duration = Duration::from_secs(600);
+/// How long the house has to take the last uses.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a process is besides a broker.
 pub(super) enum Part {
@@ -90,14 +92,28 @@ pub(super) async fn serve(socket: StdStream, part: Part, confined: Vec<(String, 
     }
     let state = door.as_ref().map_or(VaultState::Open, |door| door.keeper.state());
     to.send(&Frame::Message(Tell::Up { state, findings, confined }), &[]).await?;
-    let words = Words { door, events: Arc::default(), to: &mut to };
+    let events = door.as_ref().map_or_else(Arc::default, |door| door.keeper.events());
+    let words = Words { door, events: &events, to: &mut to };
     let ended = words.exchange(&mut from, &mut waiting, &mut locked).await;
     drop(stops);
     if matches!(ended, Ok(End::Told)) {
         drop(trials);
         finish(&mut tasks).await;
+        // A house that does not listen any more is not waited for.
+        drop(timeout(LAST_WORDS, tell_rest(&events, &mut to)).await);
     }
     ended.map(drop)
+}
+
+/// What was used to the very end.
+async fn tell_rest(events: &Events, to: &mut FrameSender) -> Result<(), RunError> {
+    loop {
+        let uses = events.take(TOGETHER);
+        if uses.is_empty() {
+            return Ok(());
+        }
+        to.send(&Frame::Message(Tell::Used { uses }), &[]).await?;
+    }
 }
 
 /// The broker, and the door of a process with keys.
@@ -161,8 +177,7 @@ fn listening(descriptor: OwnedFd) -> std::io::Result<UnixListener> {
 /// What is said in the middle.
 struct Words<'a> {
     door: Option<Arc<Door>>,
-    /// Of a process that has none of its own.
-    events: Arc<Events>,
+    events: &'a Events,
     to: &'a mut FrameSender,
 }
 
@@ -173,7 +188,7 @@ impl Words<'_> {
         waiting: &mut mpsc::Receiver<Tell>,
         locked: &mut mpsc::Receiver<()>,
     ) -> Result<End, RunError> {
-        let events = self.door.as_ref().map_or_else(|| Arc::clone(&self.events), |door| door.keeper.events());
+        let events = self.events;
         let mut forget = interval(FORGET);
         forget.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -189,8 +204,8 @@ impl Words<'_> {
                     }
                 },
                 Some(tell) = waiting.recv() => self.say(tell).await?,
-                used = events.next() => {
-                    self.say(Tell::Used(used)).await?;
+                uses = events.gathered() => {
+                    self.say(Tell::Used { uses }).await?;
                     let lost = events.take_lost();
                     if lost > 0 {
                         tracing::warn!(lost, "more was used than could be told; the audit has gaps");

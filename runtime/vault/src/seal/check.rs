@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hearth_domain::error::{Class, Classified};
 use hearth_domain::ids::{MemberId, SecretId};
 use hearth_domain::secret::SealedRecord;
+use secrecy::SecretSlice;
 
+use super::crypto::{Forged, Key};
 use super::envelope::{Binding, Envelope, Opened};
 use super::manifest::{Entry, Manifest, MemberState, Phase, Stamp};
 use super::members::held_keys;
@@ -106,11 +108,14 @@ impl Classified for RestoreError {
 }
 
 /// A record that opens, whatever the manifest says of its version.
-struct Authentic {
-    opened: Opened,
+struct Authentic<T> {
+    opened: T,
     stamp: Stamp,
     key_generation: u32,
 }
+
+/// What is taken out of an envelope.
+type Open<'r, T> = fn(&Envelope<'r>, &Key, &Binding<'_>) -> Result<T, Forged>;
 
 impl Seal {
     /// Looks at all records that the house has. Changes nothing.
@@ -159,7 +164,7 @@ impl Seal {
         self.admits(&proof)?;
         let mut newest = BTreeMap::<SecretId, (MemberId, Stamp)>::new();
         for record in records {
-            if let Ok(Authentic { stamp, .. }) = self.authentic(record) {
+            if let Ok(Authentic { stamp, .. }) = self.authentic(record, Envelope::open) {
                 let known = newest.entry(record.id).or_insert((record.owner, stamp));
                 if stamp.generation > known.1.generation {
                     *known = (record.owner, stamp);
@@ -182,7 +187,16 @@ impl Seal {
 
     /// Opens a record and says under which generation of its member key it is.
     pub(crate) fn judge_record(&self, record: &SealedRecord) -> Result<(Opened, u32), Trouble> {
-        self.current(record).map(|authentic| (authentic.opened, authentic.key_generation))
+        self.current(record, Envelope::open).map(|authentic| (authentic.opened, authentic.key_generation))
+    }
+
+    /// The value of a record whose policy has been read before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Seal::open_record`].
+    pub fn open_value(&self, record: &SealedRecord) -> Result<SecretSlice<u8>, Trouble> {
+        self.current(record, Envelope::open_value).map(|authentic| authentic.opened)
     }
 
     fn look(&self, records: &[SealedRecord]) -> (Findings, BTreeMap<SecretId, Stamp>) {
@@ -190,7 +204,7 @@ impl Seal {
         let mut present = BTreeSet::new();
         for record in records {
             present.insert(record.id);
-            match self.current(record) {
+            match self.current(record, Envelope::open) {
                 Ok(Authentic { stamp, .. }) => {
                     findings.usable.insert(record.id);
                     let known = found.entry(record.id).or_insert(stamp);
@@ -207,8 +221,8 @@ impl Seal {
     }
 
     /// An authentic record of a version that is accepted.
-    fn current(&self, record: &SealedRecord) -> Result<Authentic, Trouble> {
-        let authentic = self.authentic(record)?;
+    fn current<'r, T>(&self, record: &'r SealedRecord, open: Open<'r, T>) -> Result<Authentic<T>, Trouble> {
+        let authentic = self.authentic(record, open)?;
         let Some(entry) = self.manifest.records.get(&record.id) else {
             return Err(if self.manifest.removed.contains_key(&record.id) { Trouble::Removed } else { Trouble::Unknown });
         };
@@ -224,7 +238,7 @@ impl Seal {
         Err(Trouble::RolledBack { expected: expected.version, found })
     }
 
-    fn authentic(&self, record: &SealedRecord) -> Result<Authentic, Trouble> {
+    fn authentic<'r, T>(&self, record: &'r SealedRecord, open: Open<'r, T>) -> Result<Authentic<T>, Trouble> {
         let envelope = Envelope::parse(&record.envelope).ok_or(Trouble::Damaged)?;
         if envelope.household != self.head.household {
             return Err(Trouble::OtherHousehold);
@@ -237,7 +251,7 @@ impl Seal {
         let of = self.member_key_of(record.owner, key.generation);
         let bare = self.keys.unwrap_key(of, &key.wrapped).map_err(|_| Trouble::Damaged)?;
         let binding: Binding<'_> = self.binding(record, &envelope);
-        let opened = envelope.open(&bare, &binding).map_err(|_| Trouble::Damaged)?;
+        let opened = open(&envelope, &bare, &binding).map_err(|_| Trouble::Damaged)?;
         let stamp = Stamp { version: record.version, generation: envelope.stamp };
         Ok(Authentic { opened, stamp, key_generation: envelope.key_generation })
     }

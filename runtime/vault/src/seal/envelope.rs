@@ -142,10 +142,20 @@ impl<'a> Envelope<'a> {
 
     /// Checks both layers and takes out what is inside.
     pub(crate) fn open(&self, member_key: &Key, binding: &Binding<'_>) -> Result<Opened, Forged> {
+        read_body(&self.bare(member_key, binding)?).ok_or(Forged)
+    }
+
+    /// The same, for one who has read the policy before.
+    pub(crate) fn open_value(&self, member_key: &Key, binding: &Binding<'_>) -> Result<SecretSlice<u8>, Forged> {
+        let body = self.bare(member_key, binding)?;
+        parts(&body).map(|(_, value)| owned(value)).ok_or(Forged)
+    }
+
+    fn bare(&self, member_key: &Key, binding: &Binding<'_>) -> Result<Zeroizing<Box<[u8]>>, Forged> {
         let data_key = self.wrapped.open(member_key, &binding.outer(self.key_generation))?;
-        let mut body = Zeroizing::new(self.body.to_vec());
+        let mut body = Zeroizing::new(Box::<[u8]>::from(self.body));
         open_in_place(&data_key, &self.nonce, &binding.inner(), &mut body, &self.tag)?;
-        read_body(&body).ok_or(Forged)
+        Ok(body)
     }
 
     /// The same envelope with its data key under another member key.
@@ -213,16 +223,23 @@ pub(crate) fn seal(
 }
 
 fn read_body(body: &[u8]) -> Option<Opened> {
+    let (policy, value) = parts(body)?;
+    Some(Opened { policy: serde_json::from_slice(policy).ok()?, value: owned(value) })
+}
+
+fn owned(value: &[u8]) -> SecretSlice<u8> {
+    SecretSlice::from(Box::<[u8]>::from(value))
+}
+
+/// Policy and value as they stand in a body.
+fn parts(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut reader = Reader::new(body);
     let (policy_length, value_length) = (reader.u32()?, reader.u32()?);
     let (policy, value, padding) = (reader.slice(policy_length)?, reader.slice(value_length)?, reader.rest());
     let used = LENGTHS_BYTES.checked_add(policy.len())?.checked_add(value.len())?;
     let fits = policy.len() <= POLICY_MAX && (VALUE_MIN..=VALUE_MAX).contains(&value.len());
-    if !fits || padded(used) != body.len() || padding.iter().any(|byte| *byte != 0) {
-        return None;
-    }
-    let policy = serde_json::from_slice(policy).ok()?;
-    Some(Opened { policy, value: SecretSlice::from(Box::<[u8]>::from(value)) })
+    let plain = fits && padded(used) == body.len() && padding.iter().all(|byte| *byte == 0);
+    plain.then_some((policy, value))
 }
 
 #[cfg(test)]

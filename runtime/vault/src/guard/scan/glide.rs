@@ -12,8 +12,8 @@ use crate::guard::prints::{BLOCK, GRAM_STRIDE, Prints};
 
 /// Bytes of a stream that are taken at once.
 pub(super) const STRETCH: usize = 1024;
-/// Shorter ones are not worth it.
-pub(super) const LEAST: usize = 48;
+/// Shorter chunks are not worth it.
+pub(super) const LEAST: usize = 128;
 /// Bytes in which a beginning of an escape is looked for at once.
 const LINE: usize = 32;
 /// Room for a folded stretch and what is carried.
