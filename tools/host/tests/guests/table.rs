@@ -29,6 +29,8 @@ pub(crate) const CALLS: &[Step] = &[
     gives("convert", "units", r#"{"value": 3, "from": "km", "to": "m"}"#, "/value", "3000.0"),
     gives("convert", "currency", r#"{"amount": 60, "from": "usd", "to": "GBP"}"#, "/amount", "40.0"),
     gives("convert", "time", r#"{"to": "Asia/Tokyo"}"#, "/time", r#""2026-03-01T21:00+09:00""#),
+    gives("documents", "fetch", r#"{"url": "https://town.example/letter"}"#, "/complete", "true"),
+    gives("documents", "text", r#"{"data": "YTtiCjEsNTsy", "name": "t.csv"}"#, "/kind", r#""csv""#),
     gives("feeds", "read", r#"{"url": "https://blog.example/atom"}"#, "/feed", r#""Blog""#),
     gives("homeassistant", "state", r#"{"entity": "light.kitchen"}"#, "/state", r#""on""#),
     gives("probe", "echo", r#"{"x": 1}"#, "/arguments/x", "1"),
