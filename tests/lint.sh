@@ -6,8 +6,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 export RUSTDOCFLAGS="-D warnings"
-packages="-p hearth-supervisor -p hearth-domain -p hearth-actors -p hearth-web -p hearth-conformance -p hearth-tidy -p hearth-vault -p hearth-tool-package"
+packages="-p hearth-supervisor -p hearth-domain -p hearth-actors -p hearth-web -p hearth-conformance -p hearth-tidy -p hearth-vault -p hearth-tool-package -p hearth-tool"
 cargo clippy --release $packages --all-targets -- -D warnings
 cargo doc --release $packages --no-deps
 cargo clippy --release -p hearth-simulations -- -D warnings
 cargo doc --release -p hearth-simulations --no-deps
+(cd tools/guests && cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings)

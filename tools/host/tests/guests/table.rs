@@ -42,7 +42,7 @@ pub(crate) const CALLS: &[Step] = &[
     gives("probe", "echo", "{}", "/call", r#""call-7""#),
     gives("probe", "tell", r#"{"line": "so far"}"#, "", r#""told""#),
     gives("script", "run", r#"{"code": "input.map(x => x * 2)", "input": [1, 2.5]}"#, "", "[2, 5]"),
-    gives("script", "run", r#"{"code": "const f = n => n < 2 ? n : f(n - 1) + f(n - 2);\nreturn f(20)"}"#, "", "6765"),
+    gives("script", "run", r#"{"code": "const f = n => n < 2 ? n : f(n - 1) + f(n - 2);\nreturn f(25)"}"#, "", "75025"),
     gives("script", "run", r#"{"code": "new Date().toISOString().slice(0, 16)"}"#, "", r#""2026-03-01T12:00""#),
     refuses("script", r#"{"code": "while (true) {}"}"#, "the script computed longer than it may; let it do less"),
     refuses("script", r#"{"code": "\nfunction f() { return f() + 1 }\nf()"}"#, "line 2: RangeError: Maximum call stack size exceeded"),
