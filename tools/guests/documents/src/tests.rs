@@ -85,8 +85,8 @@ fn a_document_at_an_address_is_read() {
 #[test]
 fn what_cannot_be_read_is_said() {
     let table = [
-        ("files/bomb.docx", "larger inside"),
-        ("files/bomb.pdf", ""),
+        ("recorded/bomb.docx", "larger inside"),
+        ("recorded/bomb.pdf", ""),
         ("files/locked.pdf", "locked"),
         ("files/picture.pdf", "pictures"),
         ("files/other.zip", "not a Word document"),
