@@ -11,3 +11,4 @@ cargo clippy --release $packages --all-targets -- -D warnings
 cargo doc --release $packages --no-deps
 cargo clippy --release -p hearth-simulations -- -D warnings
 cargo doc --release -p hearth-simulations --no-deps
+(cd tools/guests && cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings)

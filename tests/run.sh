@@ -13,3 +13,5 @@ echo "== supervision, domain, actors, page, rules of the source"
 cargo test --release -p hearth-supervisor -p hearth-domain -p hearth-actors -p hearth-web -p hearth-conformance -p hearth-tidy -p hearth-vault -p hearth-tool-package -p hearth-own-tools -p hearth-tool -p hearth-tool-author -p hearth-mcp -p hearth-tool-host --features hearth-tool-host/compromised
 echo "== simulation"
 cargo test --release -p hearth-simulations
+echo "== the logic of the tools that come along"
+(cd tools/guests && cargo test --locked)

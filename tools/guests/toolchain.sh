@@ -98,5 +98,7 @@ export RUSTC
 export PATH=$linker_bin:$PATH
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-component-ld
 # The crate cc asks for these. Archives are taken apart by rustc, so that any ar will do.
-export CC_wasm32_unknown_unknown=$wasm_clang
-export AR_wasm32_unknown_unknown=ar
+if [ -n "$wasm_clang" ]; then
+    export CC_wasm32_unknown_unknown=$wasm_clang
+    export AR_wasm32_unknown_unknown=ar
+fi

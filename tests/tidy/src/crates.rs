@@ -47,7 +47,9 @@ pub const EDGES: [Row; 19] = [
     Row { name: "hearth-supervisor", product: &[], tests: &[] },
     Row { name: "hearth-domain", product: &[], tests: &[] },
     Row { name: "hearth-actors", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-conformance"] },
-    Row { name: "hearth-tool-package", product: &["hearth-domain"], tests: &[] },
+    // What authors of tools build upon: it knows the interface alone.
+    Row { name: "hearth-tool", product: &[], tests: &[] },
+    Row { name: "hearth-tool-package", product: &["hearth-domain"], tests: &["hearth-tool"] },
     Row { name: "hearth-engine", product: &[], tests: &[] },
     Row {
         name: "hearth-adapters",
@@ -55,7 +57,7 @@ pub const EDGES: [Row; 19] = [
         tests: &["hearth-conformance", "hearth-scripted", "hearth-vault"],
     },
     Row { name: "hearth-vault", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
-    Row { name: "hearth-tool-host", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
+    Row { name: "hearth-tool-host", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-tool", "hearth-tool-package"] },
     Row { name: "hearth-mcp", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-web", product: &["hearth-domain", "hearth-actors", "hearth-supervisor"], tests: &["hearth-conformance"] },
     Row {
@@ -98,7 +100,8 @@ pub const FOREIGN: [(&str, &[&str]); 26] = [
     ("wasmtime*", &["hearth-tool-host"]),
     ("tantivy*", &["hearth-adapters"]),
     ("actix", &["hearth-supervisor", "hearth-actors", "hearth-web", "hearth", "hearth-simulations"]),
-    ("getrandom", &["hearth-adapters", "hearth-vault"]),
+    // The third is what its dependencies draw from in a component.
+    ("getrandom", &["hearth-adapters", "hearth-vault", "hearth-tool"]),
     // Sealing, outbound TLS and DNS live in the vault alone.
     ("argon2", &["hearth-vault"]),
     ("chacha20poly1305", &["hearth-vault"]),

@@ -3,10 +3,12 @@
 use crate::source::Source;
 
 /// Files that may hold unsafe code, and why.
-pub const UNSAFE: [(&str, &str); 3] = [
+pub const UNSAFE: [(&str, &str); 5] = [
     ("tests/crash/shim/src/", "stands between a program and its libc"),
     ("tools/host/src/load.rs", "machine code that the house's own compiler made and its key is on"),
     ("tools/host/src/attack.rs", "attacker's code, for a test: system calls with arguments that nobody vouches for"),
+    ("tools/sdk/src/wasm/entropy.rs", "a symbol that another crate names, with a pointer and a length: chance in a component"),
+    ("tools/guests/script/src/now.rs", "a symbol that a part in C names: the clock in a component"),
 ];
 
 /// Test files that may sleep, and why. A test waits by reading, never by guessing how long something takes.

@@ -82,7 +82,8 @@ async fn one(port: &Sandboxer, name: &str) -> Vec<String> {
     for step in steps {
         let begun = Instant::now();
         let outcome = house.call(step.operation, step.arguments).await;
-        slowest = slowest.max(begun.elapsed());
+        // A refusal may be that of a script which computed as long as it may.
+        slowest = slowest.max(if step.refused.is_none() { begun.elapsed() } else { Duration::ZERO });
         wrong.extend(check(step, &outcome).err());
     }
     println!("{name}: {bytes} bytes, compiled in {compile:?}, started in {start:?}, slowest call {slowest:?}");

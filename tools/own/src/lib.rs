@@ -37,7 +37,16 @@ macro_rules! own {
 }
 
 /// All of them.
-pub const ALL: [Own; 6] = [own!("calendar"), own!("convert"), own!("feeds"), own!("homeassistant"), own!("weather"), own!("web")];
+pub const ALL: [Own; 8] = [
+    own!("calendar"),
+    own!("convert"),
+    own!("documents"),
+    own!("feeds"),
+    own!("homeassistant"),
+    own!("script"),
+    own!("weather"),
+    own!("web"),
+];
 
 /// The one of this name.
 #[must_use]

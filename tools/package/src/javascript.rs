@@ -1,7 +1,7 @@
 //! A tool of an author's JavaScript, without any compiler: the component of the tool `script` (`tools/guests/script`), with the source
 //! written into the place that it has for one.
 //!
-//! The place lies in the component's data and has a fixed size; it begins with [`MARK`], which stands nowhere else. Everything around it
+//! The place lies in the component's data and has a fixed size; it begins with a mark that stands nowhere else. Everything around it
 //! stays as it is, so that what was checked of the engine holds for every such tool; and the same source gives the same component.
 
 use hearth_domain::error::{Class, Classified};

@@ -31,7 +31,7 @@
 //! ```
 //!
 //! A tool is a component that imports `hearth:tool` and nothing else. On another target than `wasm32` the doors lead into the world of
-//! [`test`], which exists only there.
+//! [`mod@test`], which exists only there.
 
 mod answer;
 pub mod clock;
@@ -58,6 +58,7 @@ pub use log::progress;
 pub use operation::{Argument, Effect, Field, Operation, Role, Tool, Trust};
 
 /// Makes a tool of a function that gives its [`Tool`]: `hearth_tool::export!(tool);`, once in a crate.
+#[rustfmt::skip] // it would move the call inside to the wrong place
 #[macro_export]
 macro_rules! export {
     ($tool:path) => {
