@@ -247,16 +247,18 @@ fn a_child_changes_nothing_and_what_an_adult_orders_is_done() {
 
 #[test]
 fn every_failure_of_a_tool_is_told_apart_and_the_next_call_is_served() {
-    let home = home_for(1, SHORT);
+    let (port, _heard) = silent();
+    let home = home_for(port, SHORT);
     let house = home.start();
-    installed(&home, 1);
+    installed(&home, port);
     for (operation, arguments, sentence) in [
         ("echo", json!([1]), "not an object"),
         ("fetch", json!({}), "do not fit the tool: the object: \"url\" is a required property"),
         ("fetch", json!({ "url": 7 }), "`/url`"),
         ("nothing", json!({}), "no such tool"),
         ("crash", json!({}), ""),
-        ("spin", json!({}), "did not finish in time"),
+        ("spin", json!({}), "the tool computed longer than it may"),
+        ("wait", json!({ "url": format!("http://127.0.0.1:{port}/") }), "did not finish in time"),
         ("deep", json!({}), ""),
         ("nested", json!({}), ""),
     ] {
@@ -421,9 +423,10 @@ fn what_confines_a_tool_is_shown() {
     installed(&home, 1);
     call(&home, "echo", &json!({}));
     let text = done(&home, &["show", NAME]);
-    for part in ["no new privileges", "seccomp"] {
-        assert!(text.to_lowercase().contains(part), "{part}: {text}");
+    for part in ["no new privileges: done", "files: done", "network: done", "system calls: done"] {
+        assert!(text.contains(part), "{part}: {text}");
     }
+    assert!(home.run(&["doctor"]).out.contains("hearth/probe: granted"));
     drop(house);
 }
 
@@ -489,7 +492,12 @@ fn a_stranger_begins_tests_builds_and_installs_a_tool_without_a_compiler() {
     let calls = std::fs::read_to_string(folder.join("calls.toml")).unwrap();
     std::fs::write(folder.join("calls.toml"), calls.replace("= \"hearth\" }\n\n", "= \"heart\" }\n\n")).unwrap();
     let ran = tool(&home, &["test", path]);
-    assert!(ran.code == Some(1) && ran.out.contains("WRONG") && ran.err.contains("1 of 2 calls came out otherwise"), "{}{}", ran.out, ran.err);
+    assert!(
+        ran.code == Some(1) && ran.out.contains("WRONG") && ran.err.contains("1 of 2 calls came out otherwise"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
     let source = std::fs::read_to_string(folder.join("tool.js")).unwrap();
     let more = "operation({ name: \"shout\", description: \"Says it louder.\", effect: \"read\", parameters: { type: \"object\", required: [\"text\"], properties: { text: { type: \"string\" } } }, run: ({ text }) => ({ text: text.toUpperCase() }) });\n";
     std::fs::write(folder.join("tool.js"), source + more).unwrap();
