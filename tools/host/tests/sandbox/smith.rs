@@ -21,8 +21,8 @@ const MODULES: u64 = 200;
 const AT_ONCE: usize = 8;
 /// How often this process's memory is looked at.
 const SAMPLES: u64 = 10;
-/// Most that its own memory (what is no file's) may grow by after the first look: room for the allocator's arenas, of which each
-/// thread that reads and writes compiled forms has one.
+/// Most that its own memory (what is no file's) may grow by after the first look. Over 10 000 modules it grew by about 10 MiB, most of it
+/// early; what is kept has not been found out.
 const GROWTH_KIB: u64 = 32 * 1024;
 
 /// A module that exports what a tool must, with code, memories, tables and a start function from chance.
