@@ -18,9 +18,9 @@
 
 pub mod call;
 pub mod canonical;
-//pub mod endorse;
+pub mod endorse;
 pub mod extract;
-//pub mod gate;
+pub mod gate;
 pub mod handle;
 pub mod plan;
 pub mod template;

@@ -4,7 +4,7 @@
 //! Architecture invariant: whatever this crate decides, it decides from its arguments, so that a test, a
 //! simulation and the house decide the same.
 
-//pub mod approval;
+pub mod approval;
 pub mod breaker;
 pub mod chance;
 pub mod conversation;

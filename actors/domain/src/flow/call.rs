@@ -73,9 +73,18 @@ pub type Catalog = BTreeMap<String, Function>;
 #[must_use]
 pub const fn is_target(role: Option<Role>) -> bool {
     match role {
-        Some(Role::Content | Role::SecretRef) => false,
-        Some(Role::Recipient | Role::Url | Role::Path | Role::Amount | Role::Id | Role::Schedule | Role::Code) | None => true,
+        Some(Role::Content) => false,
+        Some(Role::Recipient | Role::Url | Role::Path | Role::Amount | Role::Id | Role::Schedule | Role::Code | Role::SecretRef) | None => {
+            true
+        }
     }
+}
+
+/// Whether such an argument has to be named by the member, beside not being from outside. When something happens, and with which of the
+/// secrets that an adult gave to the tool, a model may choose.
+#[must_use]
+pub const fn is_named(role: Option<Role>) -> bool {
+    is_target(role) && !matches!(role, Some(Role::Schedule | Role::SecretRef))
 }
 
 /// Whether an effect stays inside the house and can be undone.

@@ -17,7 +17,8 @@ pub fn canonical(value: &Value) -> String {
     match value {
         Value::Object(values) => {
             let sorted: std::collections::BTreeMap<_, _> = values.iter().collect();
-            let parts: Vec<_> = sorted.iter().map(|(key, value)| format!("{}:{}", Value::String((*key).clone()), canonical(value))).collect();
+            let parts: Vec<_> =
+                sorted.iter().map(|(key, value)| format!("{}:{}", Value::String((*key).clone()), canonical(value))).collect();
             format!("{{{}}}", parts.join(","))
         }
         Value::Array(values) => format!("[{}]", values.iter().map(canonical).collect::<Vec<_>>().join(",")),
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn the_order_of_keys_does_not_count() {
-        let (a, b) = (serde_json::from_str::<Value>(r#"{"a":1,"b":[2]}"#).unwrap(), serde_json::from_str::<Value>(r#"{"b":[2],"a":1}"#).unwrap());
+        let (a, b) =
+            (serde_json::from_str::<Value>(r#"{"a":1,"b":[2]}"#).unwrap(), serde_json::from_str::<Value>(r#"{"b":[2],"a":1}"#).unwrap());
         assert_eq!(canonical(&a), canonical(&b));
     }
 

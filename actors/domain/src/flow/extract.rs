@@ -4,12 +4,12 @@
 //! The reader may be the attacker's, once it has read the value. So its answer is from where the value is from, whatever type it has; the
 //! planner may be shown narrow types only, each for as many bits as it can tell, within a [`Budget`] per source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::value::Source;
+use super::value::{Pick, Source};
 use crate::error::{Class, Classified};
 
 /// Most choices of a list.
@@ -79,7 +79,9 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExtractError {
     /// The type.
-    #[error("the type of the answer is not closed: 1 to {CHOICES_MAX} different plain choices, a range from small to large, at most {TEXT_MAX_CHARS} characters")]
+    #[error(
+        "the type of the answer is not closed: 1 to {CHOICES_MAX} different plain choices, a range from small to large, at most {TEXT_MAX_CHARS} characters"
+    )]
     Kind,
     /// The question.
     #[error("the question is empty or has more than {QUESTION_MAX_CHARS} characters")]
@@ -115,7 +117,7 @@ impl Kind {
         let sound = match self {
             Self::YesNo {} | Self::Decimal {} | Self::Date {} | Self::Shape { .. } => true,
             Self::OneOf { of } => {
-                let different: std::collections::BTreeSet<_> = of.iter().collect();
+                let different: BTreeSet<_> = of.iter().collect();
                 let plain = |text: &String| !text.trim().is_empty() && text.chars().count() <= CHOICE_MAX_CHARS && is_line(text);
                 !of.is_empty() && of.len() <= CHOICES_MAX && different.len() == of.len() && of.iter().all(plain)
             }
@@ -176,7 +178,9 @@ impl Shape {
     /// Whether a text has this shape.
     #[must_use]
     pub fn fits(self, text: &str) -> bool {
-        let part = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+'));
+        let part = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+'))
+        };
         match self {
             Self::Account => {
                 let bytes = text.as_bytes();
@@ -186,10 +190,17 @@ impl Shape {
                     && bytes.iter().skip(2).take(2).all(u8::is_ascii_digit)
             }
             Self::Mail => {
-                text.len() <= 254 && text.split_once('@').is_some_and(|(name, host)| part(name) && part(host) && host.contains('.') && !host.contains(['_', '+']))
+                text.len() <= 254
+                    && text
+                        .split_once('@')
+                        .is_some_and(|(name, host)| part(name) && part(host) && host.contains('.') && !host.contains(['_', '+']))
             }
-            Self::Phone => text.strip_prefix('+').is_some_and(|rest| (7..=15).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit())),
-            Self::Name => (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')),
+            Self::Phone => {
+                text.strip_prefix('+').is_some_and(|rest| (7..=15).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit()))
+            }
+            Self::Name => {
+                (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            }
         }
     }
 }
@@ -247,10 +258,11 @@ pub fn answer(kind: &Kind, text: &str) -> Result<Value, ExtractError> {
 }
 
 /// How many bits of each source the planner has been shown, or has let decide between values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     limit_bits: u32,
     spent: BTreeMap<Source, u32>,
+    picks: BTreeSet<Pick>,
 }
 
 impl Default for Budget {
@@ -263,39 +275,55 @@ impl Budget {
     /// A budget of so many bits for each source.
     #[must_use]
     pub const fn new(limit_bits: u32) -> Self {
-        Self { limit_bits, spent: BTreeMap::new() }
+        Self { limit_bits, spent: BTreeMap::new(), picks: BTreeSet::new() }
     }
 
-    /// Whether so many bits of each of these sources are left.
+    /// Whether these choices are within it. One that was counted before costs nothing.
     #[must_use]
-    pub fn allows(&self, bits: &BTreeMap<Source, u32>) -> bool {
-        bits.iter().all(|(source, bits)| self.spent.get(source).copied().unwrap_or_default().saturating_add(*bits) <= self.limit_bits)
+    pub fn allows(&self, picked: &BTreeMap<Pick, u32>) -> bool {
+        self.after(picked).is_some()
     }
 
-    /// Takes bits of each source, all or none.
+    fn after(&self, picked: &BTreeMap<Pick, u32>) -> Option<BTreeMap<Source, u32>> {
+        let mut spent = self.spent.clone();
+        for (pick, bits) in picked.iter().filter(|(pick, _)| !self.picks.contains(pick)) {
+            let sum = spent.entry(pick.source.clone()).or_default();
+            *sum = sum.saturating_add(*bits);
+            if *sum > self.limit_bits {
+                return None;
+            }
+        }
+        Some(spent)
+    }
+
+    /// Counts choices, all or none.
     ///
     /// # Errors
     ///
-    /// They are not left.
-    pub fn spend(&mut self, bits: &BTreeMap<Source, u32>) -> Result<(), ExtractError> {
-        if !self.allows(bits) {
-            return Err(ExtractError::Budget);
-        }
-        for (source, bits) in bits {
-            let spent = self.spent.entry(source.clone()).or_default();
-            *spent = spent.saturating_add(*bits);
-        }
+    /// The bits are not left.
+    pub fn pick(&mut self, picked: &BTreeMap<Pick, u32>) -> Result<(), ExtractError> {
+        self.spent = self.after(picked).ok_or(ExtractError::Budget)?;
+        self.picks.extend(picked.keys().cloned());
         Ok(())
     }
 
-    /// Takes the bits of an answer that is about to be shown.
+    /// Counts an answer that is about to be shown to the planner.
     ///
     /// # Errors
     ///
     /// The type is never shown, or the bits are not left.
     pub fn show<'a>(&mut self, kind: &Kind, sources: impl IntoIterator<Item = &'a Source>) -> Result<(), ExtractError> {
         let bits = kind.bits().ok_or(ExtractError::Hidden)?;
-        self.spend(&sources.into_iter().map(|source| (source.clone(), bits)).collect())
+        let mut spent = self.spent.clone();
+        for source in sources {
+            let sum = spent.entry(source.clone()).or_default();
+            *sum = sum.saturating_add(bits);
+            if *sum > self.limit_bits {
+                return Err(ExtractError::Budget);
+            }
+        }
+        self.spent = spent;
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Function;
 use super::canonical::canonical;
-use super::value::{Chosen, Leaf, Origin, ResultId, Source, Traced, escaped};
+use super::value::{Chosen, Leaf, Origin, Pick, ResultId, Source, Traced, escaped};
 use super::words::Words;
 use crate::error::{Class, Classified};
 use crate::label::{Integrity, Label};
@@ -79,7 +79,9 @@ impl Stored {
     fn field(&self, pointer: &str, value: &Value) -> Traced {
         let source = Source::result(self.id, &self.function.name);
         let (label, origin) = match self.function.trust(pointer) {
-            Trust::Member => (Label::new(self.label.readers.clone(), self.label.integrity.max(Integrity::Member)), Origin::service(&self.function.tool)),
+            Trust::Member => {
+                (Label::new(self.label.readers.clone(), self.label.integrity.max(Integrity::Member)), Origin::service(&self.function.tool))
+            }
             Trust::Service => (self.label.clone(), Origin::service(&self.function.tool)),
             Trust::Outside if self.label.integrity == Integrity::Outside => (self.label.clone(), Origin::outside(source)),
             // The house's own tools write nothing that they did not get from a member or the house.
@@ -120,7 +122,9 @@ impl Stored {
                 }
                 Value::Object(shape)
             }
-            Value::String(text) if !self.is_vouched(pointer) || !is_plain(text) => json!({ "hidden": "text", "chars": text.chars().count() }),
+            Value::String(text) if !self.is_vouched(pointer) || !is_plain(text) => {
+                json!({ "hidden": "text", "chars": text.chars().count() })
+            }
             Value::Number(_) if !self.is_vouched(pointer) => json!({ "hidden": "number" }),
             Value::Bool(_) if !self.is_vouched(pointer) => json!({ "hidden": "yes or no" }),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
@@ -265,7 +269,8 @@ impl Walk<'_> {
             let inner = format!("{}/{at}/{}", self.pointer, escaped(&condition.key));
             if !self.stored.is_vouched(&inner) {
                 let source = Source::result(self.stored.id, &self.stored.function.name);
-                origin.picked.insert(source, choice_bits(rows.len()));
+                let by = format!("{}{}", self.pointer, Step::Find(conditions.to_vec()));
+                origin.picked.insert(Pick { source, by }, choice_bits(rows.len()));
             }
             let said = condition.wanted.as_str().is_some_and(|text| self.words.say(text)).then(|| canonical(&condition.wanted));
             origin.mentions.extend(said.or_else(|| self.words.mention(&condition.wanted).map(|(mention, _)| mention)));

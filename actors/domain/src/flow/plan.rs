@@ -13,13 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::call::{Catalog, Function, is_inside, is_target};
+use super::call::{Catalog, Function, is_inside, is_named};
 use super::handle::{Reference, Step as Into};
 use super::template::{Template, TemplateError};
 use super::value::{Control, escaped};
 use super::words::Words;
 use crate::error::{Class, Classified};
-use crate::sandbox::Role;
 
 /// Longest plan, in bytes.
 pub const PLAN_MAX_BYTES: usize = 64 * 1024;
@@ -219,11 +218,12 @@ fn contested(steps: &[Step], catalog: &Catalog, words: &Words) -> BTreeSet<Strin
 }
 
 fn mentions(template: &Template, function: &Function, pointer: &str, words: &Words, into: &mut BTreeSet<String>) {
-    let role = function.role(pointer);
-    let names = is_target(role) && role != Some(Role::Schedule);
+    let names = is_named(function.role(pointer));
     match template {
         Template::Literal(value) if names => into.extend(words.mention(value).map(|(mention, _)| mention)),
-        Template::List(inner) => inner.iter().enumerate().for_each(|(at, one)| mentions(one, function, &format!("{pointer}/{at}"), words, into)),
+        Template::List(inner) => {
+            inner.iter().enumerate().for_each(|(at, one)| mentions(one, function, &format!("{pointer}/{at}"), words, into))
+        }
         Template::Object(inner) => {
             inner.iter().for_each(|(key, one)| mentions(one, function, &format!("{pointer}/{}", escaped(key)), words, into));
         }

@@ -273,7 +273,13 @@ impl Resolving<'_> {
                 into.extend(found.leaves.into_iter().map(|leaf| Leaf { pointer: format!("{pointer}{}", leaf.pointer), ..leaf }));
                 Ok(found.value)
             }
-            Template::Literal(_) | Template::Extract(_) | Template::Compute(..) | Template::Text(_) | Template::Open | Template::List(_) | Template::Object(_) => {
+            Template::Literal(_)
+            | Template::Extract(_)
+            | Template::Compute(..)
+            | Template::Text(_)
+            | Template::Open
+            | Template::List(_)
+            | Template::Object(_) => {
                 let traced = self.scalar(template)?;
                 leaves(pointer, &traced, into);
                 Ok(traced.value)

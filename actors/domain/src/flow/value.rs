@@ -61,6 +61,15 @@ pub enum Chosen {
     ByModel,
 }
 
+/// A choice among values that are vouched for, made by text from outside.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pick {
+    /// Whose text.
+    pub source: Source,
+    /// Which choice: the same one made twice tells nothing new.
+    pub by: String,
+}
+
 /// Everything that a value was made of. Joining is a union: a join-semilattice, property-tested below.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -72,8 +81,9 @@ pub struct Origin {
     pub chosen: Chosen,
     /// Where parts of it came in that somebody outside wrote.
     pub outside: BTreeSet<Source>,
-    /// Sources whose text decided which of several vouched-for values it is, and with how many bits.
-    pub picked: BTreeMap<Source, u32>,
+    /// The choices by text from outside that led to it, and the bits of each.
+    #[serde(with = "pairs")]
+    pub picked: BTreeMap<Pick, u32>,
 }
 
 impl Origin {
@@ -81,8 +91,8 @@ impl Origin {
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         let mut picked = self.picked.clone();
-        for (source, bits) in &other.picked {
-            let most = picked.entry(source.clone()).or_default();
+        for (pick, bits) in &other.picked {
+            let most = picked.entry(pick.clone()).or_default();
             *most = (*most).max(*bits);
         }
         Self {
@@ -131,6 +141,21 @@ pub struct Leaf {
     pub pointer: String,
     /// The value.
     pub traced: Traced,
+}
+
+/// A map whose keys are no texts, as a list of pairs.
+mod pairs {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{BTreeMap, Pick};
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Pick, u32>, to: S) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Pick, u32>, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().collect())
+    }
 }
 
 /// What has decided so far what the turn does.
@@ -240,7 +265,7 @@ pub(super) mod tests {
             few("[st]"),
             any::<bool>(),
             proptest::collection::btree_set(source(), 0..3),
-            proptest::collection::btree_map(source(), 0_u32..9, 0..3),
+            proptest::collection::btree_map(source().prop_map(|source| Pick { source, by: String::new() }), 0_u32..9, 0..3),
         )
             .prop_map(|(mentions, services, model, outside, picked)| Origin {
                 mentions,
@@ -252,6 +277,11 @@ pub(super) mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_origin_is_read_back_from_what_is_stored(a in origin()) {
+            prop_assert_eq!(serde_json::from_str::<Origin>(&serde_json::to_string(&a).unwrap()).unwrap(), a);
+        }
+
         #[test]
         fn joining_origins_is_associative_commutative_and_idempotent(a in origin(), b in origin(), c in origin()) {
             prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));
@@ -265,7 +295,7 @@ pub(super) mod tests {
             let joined = a.join(&b);
             prop_assert!(joined.outside.is_superset(&a.outside) && joined.outside.is_superset(&b.outside));
             prop_assert!(joined.services.is_superset(&a.services) && joined.chosen >= a.chosen);
-            prop_assert!(a.picked.iter().all(|(source, bits)| joined.picked.get(source) >= Some(bits)));
+            prop_assert!(a.picked.iter().all(|(pick, bits)| joined.picked.get(pick) >= Some(bits)));
         }
     }
 
@@ -290,7 +320,11 @@ pub(super) mod tests {
 
     #[test]
     fn what_a_tainted_planner_writes_is_from_outside() {
-        let outside = Traced { value: Value::Null, label: Label::new(crate::label::Readers::public(), Integrity::Outside), origin: Origin::default() };
+        let outside = Traced {
+            value: Value::Null,
+            label: Label::new(crate::label::Readers::public(), Integrity::Outside),
+            origin: Origin::default(),
+        };
         let control = Control::new(Label::neutral()).saw(&outside);
         assert!(control.is_tainted() && !control.writes(Value::Null).origin.outside.is_empty());
     }

@@ -55,7 +55,8 @@ impl Words {
             let end = from.find(|letter: char| !letter.is_ascii_digit() && !matches!(letter, '.' | ',')).unwrap_or(from.len());
             let (token, after) = from.split_at(end);
             // A part of a name or an account number is no number.
-            let whole = !before.ends_with(|letter: char| letter.is_alphanumeric()) && !after.starts_with(|letter: char| letter.is_alphabetic());
+            let whole =
+                !before.ends_with(|letter: char| letter.is_alphanumeric()) && !after.starts_with(|letter: char| letter.is_alphabetic());
             let number = token.trim_end_matches(['.', ',']).replace(',', "").parse::<f64>().ok();
             if let Some(number) = number.filter(|_| whole) {
                 let percent = after.trim_start().starts_with('%');

@@ -81,23 +81,26 @@ pub struct Reference {
     pub steps: Vec<Step>,
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, ".{key}"),
+            Self::At(at) => write!(f, "[{at}]"),
+            Self::Find(conditions) => {
+                let each = |one: &Condition| {
+                    let how = if one.how == How::Is { '=' } else { '~' };
+                    format!("{}{how}{}", one.key, canonical(&one.wanted))
+                };
+                write!(f, "[{}]", conditions.iter().map(each).collect::<Vec<_>>().join(" & "))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "${}", self.result)?;
-        for step in &self.steps {
-            match step {
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::At(at) => write!(f, "[{at}]")?,
-                Step::Find(conditions) => {
-                    let each = |one: &Condition| {
-                        let how = if one.how == How::Is { '=' } else { '~' };
-                        format!("{}{how}{}", one.key, canonical(&one.wanted))
-                    };
-                    write!(f, "[{}]", conditions.iter().map(each).collect::<Vec<_>>().join(" & "))?;
-                }
-            }
-        }
-        Ok(())
+        self.steps.iter().try_for_each(|step| write!(f, "{step}"))
     }
 }
 
@@ -195,9 +198,22 @@ mod tests {
 
     #[test]
     fn what_is_no_reference_is_refused() {
-        for text in
-            ["", "r3", "$r", "$r1.", "$r1[", "$r1[]", "$r1[-1]", "$r1[a]", "$r1[a=]", "$r1[a~1]", "$r1[a=[1]]", "$r1[a=\"\"]", "$r1 ", "$r99999999999"]
-        {
+        for text in [
+            "",
+            "r3",
+            "$r",
+            "$r1.",
+            "$r1[",
+            "$r1[]",
+            "$r1[-1]",
+            "$r1[a]",
+            "$r1[a=]",
+            "$r1[a~1]",
+            "$r1[a=[1]]",
+            "$r1[a=\"\"]",
+            "$r1 ",
+            "$r99999999999",
+        ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
         assert!(format!("$r1{}", "[0]".repeat(STEPS_MAX + 1)).parse::<Reference>().is_err());

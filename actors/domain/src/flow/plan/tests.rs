@@ -4,6 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::journal::Digest;
 use crate::label::Label;
+use crate::sandbox::Role;
 use crate::tool::Effect;
 
 fn catalog() -> Catalog {
@@ -38,7 +39,12 @@ fn arguments(value: &Value) -> BTreeMap<String, Template> {
 fn a_call_is_within_the_plan_word_for_word_and_as_often_as_planned() {
     let pay = json!({"to": "GB29", "amount": 5});
     let mut plan = freeze(&json!({"steps": [{"function": "pay", "arguments": pay}]}), "pay 5 to GB29").unwrap();
-    for other in [json!({"to": "GB28", "amount": 5}), json!({"to": "GB29", "amount": 6}), json!({"to": "GB29"}), json!({"to": "GB29", "amount": 5, "note": "x"})] {
+    for other in [
+        json!({"to": "GB28", "amount": 5}),
+        json!({"to": "GB29", "amount": 6}),
+        json!({"to": "GB29"}),
+        json!({"to": "GB29", "amount": 5, "note": "x"}),
+    ] {
         assert_eq!(plan.may("pay", &arguments(&other)), Fit::Wider, "{other}");
     }
     assert_eq!(plan.may("list", &BTreeMap::new()), Fit::Wider);
@@ -50,7 +56,8 @@ fn a_call_is_within_the_plan_word_for_word_and_as_often_as_planned() {
 
 #[test]
 fn what_was_left_open_is_decided_by_all_that_was_seen_since() {
-    let plan = freeze(&json!({"steps": [{"function": "pay", "arguments": {"to": "GB29", "amount": {"$open": true}}}]}), "pay GB29").unwrap();
+    let plan =
+        freeze(&json!({"steps": [{"function": "pay", "arguments": {"to": "GB29", "amount": {"$open": true}}}]}), "pay GB29").unwrap();
     let fit = plan.may("pay", &arguments(&json!({"to": "GB29", "amount": 7})));
     assert_eq!(fit, Fit::Filled(0));
     let tainted = Control::new(Label::new(crate::label::Readers::public(), crate::label::Integrity::Outside));
