@@ -383,4 +383,4 @@ pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

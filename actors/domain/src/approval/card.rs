@@ -113,7 +113,11 @@ fn from(origin: &Origin, label: &Label) -> String {
         return format!("written by somebody outside, from {}", names(&origin.outside));
     }
     if !origin.services.is_empty() {
-        let by = if origin.chosen == Chosen::ByModel { ", chosen by the model" } else { "" };
+        let by = match origin.chosen {
+            Chosen::Found => "",
+            Chosen::Bounded => ", a part of it chosen by the model",
+            Chosen::ByModel => ", chosen by the model",
+        };
         let picked = if origin.picked.is_empty() {
             String::new()
         } else {
@@ -126,6 +130,7 @@ fn from(origin: &Origin, label: &Label) -> String {
     }
     match origin.chosen {
         Chosen::Found => "in your words".to_owned(),
+        Chosen::Bounded => "a part of what is in your words, chosen by the model".to_owned(),
         Chosen::ByModel => "chosen by the model".to_owned(),
     }
 }

@@ -48,7 +48,7 @@ fn targets(call: &Call, function: &Function) -> BTreeMap<String, Value> {
         let role = function.role(pointer);
         is_target(role) && role != Some(Role::Schedule)
     };
-    all.into_iter().filter(|leaf| names(&leaf.pointer)).map(|leaf| (leaf.pointer, leaf.traced.value)).collect()
+    all.into_iter().filter(|leaf| !leaf.pointer.is_empty() && names(&leaf.pointer)).map(|leaf| (leaf.pointer, leaf.traced.value)).collect()
 }
 
 /// What a member allowed.

@@ -206,7 +206,7 @@ impl Shape {
 }
 
 fn is_line(text: &str) -> bool {
-    super::canonical::visible(text) == text
+    super::canonical::visible(&text.replace('\t', " ")) == text.replace('\t', " ")
 }
 
 /// What a reader is asked: to be sent with no tools, no history and no memory.

@@ -279,7 +279,12 @@ fn foreign(facts: &Facts<'_>, leaf: &Leaf) -> Option<Why> {
 fn unnamed(facts: &Facts<'_>, leaf: &Leaf) -> Option<Why> {
     let (origin, pointer) = (&leaf.traced.origin, leaf.pointer.clone());
     let decides_nothing = matches!(leaf.traced.value, Value::Bool(_) | Value::Null);
-    if origin.chosen == Chosen::ByModel && !decides_nothing {
+    let chosen = match origin.chosen {
+        Chosen::Found => false,
+        Chosen::Bounded => facts.function.role(&leaf.pointer) != Some(Role::Amount),
+        Chosen::ByModel => true,
+    };
+    if chosen && !decides_nothing {
         return Some(Why::NotSaid { pointer });
     }
     let contested = |mention: &String| {

@@ -3,7 +3,7 @@
 //! ```text
 //! "text" 5 true null [..] {..}                        as they stand; a text that begins like "$r3" is a reference
 //! {"$extract": {"from": "$r3.body", "question": "..", "as": {"kind": ..}}}
-//! {"$sum": [..]}  {"$difference": [a, b]}  {"$product": [..]}  {"$text": [..]}
+//! {"$sum": [..]}  {"$difference": [a, b]}  {"$product": [..]}  {"$share": [a, 0.5]}  {"$text": [..]}
 //! {"$open": true}                                     only in a plan: decided when the call is made
 //! ```
 
@@ -38,6 +38,8 @@ pub enum Operator {
     Difference,
     /// All by one another.
     Product,
+    /// The first times the second, which is from 0 to 1: half of it, a third. The model may choose the part of an amount.
+    Share,
 }
 
 /// A reading of a value.
@@ -88,7 +90,9 @@ pub enum TemplateError {
     #[error("a template has at most {PARTS_MAX} parts, {DEPTH_MAX} levels and {LITERAL_MAX_BYTES} bytes in one literal")]
     TooLarge,
     /// An unknown or malformed `$` object.
-    #[error("an object with a `$` key is one of $extract, $sum, $difference, $product, $text and $open, alone and with what belongs to it")]
+    #[error(
+        "an object with a `$` key is one of $extract, $sum, $difference, $product, $share, $text and $open, alone and with what belongs to it"
+    )]
     Form,
     /// A malformed reference.
     #[error(transparent)]
@@ -215,8 +219,8 @@ fn special(key: &str, inner: &Value, depth: usize, parts: &mut usize) -> Result<
     Ok(match key {
         "$sum" => Template::Compute(Operator::Sum, operands(parts)?),
         "$product" => Template::Compute(Operator::Product, operands(parts)?),
-        "$difference" => match operands(parts)? {
-            two if two.len() == 2 => Template::Compute(Operator::Difference, two),
+        "$difference" | "$share" => match operands(parts)? {
+            two if two.len() == 2 => Template::Compute(if key == "$share" { Operator::Share } else { Operator::Difference }, two),
             _ => return Err(TemplateError::Form),
         },
         "$text" => Template::Text(operands(parts)?),
@@ -307,7 +311,15 @@ impl Resolving<'_> {
             Template::Compute(operator, inner) => {
                 let operands = inner.iter().map(|one| self.scalar(one)).collect::<Result<Vec<_>, _>>()?;
                 let numbers = operands.iter().map(|one| one.value.as_f64().ok_or(TemplateError::Operand)).collect::<Result<Vec<_>, _>>()?;
-                Ok(made_of(compute(*operator, &numbers)?, &operands))
+                let value = compute(*operator, &numbers)?;
+                let mut made = made_of(value, &operands);
+                if let (Operator::Share, Some((whole, [part]))) = (operator, operands.split_first())
+                    && part.origin.chosen == Chosen::ByModel
+                    && part.origin.outside.is_empty()
+                {
+                    made.origin.chosen = whole.origin.chosen.max(Chosen::Bounded);
+                }
+                Ok(made)
             }
             Template::Text(inner) => {
                 let operands = inner.iter().map(|one| self.scalar(one)).collect::<Result<Vec<_>, _>>()?;
@@ -342,7 +354,8 @@ fn compute(operator: Operator, numbers: &[f64]) -> Result<Value, TemplateError> 
         (Operator::Sum, numbers) => numbers.iter().sum(),
         (Operator::Product, numbers) => numbers.iter().product(),
         (Operator::Difference, [a, b]) => a - b,
-        (Operator::Difference, _) => return Err(TemplateError::Operand),
+        (Operator::Share, [whole, part]) if (0.0..=1.0).contains(part) => whole * part,
+        (Operator::Difference | Operator::Share, _) => return Err(TemplateError::Operand),
     };
     let number: f64 = number;
     Number::from_f64((number * PLACES).round() / PLACES).map(Value::Number).ok_or(TemplateError::Operand)

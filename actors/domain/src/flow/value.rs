@@ -57,6 +57,8 @@ pub enum Chosen {
     /// No: it repeats, or is computed from, something that stands elsewhere.
     #[default]
     Found,
+    /// In part: an amount is at most what stands elsewhere, and the model chose how much less.
+    Bounded,
     /// Yes.
     ByModel,
 }
@@ -263,17 +265,11 @@ pub(super) mod tests {
         (
             few("[ab]"),
             few("[st]"),
-            any::<bool>(),
+            prop_oneof![Just(Chosen::Found), Just(Chosen::Bounded), Just(Chosen::ByModel)],
             proptest::collection::btree_set(source(), 0..3),
             proptest::collection::btree_map(source().prop_map(|source| Pick { source, by: String::new() }), 0_u32..9, 0..3),
         )
-            .prop_map(|(mentions, services, model, outside, picked)| Origin {
-                mentions,
-                services,
-                chosen: if model { Chosen::ByModel } else { Chosen::Found },
-                outside,
-                picked,
-            })
+            .prop_map(|(mentions, services, chosen, outside, picked)| Origin { mentions, services, chosen, outside, picked })
     }
 
     proptest! {

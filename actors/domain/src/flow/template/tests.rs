@@ -54,6 +54,15 @@ fn a_number_that_nobody_said_makes_the_sum_the_models() {
 }
 
 #[test]
+fn half_of_an_amount_is_bounded_by_it_and_more_than_all_of_it_is_refused() {
+    let share = |part: f64| json!({"$difference": ["$r1[subject~\"Spotify\"].amount", {"$share": [12, part]}]});
+    let found = resolve(share(0.5), "Spotify sent 12", &BTreeMap::new()).unwrap();
+    assert_eq!((found.value, found.origin.chosen), (json!(44.0), Chosen::Bounded));
+    assert_eq!(resolve(share(1.5), "Spotify sent 12", &BTreeMap::new()), Err(TemplateError::Operand));
+    assert_eq!(resolve(share(0.5), "Spotify", &BTreeMap::new()).unwrap().origin.chosen, Chosen::ByModel);
+}
+
+#[test]
 fn a_reading_stays_from_outside_and_is_the_readers_choice() {
     let template = json!({"$extract": {"from": "$r1[0].subject", "question": "what?", "as": {"kind": "text", "max_chars": 20}}});
     assert_eq!(resolve(template.clone(), "", &BTreeMap::new()), Err(TemplateError::NotRead));
