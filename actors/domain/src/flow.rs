@@ -23,6 +23,7 @@ pub mod extract;
 pub mod gate;
 pub mod handle;
 pub mod plan;
+pub mod rows;
 pub mod template;
 pub mod value;
 pub mod words;
