@@ -263,7 +263,7 @@ pub(super) mod tests {
     pub(in crate::flow) fn origin() -> impl Strategy<Value = Origin> {
         let few = |letters: &'static str| proptest::collection::btree_set(letters, 0..3);
         (
-            few("[ab]"),
+            few("\"(bb|ab)\""),
             few("[st]"),
             prop_oneof![Just(Chosen::Found), Just(Chosen::Bounded), Just(Chosen::ByModel)],
             proptest::collection::btree_set(source(), 0..3),

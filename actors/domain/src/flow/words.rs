@@ -84,7 +84,8 @@ fn times(all: &str, text: &str) -> usize {
         .filter(|(at, found)| {
             let before = all.get(..*at).and_then(|before| before.chars().next_back());
             let after = all.get(at.saturating_add(found.len())..).and_then(|after| after.chars().next());
-            !(inner(before) && inner(text.chars().next())) && !(inner(after) && inner(text.chars().next_back()))
+            let goes_on = inner(before) && inner(text.chars().next()) || inner(after) && inner(text.chars().next_back());
+            !goes_on
         })
         .count()
 }

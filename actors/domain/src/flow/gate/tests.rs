@@ -119,7 +119,7 @@ impl Case {
         match self.decide() {
             Verdict::Ask(approval) => approval.card.whys.into_iter().collect(),
             Verdict::Allow(Because::Free) => Vec::new(),
-            other => panic!("{other:?}"),
+            other @ (Verdict::Allow(_) | Verdict::Deny(_)) => panic!("{other:?}"),
         }
     }
 
@@ -378,6 +378,36 @@ proptest! {
         prop_assert!(before || !is_free(&lower.decide()));
         let tainted = lower.tainted();
         prop_assert!(before || !is_free(&tainted.decide()));
+    }
+
+    /// A program of calls, silent ones only: no mention grounds more effects than the member made of it, no source decides with more bits
+    /// than it has, and after something from outside was read no effect leaves the house.
+    #[test]
+    fn a_program_uses_no_more_than_the_member_said(cases in proptest::collection::vec(case(), 1..12), seen in proptest::collection::vec(traced(), 12)) {
+        let words = Words::new("a b bb ab c");
+        let (mut used, mut control) = (Used::default(), Control::new(Label::new(Readers::public(), Integrity::Member)));
+        let (mut mentions_used, mut bits) = (BTreeMap::<String, usize>::new(), BTreeMap::<Pick, u32>::new());
+        for (mut case, seen) in cases.into_iter().zip(seen) {
+            (case.words, case.used, case.control) = (words.clone(), used.clone(), control.clone());
+            if is_free(&case.decide()) {
+                let call = case.call();
+                case.with(&call, |facts| {
+                    if !is_inside(facts.function.effect) {
+                        mentions(facts).for_each(|mention| *mentions_used.entry(mention.to_owned()).or_default() += 1);
+                        bits.extend(picked(facts));
+                    }
+                    used.ran(facts);
+                });
+                prop_assert!(is_inside(case.function.effect) || !control.is_tainted());
+                if case.function.effect == Effect::Read {
+                    control = control.saw(&seen);
+                }
+            }
+        }
+        prop_assert!(mentions_used.iter().all(|(mention, times)| *times <= words.count(mention)));
+        let mut of_source = BTreeMap::<Source, u32>::new();
+        bits.into_iter().for_each(|(pick, bits)| *of_source.entry(pick.source).or_default() += bits);
+        prop_assert!(of_source.values().all(|bits| *bits <= super::super::extract::SHOWN_BITS));
     }
 
     /// A yes to one effect is a yes to no other one.

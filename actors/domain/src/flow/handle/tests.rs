@@ -104,6 +104,13 @@ proptest! {
         prop_assert!(!stored(&[("/vouched", Trust::Service)], value).shown().to_string().contains("CANARY"));
     }
 
+    /// Non-interference: what the planner is shown does not depend on a letter of what somebody outside wrote.
+    #[test]
+    fn other_words_from_outside_of_the_same_length_show_the_same(value in any_json()) {
+        let other: Value = serde_json::from_str(&value.to_string().replace("CANARY", "SECRET")).unwrap();
+        prop_assert_eq!(stored(&[], value).shown(), stored(&[], other).shown());
+    }
+
     #[test]
     fn every_leaf_below_a_reference_has_its_own_annotation(value in any_json()) {
         let mut results = Results::default();
