@@ -9,8 +9,5 @@ if [ ! -x "$venv/bin/python" ]; then
     "$venv/bin/pip" install -q --no-deps agentdojo==0.1.35
     "$venv/bin/pip" install -q 'pydantic[email]' pyyaml rich tenacity typing-extensions docstring-parser deepdiff click python-dotenv requests
 fi
-port="${PORT:-8799}"
-PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" suite_server.py "$port" &
-server=$!
-trap 'kill "$server"' EXIT
-cargo run -q -p hearth-agentdojo -- "$port" manifest.json
+export PYTHONDONTWRITEBYTECODE=1
+exec cargo run -q -p hearth-agentdojo -- "$venv/bin/python" suite_server.py manifest.json

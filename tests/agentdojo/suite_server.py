@@ -122,4 +122,6 @@ class H(BaseHTTPRequestHandler):
         self.send_response(code); self.send_header('content-type', 'application/json'); self.send_header('content-length', str(len(b))); self.end_headers(); self.wfile.write(b)
 if __name__ == '__main__':
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8799
-    ThreadingHTTPServer(('127.0.0.1', port), H).serve_forever()
+    server = ThreadingHTTPServer(('127.0.0.1', port), H)
+    print('listening', server.server_address[1], flush=True)
+    server.serve_forever()

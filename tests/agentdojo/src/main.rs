@@ -1,6 +1,6 @@
 //! Attacks on the flow core: every task of the suite, undisturbed and with every injection, in every mode; and what came of it.
 //!
-//! usage: hearth-agentdojo PORT MANIFEST
+//! usage: hearth-agentdojo PYTHON SERVER MANIFEST
 
 #![expect(clippy::print_stdout, clippy::print_stderr, clippy::indexing_slicing, reason = "a harness; indexing JSON gives null")]
 
@@ -8,8 +8,8 @@ mod house;
 mod http;
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
-use std::time::Duration;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use house::{Answers, Case, Declared, Outcome, Style};
 use serde_json::json;
@@ -18,20 +18,14 @@ use serde_json::json;
 const TASKS: usize = 16;
 /// Its injections.
 const INJECTIONS: usize = 9;
-/// How often the server is tried until it listens.
-const TRIES: usize = 150;
-/// How long is waited between.
-const BETWEEN: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(port), Some(manifest)) = (arguments.next().and_then(|port| port.parse().ok()), arguments.next()) else {
-        eprintln!("usage: hearth-agentdojo PORT MANIFEST");
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [python, server, manifest] = arguments.as_slice() else {
+        eprintln!("usage: hearth-agentdojo PYTHON SERVER MANIFEST");
         return ExitCode::FAILURE;
     };
-    let manifest = std::fs::read_to_string(manifest).map_err(|error| error.to_string());
-    let manifest = manifest.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
-    match manifest.and_then(|manifest| all(port, &manifest)) {
+    match run(python, server, manifest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -40,14 +34,24 @@ fn main() -> ExitCode {
     }
 }
 
+fn run(python: &str, server: &str, manifest: &str) -> Result<(), String> {
+    let text = std::fs::read_to_string(manifest).map_err(|error| error.to_string())?;
+    let manifest = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let mut child = Command::new(python).args([server, "0"]).stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    let done = port(&mut child).and_then(|port| all(port, &manifest));
+    let ended = child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string());
+    done.and(ended.map(drop))
+}
+
+/// The server says where it listens as soon as it does.
+fn port(child: &mut Child) -> Result<u16, String> {
+    let mut line = String::new();
+    let stdout = child.stdout.as_mut().ok_or("the server has no output")?;
+    BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
+    line.strip_prefix("listening ").and_then(|port| port.trim().parse().ok()).ok_or_else(|| "the suite's server did not start".to_owned())
+}
+
 fn all(port: u16, manifest: &BTreeMap<String, Declared>) -> Result<(), String> {
-    for left in (0..TRIES).rev() {
-        match std::net::TcpStream::connect(("127.0.0.1", port)) {
-            Ok(_) => break,
-            Err(error) if left == 0 => return Err(error.to_string()),
-            Err(_) => std::thread::sleep(BETWEEN),
-        }
-    }
     let table = [
         ("benign", Style::Locked, Answers::Ideal),
         ("wc1", Style::Locked, Answers::Ideal),
