@@ -51,6 +51,23 @@ fn targets(call: &Call, function: &Function) -> BTreeMap<String, Value> {
     all.into_iter().filter(|leaf| !leaf.pointer.is_empty() && names(&leaf.pointer)).map(|leaf| (leaf.pointer, leaf.traced.value)).collect()
 }
 
+/// What a call is compared by, made once for many grants.
+#[derive(Debug, Clone)]
+pub struct Compared<'a> {
+    call: &'a Call,
+    function: &'a Function,
+    exactly: String,
+    targets: BTreeMap<String, Value>,
+}
+
+impl<'a> Compared<'a> {
+    /// A call of a function.
+    #[must_use]
+    pub fn new(call: &'a Call, function: &'a Function) -> Self {
+        Self { call, function, exactly: canonical(&call.arguments), targets: targets(call, function) }
+    }
+}
+
 /// What a member allowed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Grant {
@@ -84,11 +101,18 @@ impl Grant {
     /// Whether it covers a call of a function now. A clock before the grant's own time covers nothing.
     #[must_use]
     pub fn covers(&self, call: &Call, function: &Function, now: Timestamp) -> bool {
+        self.covers_compared(&Compared::new(call, function), now)
+    }
+
+    /// The same for a call that is compared with many.
+    #[must_use]
+    pub fn covers_compared(&self, compared: &Compared<'_>, now: Timestamp) -> bool {
+        let (call, function) = (compared.call, compared.function);
         let same = self.member == call.member
             && (&self.tool, &self.function, self.release) == (&call.tool, &call.function, call.release)
             && (&function.tool, &function.name, function.release) == (&call.tool, &call.function, call.release)
             && self.conversation.is_none_or(|conversation| conversation == call.conversation);
-        same && self.stands(now) && self.has_in_scope(call, function)
+        same && self.stands(now) && self.has_in_scope(compared)
     }
 
     /// Whether it is neither used up, over nor taken back.
@@ -98,13 +122,13 @@ impl Grant {
         self.revoked.is_none() && self.left != Some(0) && in_time
     }
 
-    fn has_in_scope(&self, call: &Call, function: &Function) -> bool {
+    fn has_in_scope(&self, compared: &Compared<'_>) -> bool {
         match &self.scope {
-            Scope::Exactly(arguments) => canonical(&call.arguments) == *arguments,
+            Scope::Exactly(arguments) => compared.exactly == *arguments,
             Scope::Target(wanted) => {
-                let given = targets(call, function);
+                let given = &compared.targets;
                 let fits = |(pointer, given): (&String, &Value)| match wanted.get(pointer) {
-                    Some(wanted) if function.role(pointer) == Some(Role::Amount) => is_within(given, wanted),
+                    Some(wanted) if compared.function.role(pointer) == Some(Role::Amount) => is_within(given, wanted),
                     Some(wanted) => canonical(wanted) == canonical(given),
                     None => false,
                 };

@@ -17,7 +17,7 @@ use super::extract::Budget;
 use super::plan::Fit;
 use super::value::{Chosen, Control, Leaf, Pick, leaves};
 use super::words::Words;
-use crate::approval::grant::Grant;
+use crate::approval::grant::{Compared, Grant};
 use crate::approval::{Approval, Asked, Concern, State, Why};
 use crate::household::{Audience, Member, Role as Person};
 use crate::ids::{ApprovalId, GrantId};
@@ -140,7 +140,8 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
             State::Denied { .. } | State::Expired { .. } | State::Used { .. } => {}
         }
     }
-    if let Some(grant) = facts.grants.iter().find(|grant| grant.covers(facts.call, facts.function, facts.now)) {
+    let compared = Compared::new(facts.call, facts.function);
+    if let Some(grant) = facts.grants.iter().find(|grant| grant.covers_compared(&compared, facts.now)) {
         return Verdict::Allow(Because::Granted(grant.id));
     }
     let asked = Asked { call: facts.call, function: facts.function, leaves: facts.leaves, member: facts.member };

@@ -74,20 +74,30 @@ fn same(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * a.abs().max(1.0)
 }
 
-/// How often a text stands in another, as whole words.
+/// How often a text stands in another, as whole words. What is written together, as an address or a file's name is, is one word: a part of
+/// it names something else.
 fn times(all: &str, text: &str) -> usize {
     if text.chars().count() < MENTION_MIN_CHARS || text.trim() != text {
         return 0;
     }
-    let inner = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    let begins = text.chars().next().is_some_and(char::is_alphanumeric);
+    let ends = text.chars().next_back().is_some_and(char::is_alphanumeric);
     all.match_indices(text)
         .filter(|(at, found)| {
-            let before = all.get(..*at).and_then(|before| before.chars().next_back());
-            let after = all.get(at.saturating_add(found.len())..).and_then(|after| after.chars().next());
-            let goes_on = inner(before) && inner(text.chars().next()) || inner(after) && inner(text.chars().next_back());
-            !goes_on
+            let before = all.get(..*at).unwrap_or_default().chars().rev();
+            let after = all.get(at.saturating_add(found.len())..).unwrap_or_default().chars();
+            !(begins && goes_on(before)) && !(ends && goes_on(after))
         })
         .count()
+}
+
+/// Whether a word goes on with these letters.
+fn goes_on(mut letters: impl Iterator<Item = char>) -> bool {
+    match letters.next() {
+        Some('@' | '.' | '_' | '-' | '/' | '+') => letters.next().is_some_and(char::is_alphanumeric),
+        Some(letter) => letter.is_alphanumeric(),
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +119,11 @@ mod tests {
         check("set it to '1j1l-2k3j'.", json!("1j1l-2k3j"), 1);
         check("bob and bob", json!("bob"), 2);
         check("a b", json!("a"), 0);
+        check("write to bob@example.org, please", json!("bob@example.org"), 1);
+        check("write to bob@example.org, please", json!("bob"), 0);
+        check("write to bob@example.org, please", json!("example.org"), 0);
+        check("read 'notes.txt'. Thanks", json!("notes.txt"), 1);
+        check("pay Bob. Bob's is the bill", json!("Bob"), 2);
         check("pay G\u{412}29", json!("GB29"), 0);
     }
 
