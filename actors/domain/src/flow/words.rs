@@ -86,7 +86,7 @@ fn times(all: &str, text: &str) -> usize {
         .filter(|(at, found)| {
             let before = all.get(..*at).unwrap_or_default().chars().rev();
             let after = all.get(at.saturating_add(found.len())..).unwrap_or_default().chars();
-            !(begins && goes_on(before)) && !(ends && goes_on(after))
+            !(begins && goes_on(before) || ends && goes_on(after))
         })
         .count()
 }
