@@ -119,6 +119,10 @@ ids! {
     SecretId, "sec";
     /// One installed tool, or one thing that a tool keeps, by its name.
     ToolId, "tol";
+    /// One question to a member: may this effect happen?
+    ApprovalId, "apv";
+    /// What a member allowed for more than once.
+    GrantId, "grt";
 }
 
 /// A version 8 UUID (RFC 9562 section 5.8) from the first 16 bytes of a SHA-256 over length-framed parts.

@@ -4,11 +4,13 @@
 //! Architecture invariant: whatever this crate decides, it decides from its arguments, so that a test, a
 //! simulation and the house decide the same.
 
+pub mod approval;
 pub mod breaker;
 pub mod chance;
 pub mod conversation;
 pub mod delivery;
 pub mod error;
+pub mod flow;
 pub mod house;
 pub mod household;
 pub mod http;

@@ -1,0 +1,184 @@
+//! What a person is shown: drawn from the exact call, in the house's words.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Asked, Why};
+use crate::flow::call::Function;
+use crate::flow::canonical::{mixes_alphabets, shown, visible};
+use crate::flow::value::{Chosen, Leaf, Origin, Source};
+use crate::label::{Integrity, Label};
+use crate::sandbox::Role;
+use crate::time::Timestamp;
+use crate::tool::Effect;
+
+/// One argument.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Argument {
+    /// Its JSON pointer.
+    pub pointer: String,
+    /// What it is for; none when the tool does not say.
+    pub role: Option<Role>,
+    /// The value, with what would hide in it written out.
+    pub shown: String,
+    /// Where it comes from.
+    pub from: String,
+    /// Whether letters of two alphabets are in a target.
+    pub mixed: bool,
+}
+
+/// What a person is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// For whom.
+    pub member: String,
+    /// What it does to the world.
+    pub effect: Effect,
+    /// With which tool.
+    pub tool: String,
+    /// With which function of it.
+    pub function: String,
+    /// Every argument.
+    pub arguments: Vec<Argument>,
+    /// Why it is asked.
+    pub whys: BTreeSet<Why>,
+    /// When it is void.
+    pub expires: Timestamp,
+}
+
+impl Card {
+    /// The card of a call.
+    #[must_use]
+    pub fn of(asked: Asked<'_>, whys: BTreeSet<Why>, expires: Timestamp) -> Self {
+        Self {
+            member: visible(&asked.member.name),
+            effect: asked.function.effect,
+            tool: visible(&asked.function.tool),
+            function: visible(&asked.function.name),
+            arguments: asked.leaves.iter().map(|leaf| argument(leaf, asked.function)).collect(),
+            whys,
+            expires,
+        }
+    }
+
+    /// To how many it goes.
+    #[must_use]
+    pub fn recipients(&self) -> usize {
+        self.arguments.iter().filter(|argument| argument.role == Some(Role::Recipient)).count()
+    }
+
+    /// The question in plain sentences, one line each.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mut lines = vec![format!("May `{}` of {} {} for {}?", self.function, self.tool, does(self.effect), self.member)];
+        for argument in &self.arguments {
+            let mixed = if argument.mixed { "; letters of two alphabets: look closely" } else { "" };
+            let name = visible(argument.pointer.trim_start_matches('/'));
+            lines.push(format!("- {} ({name}): {} — {}{mixed}", purpose(argument.role), argument.shown, argument.from));
+        }
+        let cost: Vec<_> = self.arguments.iter().filter(|one| one.role == Some(Role::Amount)).map(|one| one.shown.as_str()).collect();
+        if self.effect == Effect::Pay {
+            lines.push(if cost.is_empty() {
+                "It costs: not said by the call.".to_owned()
+            } else {
+                format!("It costs: {}.", cost.join(" + "))
+            });
+        }
+        match self.recipients() {
+            0 => {}
+            1 => lines.push("It goes to one recipient.".to_owned()),
+            many => lines.push(format!("It goes to {many} recipients.")),
+        }
+        lines.extend(self.whys.iter().map(|why| format!("Asked because {}.", because(why))));
+        lines.push(format!("The question is void at {}.", self.expires));
+        lines.join("\n")
+    }
+}
+
+fn argument(leaf: &Leaf, function: &Function) -> Argument {
+    let role = function.role(&leaf.pointer);
+    let mixed = role != Some(Role::Content) && leaf.traced.value.as_str().is_some_and(mixes_alphabets);
+    Argument {
+        pointer: leaf.pointer.clone(),
+        role,
+        shown: shown(&leaf.traced.value),
+        from: from(&leaf.traced.origin, &leaf.traced.label),
+        mixed,
+    }
+}
+
+fn from(origin: &Origin, label: &Label) -> String {
+    if !origin.outside.is_empty() {
+        return format!("written by somebody outside, from {}", names(&origin.outside));
+    }
+    if !origin.services.is_empty() {
+        let by = match origin.chosen {
+            Chosen::Found => "",
+            Chosen::Bounded => ", a part of it chosen by the model",
+            Chosen::ByModel => ", chosen by the model",
+        };
+        let picked = if origin.picked.is_empty() {
+            String::new()
+        } else {
+            format!(", found by text of {}", names(origin.picked.keys().map(|pick| &pick.source)))
+        };
+        return format!("kept by {}{picked}{by}", origin.services.iter().map(|tool| visible(tool)).collect::<Vec<_>>().join(", "));
+    }
+    if label.integrity == Integrity::Outside {
+        return "from outside".to_owned();
+    }
+    match origin.chosen {
+        Chosen::Found => "in your words".to_owned(),
+        Chosen::Bounded => "a part of what is in your words, chosen by the model".to_owned(),
+        Chosen::ByModel => "chosen by the model".to_owned(),
+    }
+}
+
+/// The names of sources, without what would hide in them.
+pub(crate) fn names<'a>(sources: impl IntoIterator<Item = &'a Source>) -> String {
+    sources.into_iter().map(|source| visible(&source.to_string())).collect::<Vec<_>>().join(", ")
+}
+
+const fn does(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "look something up at an address",
+        Effect::WriteOwn => "write something down",
+        Effect::ExternalSend => "send something out of the house",
+        Effect::Pay => "spend money",
+        Effect::Physical => "move something in the house",
+        Effect::Delete => "delete something for good",
+        Effect::Admin => "change how things are set up",
+    }
+}
+
+const fn purpose(role: Option<Role>) -> &'static str {
+    match role {
+        Some(Role::Content) => "what is said",
+        Some(Role::Recipient) => "to whom",
+        Some(Role::Url) => "to which address",
+        Some(Role::Path) => "where",
+        Some(Role::Amount) => "how much",
+        Some(Role::Id) => "which",
+        Some(Role::Schedule) => "when",
+        Some(Role::Code) => "what is run",
+        Some(Role::SecretRef) => "with which secret",
+        None => "something that the tool does not explain",
+    }
+}
+
+fn because(why: &Why) -> String {
+    match why {
+        Why::Tainted { sources } => format!("what is done may be what somebody outside wants: {} was read", names(sources)),
+        Why::Outside { pointer, sources } => format!("{} comes from outside: {}", visible(pointer), names(sources)),
+        Why::Foreign { pointer } => format!("{} comes from another service", visible(pointer)),
+        Why::NotSaid { pointer } => format!("{} is not in your words", visible(pointer)),
+        Why::Contested { pointer } => format!("{} stands in your words less often than it would be used", visible(pointer)),
+        Why::Picked { pointer, sources } => format!("{} was found by text of {}", visible(pointer), names(sources)),
+        Why::Wider => "it is more than what you asked for at first".to_owned(),
+        Why::NotNamed => "nothing in it is named in your words".to_owned(),
+        Why::Readers { pointer } => format!("some to whom it goes have not been shown {} before", visible(pointer)),
+        Why::Standing => "it would be done again and again, and something from outside was read".to_owned(),
+        Why::Minor => "this is an adult's to decide".to_owned(),
+    }
+}

@@ -1,0 +1,189 @@
+//! Endorsement: one question for a task that is stated by somebody outside ("do what the letter asks").
+//!
+//! The planner reads what is asked through closed readings, which it does not see, and proposes calls made of them. The member is shown the
+//! text as it stands, every value, and where it comes from. A yes becomes one [`Grant`] for each call: for exactly its targets, as often as
+//! shown, in this conversation, until [`ENDORSED_SECONDS`] later. What was not shown still asks.
+
+use serde::{Deserialize, Serialize};
+
+use super::canonical::{digest, shown};
+use super::value::Traced;
+use crate::approval::card_names;
+use crate::approval::grant::{Grant, Scope};
+use crate::approval::{APPROVAL_SECONDS, Answer, AnswerError, Approval, Concern, State, later};
+use crate::error::{Class, Classified};
+use crate::household::Member;
+use crate::ids::{ApprovalId, GrantId, Ids};
+use crate::journal::Digest;
+use crate::time::Timestamp;
+
+/// Most calls of one question: more than a person reads.
+pub const CALLS_MAX: usize = 12;
+/// Most texts of one question.
+pub const TEXTS_MAX: usize = 8;
+/// How long a yes lasts, in seconds.
+pub const ENDORSED_SECONDS: i64 = 60 * 60;
+
+/// Why no question can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EndorseError {
+    /// Nothing to ask.
+    #[error("there is nothing to ask about")]
+    Nothing,
+    /// Too much to read.
+    #[error("one question has at most {CALLS_MAX} calls and {TEXTS_MAX} texts; do it in parts")]
+    TooMuch,
+    /// Of several members or conversations.
+    #[error("the calls are not all for the same member in the same conversation")]
+    Mixed,
+}
+
+impl Classified for EndorseError {
+    fn class(&self) -> Class {
+        Class::Permanent
+    }
+}
+
+/// What somebody outside asks for, as the member is shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// The text, with what would hide in it written out.
+    pub shown: String,
+    /// Where it came in.
+    pub from: String,
+}
+
+impl Text {
+    /// A value that was read.
+    #[must_use]
+    pub fn of(read: &Traced) -> Self {
+        Self { shown: shown(&read.value), from: card_names(&read.origin.outside) }
+    }
+}
+
+/// One question about several calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Endorsement {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The digest of all its effects.
+    pub fingerprint: Digest,
+    /// What somebody outside asks for.
+    pub texts: Vec<Text>,
+    /// The calls, as questions of their own that are never asked one by one.
+    calls: Vec<Approval>,
+    /// The target of each call.
+    scopes: Vec<Scope>,
+    /// Who may answer.
+    pub concern: Concern,
+    /// When it was asked.
+    pub asked: Timestamp,
+    /// When it is void.
+    pub expires: Timestamp,
+    /// Where it stands.
+    pub state: State,
+}
+
+impl Endorsement {
+    /// One question instead of these: what the gate asked about each call, and what was read.
+    ///
+    /// # Errors
+    ///
+    /// Nothing, or too much for one question.
+    pub fn propose(calls: Vec<Approval>, texts: Vec<Text>, now: Timestamp) -> Result<Self, EndorseError> {
+        let first = calls.first().ok_or(EndorseError::Nothing)?;
+        if calls.len() > CALLS_MAX || texts.len() > TEXTS_MAX {
+            return Err(EndorseError::TooMuch);
+        }
+        let (member, conversation) = (first.call.member, first.call.conversation);
+        if calls.iter().any(|one| (one.call.member, one.call.conversation) != (member, conversation)) {
+            return Err(EndorseError::Mixed);
+        }
+        let minor = calls.iter().map(|one| one.concern).find(|concern| matches!(concern, Concern::Minor(_)));
+        let house = calls.iter().map(|one| one.concern).find(|concern| *concern == Concern::House);
+        let concern = minor.or(house).unwrap_or(first.concern);
+        let prints: Vec<_> = calls.iter().map(|one| one.fingerprint.to_string()).collect();
+        let mut parts = vec!["endorsement"];
+        parts.extend(prints.iter().map(String::as_str));
+        let fingerprint = digest(&parts);
+        Ok(Self {
+            id: ApprovalId::derived(&[&fingerprint.to_string(), &now.to_string()]),
+            fingerprint,
+            texts,
+            scopes: calls.iter().map(Approval::target).cloned().collect(),
+            calls,
+            concern,
+            asked: now,
+            expires: later(now, APPROVAL_SECONDS),
+            state: State::Pending,
+        })
+    }
+
+    /// The calls that it asks about.
+    #[must_use]
+    pub fn calls(&self) -> &[Approval] {
+        &self.calls
+    }
+
+    /// The question in plain sentences.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mut lines: Vec<_> = self.texts.iter().map(|text| format!("Somebody outside asks, in {}: {}", text.from, text.shown)).collect();
+        lines.push(format!("Shall this be done? One yes covers all {}, each once, with these values and no others:", self.calls.len()));
+        lines.extend((1_usize..).zip(&self.calls).map(|(at, one)| format!("{at}. {}", one.card.sentence())));
+        lines.join("\n")
+    }
+
+    /// Looks at the clock.
+    pub fn expire(&mut self, now: Timestamp) {
+        if self.state == State::Pending && (now >= self.expires || now < later(self.asked, -crate::approval::CLOCK_SLACK_SECONDS)) {
+            self.state = State::Expired { at: now };
+        }
+    }
+
+    /// Takes a person's answer: the first counts. A yes gives one grant for each call. Only [`Answer::No`] and [`Answer::Once`] are answers.
+    ///
+    /// # Errors
+    ///
+    /// It does not count.
+    pub fn answer(&mut self, who: &Member, answer: Answer, now: Timestamp, ids: &dyn Ids) -> Result<Vec<Grant>, AnswerError> {
+        self.expire(now);
+        if !self.concern.may_answer(who) {
+            return Err(AnswerError::NotYours);
+        }
+        match (self.state, answer) {
+            (State::Pending, Answer::No) => {
+                self.state = State::Denied { by: who.id, at: now };
+                Ok(Vec::new())
+            }
+            (State::Pending, Answer::Once) => {
+                self.state = State::Approved { by: who.id, at: now };
+                Ok(self.calls.iter().zip(&self.scopes).map(|(one, scope)| granted(one, scope, who, now, GrantId::fresh(ids))).collect())
+            }
+            (State::Pending, Answer::Times(_) | Answer::Until(_) | Answer::Always) => Err(AnswerError::TooMuch),
+            (State::Expired { .. }, _) => Err(AnswerError::Expired),
+            (State::Approved { .. } | State::Denied { .. } | State::Used { .. }, _) => Err(AnswerError::Answered),
+        }
+    }
+}
+
+fn granted(one: &Approval, scope: &Scope, who: &Member, now: Timestamp, id: GrantId) -> Grant {
+    let call = &one.call;
+    Grant {
+        id,
+        member: call.member,
+        tool: call.tool.clone(),
+        function: call.function.clone(),
+        release: call.release,
+        conversation: Some(call.conversation),
+        scope: scope.clone(),
+        left: Some(1),
+        until: Some(later(now, ENDORSED_SECONDS)),
+        by: who.id,
+        at: now,
+        revoked: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
