@@ -102,7 +102,7 @@ const SAME: [&[&str]; 9] = [
     &["delete", "remove", "erase", "forget"],
     &["read", "see", "list", "look", "check", "ask", "search", "find", "get", "forecast", "show", "watch"],
     &["play", "hear", "listen", "start"],
-    &["add", "create", "note", "remember", "save", "install"],
+    &["add", "create", "note", "remember", "save"],
 ];
 /// Words without a meaning of their own.
 const EMPTY: [&str; 17] =
@@ -379,7 +379,9 @@ fn choose<'a>(verb: &str, thing: &[String], tools: &'a [Capability]) -> Result<&
         (thing.iter().filter(|word| names(capability, word)).count(), exact)
     };
     let best = able.iter().map(|capability| score(&capability)).max().unwrap_or_default();
-    match able.iter().filter(|capability| score(capability) == best).collect::<Vec<_>>().as_slice() {
+    // Where nothing says which of several is meant, the verb alone does not.
+    let meant: Vec<_> = able.iter().filter(|capability| best.0 == 0 || score(capability) == best).collect();
+    match meant.as_slice() {
         [one] => Ok(one),
         several => {
             let list: Vec<_> = several.iter().map(|capability| format!("{} of {}", capability.operation, capability.tool)).collect();

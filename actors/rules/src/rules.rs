@@ -121,7 +121,7 @@ impl Rules {
         let defaults = check::read(defaults, Author::House, &schema)?;
         let written = check::read(own, Author::Household, &schema)?;
         let policies = check::together(defaults, written, own)?;
-        let names = Names::new().map_err(RulesError::from)?;
+        let names = Names::new(&schema).map_err(RulesError::from)?;
         let mut parts = BTreeMap::new();
         for effect in EFFECTS {
             parts.insert(effect, part(effect, &policies, &schema, &names).map_err(RulesError::from)?);

@@ -23,14 +23,23 @@ pub(super) struct Names {
     order: EntityTypeName,
     place: EntityTypeName,
     action: EntityTypeName,
+    /// The actions with their groups: without them no rule about a group applies.
+    actions: BTreeMap<Effect, Entity>,
 }
 
 /// The bag of arguments has this id: there is one in a request.
 const BAG: &str = "arguments";
 
 impl Names {
-    pub(super) fn new() -> Result<Self, Together> {
+    pub(super) fn new(schema: &Schema) -> Result<Self, Together> {
         let of = |name: &str| EntityTypeName::from_str(name).map_err(|_| Together);
+        let action = of("Action")?;
+        let known = schema.action_entities().map_err(|_| Together)?;
+        let entity = |effect| Some((effect, known.get(&uid(&action, effect_word(effect)))?.clone()));
+        let actions: BTreeMap<_, _> = EFFECTS.into_iter().filter_map(entity).collect();
+        if actions.len() != EFFECTS.len() {
+            return Err(Together);
+        }
         Ok(Self {
             role: of("Role")?,
             age: of("Age")?,
@@ -44,7 +53,8 @@ impl Names {
             integrity: of("Integrity")?,
             order: of("Order")?,
             place: of("Place")?,
-            action: of("Action")?,
+            action,
+            actions,
         })
     }
 
@@ -61,7 +71,7 @@ impl Names {
         let texts = deed.texts.iter().map(|(name, value)| (name.clone(), Expression::new_string(value.clone())));
         let numbers = deed.numbers.iter().map(|(name, value)| (name.clone(), Expression::new_long(*value)));
         let people: BTreeSet<_> = request.audience.iter().filter(|person| person.name != request.who.name).chain([&request.who]).collect();
-        let mut entities = Vec::with_capacity(people.len().saturating_add(3));
+        let mut entities = Vec::with_capacity(people.len().saturating_add(4));
         for person in people {
             entities.push(self.person(person)?);
         }
@@ -72,6 +82,7 @@ impl Names {
             ("kinds".to_owned(), kinds),
         ];
         entities.push(Entity::new_with_tags(resource.clone(), attributes, [uid(&self.tool, &deed.tool)], []).map_err(|_| Together)?);
+        entities.push(self.actions.get(&deed.effect).ok_or(Together)?.clone());
         entities.push(Entity::new_with_tags(uid(&self.texts, BAG), [], [], texts).map_err(|_| Together)?);
         entities.push(Entity::new_with_tags(uid(&self.numbers, BAG), [], [], numbers).map_err(|_| Together)?);
         let entities = Entities::from_entities(entities, None).map_err(|_| Together)?;
@@ -121,4 +132,17 @@ fn uid(of: &EntityTypeName, id: &str) -> EntityUid {
 
 fn literal(of: &EntityTypeName, id: &str) -> Expression {
     Expression::new_entity_uid(uid(of, id))
+}
+
+#[cfg(test)]
+impl Rules {
+    /// Whether what rules are asked is what the schema says that they are.
+    pub(crate) fn fits_the_schema(&self, request: &Request) -> bool {
+        let schema = check::schema(SCHEMA).unwrap();
+        let (asked, entities) = self.names.asked(request).unwrap();
+        let context = asked.context().unwrap().clone();
+        let [principal, action, resource] = [asked.principal(), asked.action(), asked.resource()].map(|uid| uid.unwrap().clone());
+        let entities = entities.iter().filter(|entity| entity.uid().type_name().basename() != "Action").cloned();
+        Entities::from_entities(entities, Some(&schema)).is_ok() && Asked::new(principal, action, resource, context, Some(&schema)).is_ok()
+    }
 }
