@@ -43,9 +43,10 @@ pub struct Row {
 }
 
 /// The one-way rule, top to bottom. A new edge is a decision: it is made here, and DECISIONS.md says why.
-pub const EDGES: [Row; 18] = [
+pub const EDGES: [Row; 19] = [
     Row { name: "hearth-supervisor", product: &[], tests: &[] },
     Row { name: "hearth-domain", product: &[], tests: &[] },
+    Row { name: "hearth-rules", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-actors", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-conformance"] },
     Row { name: "hearth-tool-package", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-engine", product: &[], tests: &[] },
@@ -84,7 +85,7 @@ pub const EDGES: [Row; 18] = [
 ];
 
 /// A foreign crate (with all whose names begin like it when the name ends in `*`) and who may name it.
-pub const FOREIGN: [(&str, &[&str]); 26] = [
+pub const FOREIGN: [(&str, &[&str]); 27] = [
     ("surrealdb", &["hearth-adapters"]),
     ("surrealdb-*", &["hearth-engine", "hearth-crash"]),
     ("rig-core", &["hearth-adapters"]),
@@ -96,6 +97,8 @@ pub const FOREIGN: [(&str, &[&str]); 26] = [
     ("wasmtime*", &["hearth-tool-host"]),
     ("tantivy*", &["hearth-adapters"]),
     ("actix", &["hearth-supervisor", "hearth-actors", "hearth-web", "hearth", "hearth-simulations"]),
+    // The language of the household's rules.
+    ("cedar-policy*", &["hearth-rules"]),
     ("getrandom", &["hearth-adapters", "hearth-vault"]),
     // Sealing, outbound TLS and DNS live in the vault alone.
     ("argon2", &["hearth-vault"]),
