@@ -57,7 +57,7 @@ fn household() -> String {
             text,
             "@id(\"grant-{n}\") @says(\"grant {n}\")\npermit (principal == Member::\"Tom\", action == Action::\"{}\", resource in \
              Tool::\"home/thing-{n}\") when {{ context.order == Order::\"grant\" && context.minute < {} }};",
-            ["physical", "pay", "external_send"][n % 3],
+            ["physical", "pay", "external_send"].get(n % 3).unwrap_or(&"pay"),
             700 + n
         );
     }

@@ -20,14 +20,17 @@ fn family() -> Vec<Person> {
     [("Ada", Role::Owner), ("Ben", Role::Adult), ("Tom", Role::Teen), ("Mia", Role::Child), ("Zoe Ann", Role::Guest)].map(person).into()
 }
 
+/// Effect, tool, operation, arguments.
+type Listed = (Effect, &'static str, &'static str, &'static [(&'static str, Argument)]);
+
 fn tools() -> Vec<Capability> {
-    let tool = |(effect, tool, operation, arguments): (Effect, &str, &str, &[(&str, Argument)])| Capability {
+    let tool = |(effect, tool, operation, arguments): Listed| Capability {
         effect,
         tool: tool.to_owned(),
         operation: operation.to_owned(),
         arguments: arguments.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect(),
     };
-    let list: [(Effect, &str, &str, &[(&str, Argument)]); 12] = [
+    let list: [Listed; 12] = [
         (Effect::Physical, "home/front-door", "unlock", &[]),
         (Effect::Physical, "home/front-door", "lock", &[]),
         (Effect::Physical, "home/garage", "open", &[]),

@@ -83,37 +83,6 @@ impl House {
             usage: Usage::default(),
             at: at(0),
         });
-        let arguments = Value::String(text.to_owned());
-        let body = StepBody::Intent {
-            call: CallId::derived(&[&key]),
-            provider_call: String::new(),
-            name: "t".into(),
-            arguments,
-            idempotent: true,
-        };
-        self.steps.push(Step { turn, index: 0, body, label: label.clone(), at: at(0) });
-        self.memories.push(Memory {
-            id: MemoryId::derived(&[&key]),
-            member: who,
-            conversation: place,
-            kind: MemoryKind::Fact,
-            text: text.to_owned(),
-            label: label.clone(),
-            at: at(0),
-        });
-        self.reminders.push(Reminder {
-            id: ReminderId::derived(&[&key]),
-            member: who,
-            conversation: place,
-            channel: "cli".into(),
-            text: text.to_owned(),
-            label,
-            due: at(9),
-            first: at(9),
-            zone: "UTC".into(),
-            every: None,
-            state: ReminderState::Pending,
-        });
         let state = DeliveryState::Pending;
         self.deliveries.push(Delivery {
             answer,
@@ -124,6 +93,37 @@ impl House {
             state,
             attempts: 0,
             at: at(0),
+        });
+        self.done(&key, turn, who, place, &label, text);
+    }
+
+    /// What a turn upon it does: a step, a memory and a reminder.
+    fn done(&mut self, key: &str, turn: TurnId, who: MemberId, place: ConversationId, label: &Label, text: &str) {
+        let arguments = Value::String(text.to_owned());
+        let body =
+            StepBody::Intent { call: CallId::derived(&[key]), provider_call: String::new(), name: "t".into(), arguments, idempotent: true };
+        self.steps.push(Step { turn, index: 0, body, label: label.clone(), at: at(0) });
+        self.memories.push(Memory {
+            id: MemoryId::derived(&[key]),
+            member: who,
+            conversation: place,
+            kind: MemoryKind::Fact,
+            text: text.to_owned(),
+            label: label.clone(),
+            at: at(0),
+        });
+        self.reminders.push(Reminder {
+            id: ReminderId::derived(&[key]),
+            member: who,
+            conversation: place,
+            channel: "cli".into(),
+            text: text.to_owned(),
+            label: label.clone(),
+            due: at(9),
+            first: at(9),
+            zone: "UTC".into(),
+            every: None,
+            state: ReminderState::Pending,
         });
     }
 
@@ -163,11 +163,14 @@ impl House {
 }
 
 fn written(row: Row<'_>) -> String {
-    match row {
-        Row::ToolValue(value) => String::from_utf8(value.value.clone()).unwrap(),
-        Row::Secret(secret) => String::from_utf8(secret.envelope.clone()).unwrap(),
-        other => format!("{other:?}"),
-    }
+    let bytes = if let Row::ToolValue(value) = row {
+        value.value.clone()
+    } else if let Row::Secret(secret) = row {
+        secret.envelope.clone()
+    } else {
+        return format!("{row:?}");
+    };
+    String::from_utf8(bytes).unwrap()
 }
 
 fn group() -> ConversationId {
@@ -212,13 +215,9 @@ fn a_shared_reminder_of_theirs_keeps_its_text_and_does_not_run() {
     let mut eraser = eraser("Ada");
     house.rows().for_each(|row| eraser.learn(row));
     let shared = &house.reminders[2];
-    match eraser.fate(Row::Reminder(shared)) {
-        Fate::Change(Reason::SharedAndStopped, changed) => match *changed {
-            Changed::Reminder(row) => assert_eq!((row.state, &row.text), (ReminderState::Cancelled, &shared.text)),
-            other => panic!("{other:?}"),
-        },
-        other => panic!("{other:?}"),
-    }
+    let stopped = Reminder { state: ReminderState::Cancelled, ..shared.clone() };
+    let expected = Fate::Change(Reason::SharedAndStopped, Box::new(Changed::Reminder(stopped)));
+    assert_eq!(eraser.fate(Row::Reminder(shared)), expected);
 }
 
 #[test]
