@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Decision as Verdict, Effect as Stance, EntityId, EntityTypeName, EntityUid, Policy,
-    PolicyId, PolicySet, Schema,
+    PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint, Schema,
 };
 use hearth_domain::tool::Effect;
 
@@ -90,7 +90,21 @@ impl Decision {
     }
 }
 
-/// The rules that can speak of one effect.
+/// Whom or what a rule of one effect can speak of, by its head. Each rule is in one drawer; a request opens four at most, so that most
+/// rules of a household are not asked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Drawer {
+    /// Anybody and anything.
+    Any,
+    /// Those of a role.
+    Role(String),
+    /// One member.
+    Member(String),
+    /// One tool.
+    Tool(String),
+}
+
+/// The rules of one drawer.
 #[derive(Debug, Default)]
 struct Part {
     all: PolicySet,
@@ -102,7 +116,7 @@ struct Part {
 #[derive(Debug)]
 pub struct Rules {
     rules: BTreeMap<String, Rule>,
-    parts: BTreeMap<Effect, Part>,
+    parts: BTreeMap<(Effect, Drawer), Part>,
     names: Names,
     authorizer: Authorizer,
 }
@@ -124,7 +138,7 @@ impl Rules {
         let names = Names::new(&schema).map_err(RulesError::from)?;
         let mut parts = BTreeMap::new();
         for effect in EFFECTS {
-            parts.insert(effect, part(effect, &policies, &schema, &names).map_err(RulesError::from)?);
+            sort(effect, &policies, &schema, &names, &mut parts).map_err(RulesError::from)?;
         }
         let rules = policies.into_iter().map(|read| (read.rule.id.clone(), read.rule)).collect();
         Ok(Self { rules, parts, names, authorizer: Authorizer::new() })
@@ -139,24 +153,39 @@ impl Rules {
     #[must_use]
     pub fn decide(&self, request: &Request) -> Decision {
         let failed = Decision { outcome: Outcome::Failed, reasons: Vec::new() };
-        let Some(part) = self.parts.get(&request.deed.effect) else { return failed };
         if request.deed.texts.len().saturating_add(request.deed.numbers.len()) > ARGUMENTS_MAX {
             return failed;
         }
         let Ok((asked, entities)) = self.names.asked(request) else { return failed };
-        let answer = self.authorizer.is_authorized(&asked, &part.all, &entities);
-        let diagnostics = answer.diagnostics();
-        let broken: BTreeSet<_> = diagnostics.errors().map(broken).collect();
-        if !broken.is_empty() {
-            return Decision { outcome: Outcome::Failed, reasons: self.reasons(broken) };
+        let (mut broken, mut forbidding, mut allowing) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for part in self.drawers(request) {
+            let answer = self.authorizer.is_authorized(&asked, &part.all, &entities);
+            let diagnostics = answer.diagnostics();
+            broken.extend(diagnostics.errors().map(broken_rule));
+            let half = match answer.decision() {
+                Verdict::Allow => &mut allowing,
+                Verdict::Deny => &mut forbidding,
+            };
+            half.extend(diagnostics.reason().map(ToString::to_string));
         }
-        let reasons = self.reasons(diagnostics.reason().map(ToString::to_string));
-        let outcome = match answer.decision() {
-            Verdict::Allow => Outcome::Allowed,
-            Verdict::Deny if reasons.is_empty() => Outcome::NoRule,
-            Verdict::Deny => Outcome::Forbidden,
+        let (outcome, ids) = if !broken.is_empty() {
+            (Outcome::Failed, broken)
+        } else if !forbidding.is_empty() {
+            (Outcome::Forbidden, forbidding)
+        } else if !allowing.is_empty() {
+            (Outcome::Allowed, allowing)
+        } else {
+            (Outcome::NoRule, allowing)
         };
-        Decision { outcome, reasons }
+        Decision { outcome, reasons: self.reasons(ids) }
+    }
+
+    /// The rules that can speak of a request.
+    fn drawers(&self, request: &Request) -> impl Iterator<Item = &Part> {
+        let role = Drawer::Role(request.who.role.to_string());
+        let drawers = [Drawer::Any, role, Drawer::Member(request.who.name.clone()), Drawer::Tool(request.deed.tool.clone())];
+        let effect = request.deed.effect;
+        drawers.into_iter().filter_map(move |drawer| self.parts.get(&(effect, drawer)))
     }
 
     fn reasons(&self, ids: impl IntoIterator<Item = String>) -> Vec<Reason> {
@@ -167,15 +196,14 @@ impl Rules {
 
     /// All the rules of a stance that apply to a request, also where another decided.
     fn speaking(&self, request: &Request, of: impl Fn(&Part) -> &PolicySet) -> Vec<Reason> {
-        let Some(part) = self.parts.get(&request.deed.effect) else { return Vec::new() };
         let Ok((asked, entities)) = self.names.asked(request) else { return Vec::new() };
-        let answer = self.authorizer.is_authorized(&asked, of(part), &entities);
-        self.reasons(answer.diagnostics().reason().map(ToString::to_string))
+        let answers: Vec<_> = self.drawers(request).map(|part| self.authorizer.is_authorized(&asked, of(part), &entities)).collect();
+        self.reasons(answers.iter().flat_map(|answer| answer.diagnostics().reason().map(ToString::to_string)))
     }
 }
 
 /// The rule that could not be evaluated.
-fn broken(error: &AuthorizationError) -> String {
+fn broken_rule(error: &AuthorizationError) -> String {
     match error {
         AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
     }
@@ -195,25 +223,24 @@ struct Read {
 #[error("the rules could not be put together")]
 struct Together;
 
-/// The rules that can speak of an effect: the others need not be asked.
-fn part(effect: Effect, policies: &[Read], schema: &Schema, names: &Names) -> Result<Part, Together> {
+/// Puts the rules that can speak of an effect into their drawers.
+fn sort(
+    effect: Effect,
+    policies: &[Read],
+    schema: &Schema,
+    names: &Names,
+    parts: &mut BTreeMap<(Effect, Drawer), Part>,
+) -> Result<(), Together> {
     let action = names.action(effect);
-    let groups: BTreeSet<_> = schema
-        .action_entities()
-        .map_err(|_| Together)?
-        .ancestors(&action)
-        .into_iter()
-        .flatten()
-        .cloned()
-        .chain(std::iter::once(action.clone()))
-        .collect();
+    let known = schema.action_entities().map_err(|_| Together)?;
+    let groups: BTreeSet<_> = known.ancestors(&action).into_iter().flatten().chain([&action]).cloned().collect();
     let speaks = |policy: &Policy| match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::Eq(one) => one == action,
         ActionConstraint::In(several) => several.iter().any(|one| groups.contains(one)),
     };
-    let mut part = Part::default();
     for Read { policy, .. } in policies.iter().filter(|read| speaks(&read.policy)) {
+        let part = parts.entry((effect, drawer(policy))).or_default();
         let half = match policy.effect() {
             Stance::Permit => &mut part.allowing,
             Stance::Forbid => &mut part.forbidding,
@@ -221,5 +248,36 @@ fn part(effect: Effect, policies: &[Read], schema: &Schema, names: &Names) -> Re
         half.add(policy.clone()).map_err(|_| Together)?;
         part.all.add(policy.clone()).map_err(|_| Together)?;
     }
-    Ok(part)
+    Ok(())
+}
+
+/// The drawer of a rule: the narrowest that every request has open of which it can speak.
+fn drawer(policy: &Policy) -> Drawer {
+    let (role, member) = match policy.principal_constraint() {
+        PrincipalConstraint::Eq(who) | PrincipalConstraint::In(who) | PrincipalConstraint::IsIn(_, who) => {
+            let name = who.id().unescaped().to_owned();
+            match who.type_name().basename() {
+                "Role" => (Some(name), None),
+                "Member" => (None, Some(name)),
+                _ => (None, None),
+            }
+        }
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => (None, None),
+    };
+    let tool = match policy.resource_constraint() {
+        ResourceConstraint::In(what) | ResourceConstraint::IsIn(_, what) if what.type_name().basename() == "Tool" => {
+            Some(what.id().unescaped().to_owned())
+        }
+        ResourceConstraint::Any
+        | ResourceConstraint::Is(_)
+        | ResourceConstraint::Eq(_)
+        | ResourceConstraint::In(_)
+        | ResourceConstraint::IsIn(..) => None,
+    };
+    match (tool, member, role) {
+        (Some(tool), _, _) => Drawer::Tool(tool),
+        (None, Some(member), _) => Drawer::Member(member),
+        (None, None, Some(role)) => Drawer::Role(role),
+        (None, None, None) => Drawer::Any,
+    }
 }

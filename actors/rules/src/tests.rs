@@ -195,6 +195,32 @@ fn a_mistake_is_told_with_its_place_and_what_to_write_instead() {
 }
 
 #[test]
+fn a_rule_looks_nothing_up_of_those_whom_it_names() {
+    for text in ["Member::\"Ben\".age == Age::\"teen\"", "Member::\"Ben\" in Role::\"teen\""] {
+        let text = format!("forbid (principal, action, resource) when {{ {text} }};");
+        assert!(Rules::new(Rules::DEFAULTS, &text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_rule_speaks_whatever_its_head_is_like() {
+    for head in [
+        "principal, action, resource",
+        "principal is Member, action, resource is Operation",
+        "principal in Role::\"owner\", action, resource",
+        "principal is Member in Role::\"owner\", action == Action::\"physical\", resource",
+        "principal == Member::\"Ada\", action in Action::\"serious\", resource",
+        "principal in Member::\"Ada\", action in [Action::\"pay\", Action::\"physical\"], resource",
+        "principal, action, resource in Tool::\"home/front-door\"",
+        "principal == Member::\"Ada\", action, resource is Operation in Tool::\"home/front-door\"",
+        "principal in Role::\"owner\", action, resource == Operation::\"home/front-door.unlock\"",
+    ] {
+        let rules = rules(&format!("@id(\"x\") forbid ({head});"));
+        check(&rules, "may Ada unlock the front door?", Outcome::Forbidden, &["x"]);
+    }
+}
+
+#[test]
 fn two_rules_of_one_id_and_too_much_text_are_refused() {
     let twice = "@id(\"a\") permit (principal, action, resource);\n".repeat(2);
     let error = Rules::new(Rules::DEFAULTS, &twice).unwrap_err();

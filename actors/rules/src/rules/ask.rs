@@ -70,11 +70,8 @@ impl Names {
         let context = Context::from_pairs(self.context(request)).map_err(|_| Together)?;
         let texts = deed.texts.iter().map(|(name, value)| (name.clone(), Expression::new_string(value.clone())));
         let numbers = deed.numbers.iter().map(|(name, value)| (name.clone(), Expression::new_long(*value)));
-        let people: BTreeSet<_> = request.audience.iter().filter(|person| person.name != request.who.name).chain([&request.who]).collect();
-        let mut entities = Vec::with_capacity(people.len().saturating_add(4));
-        for person in people {
-            entities.push(self.person(person)?);
-        }
+        // Rules look nothing up of the others who are present: they are compared by their names alone.
+        let mut entities = vec![self.person(&request.who)?];
         let kinds = Expression::new_set(deed.kinds.iter().map(|kind| literal(&self.kind, kind.word())));
         let attributes = [
             ("tool".to_owned(), Expression::new_string(deed.tool.clone())),

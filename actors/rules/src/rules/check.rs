@@ -5,6 +5,9 @@ use crate::problem::{Problem, found, nearest, position};
 
 /// What may stand before a rule.
 const ANNOTATIONS: [&str; 4] = ["id", "says", "replaces", "firm"];
+/// How far a rule looks things up: of who asks, what is to be done and its arguments, and no further. Whoever is named in a rule is
+/// compared and not looked up.
+const LEVEL: u32 = 1;
 /// The longest id of a rule, and the longest sentence of one, in bytes.
 const ID_MAX: usize = 64;
 const SAYS_MAX: usize = 400;
@@ -68,7 +71,7 @@ fn slots(text: &str, id: Option<&str>) -> Problem {
 
 fn against_schema(text: &str, set: &PolicySet, schema: &Schema) -> Vec<Problem> {
     let validator = cedar_policy::Validator::new(schema.clone());
-    let result = validator.validate(set, cedar_policy::ValidationMode::Strict);
+    let result = validator.validate_with_level(set, cedar_policy::ValidationMode::Strict, LEVEL);
     let id = |id: &PolicyId| set.annotation(id, "id").map(str::to_owned);
     let errors: Vec<_> = result.validation_errors().map(|error| found(text, id(error.policy_id()), error)).collect();
     if !errors.is_empty() {
