@@ -1,4 +1,11 @@
 //! The people: members, roles, and who is present where.
+//!
+//! ```text
+//! sender ─▶ identity ─▶ roster (member, role)          known
+//!              └──────▶ pairing: a code, and nothing else    unknown, in private; an adult approves
+//! place ─▶ audience: private, group (kept by its channel), household ─▶ label of what is said, what may be recalled
+//! removal ─▶ erase: what goes, what stays, and why
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -6,6 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ConversationId;
 pub use crate::ids::MemberId;
+
+pub mod audience;
+pub mod erase;
+pub mod identity;
+pub mod pairing;
+pub mod people;
+pub mod record;
+pub mod roster;
 
 /// What a person is in the household. Rights come from policy, never from the name of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

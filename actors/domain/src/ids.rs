@@ -117,6 +117,12 @@ ids! {
     SessionId, "ses";
     /// One secret of the vault, over all its versions.
     SecretId, "sec";
+    /// One account of one person at one channel, over a digest of both.
+    IdentityId, "idn";
+    /// One request of an unknown sender to be paired.
+    PairingId, "par";
+    /// One group chat at one channel.
+    GroupId, "grp";
     /// One installed tool, or one thing that a tool keeps, by its name.
     ToolId, "tol";
     /// One question to a member: may this effect happen?

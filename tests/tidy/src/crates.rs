@@ -43,10 +43,11 @@ pub struct Row {
 }
 
 /// The one-way rule, top to bottom. A new edge is a decision: it is made here, and DECISIONS.md says why.
-pub const EDGES: [Row; 20] = [
+pub const EDGES: [Row; 22] = [
     Row { name: "hearth-supervisor", product: &[], tests: &[] },
     Row { name: "hearth-domain", product: &[], tests: &[] },
-    Row { name: "hearth-actors", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-conformance"] },
+    Row { name: "hearth-rules", product: &["hearth-domain"], tests: &[] },
+    Row { name: "hearth-actors", product: &["hearth-domain", "hearth-rules", "hearth-supervisor"], tests: &["hearth-conformance"] },
     // What authors of tools build upon: it knows the interface alone.
     Row { name: "hearth-tool", product: &[], tests: &[] },
     Row { name: "hearth-tool-package", product: &["hearth-domain"], tests: &["hearth-tool"] },
@@ -81,6 +82,7 @@ pub const EDGES: [Row; 20] = [
     Row { name: "hearth-own-tools", product: &["hearth-tool-package"], tests: &[] },
     Row { name: "hearth-simulations", product: &["hearth-actors", "hearth-conformance", "hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-conformance", product: &["hearth-domain"], tests: &[] },
+    Row { name: "hearth-agentdojo", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-scripted", product: &[], tests: &[] },
     Row { name: "hearth-crash", product: &["hearth", "hearth-domain", "hearth-engine", "hearth-scripted"], tests: &[] },
     Row { name: "hearth-crash-shim", product: &[], tests: &[] },
@@ -88,7 +90,7 @@ pub const EDGES: [Row; 20] = [
 ];
 
 /// A foreign crate (with all whose names begin like it when the name ends in `*`) and who may name it.
-pub const FOREIGN: [(&str, &[&str]); 26] = [
+pub const FOREIGN: [(&str, &[&str]); 27] = [
     ("surrealdb", &["hearth-adapters"]),
     ("surrealdb-*", &["hearth-engine", "hearth-crash"]),
     ("rig-core", &["hearth-adapters"]),
@@ -100,6 +102,8 @@ pub const FOREIGN: [(&str, &[&str]); 26] = [
     ("wasmtime*", &["hearth-tool-host"]),
     ("tantivy*", &["hearth-adapters"]),
     ("actix", &["hearth-supervisor", "hearth-actors", "hearth-web", "hearth", "hearth-simulations"]),
+    // The language of the household's rules.
+    ("cedar-policy*", &["hearth-rules"]),
     // The third is what its dependencies draw from in a component.
     ("getrandom", &["hearth-adapters", "hearth-vault", "hearth-tool"]),
     // Sealing, outbound TLS and DNS live in the vault alone.

@@ -1,0 +1,229 @@
+//! Who is present where: private chats, groups, the household. What is said there gets its label here, and what may be recalled there.
+//!
+//! A group's membership is what its channel says, event by event. Whoever is not paired counts as a guest who is present; while the channel
+//! does not know everybody, somebody unseen is present too. So a stranger who joins narrows what is recalled at once (I-7), and nobody has
+//! to remember to ask.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::{Identities, Identity};
+use super::roster::Roster;
+use super::{Audience, MemberId, Place, Role};
+use crate::ids::{ConversationId, GroupId, IdentityId};
+use crate::label::{Integrity, Label, Readers};
+use crate::time::Timestamp;
+
+/// Most accounts that are kept of one group. In a larger one somebody unseen is always present.
+pub const GROUP_MAX: usize = 512;
+
+/// A group chat: its row. It names accounts by their ids alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its id.
+    pub id: GroupId,
+    /// The channel's name.
+    pub channel: String,
+    /// Who let the house speak there; none as long as nobody has. Pairing in private gives nothing here.
+    pub admitted: Option<MemberId>,
+    /// The accounts that are known to be present, the house's own left out.
+    pub present: BTreeSet<IdentityId>,
+    /// Whether that is everybody.
+    pub seen: Seen,
+    /// Counts the times at which it became unknown who is there: whoever was unseen before is not whoever is unseen now.
+    pub epoch: u32,
+    /// When it last changed.
+    pub at: Timestamp,
+}
+
+/// Whether a group's channel knows everybody who is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// It does.
+    Everybody,
+    /// There may be others.
+    Some,
+}
+
+/// What a channel says of a group, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Somebody came.
+    Joined(IdentityId),
+    /// Somebody went.
+    Left(IdentityId),
+    /// Somebody spoke, and so is there.
+    Spoke(IdentityId),
+    /// These are there; whether they are all is said, too.
+    Snapshot(BTreeSet<IdentityId>, Seen),
+    /// Events may have been missed.
+    Missed,
+    /// The house itself was put out of the group.
+    Closed,
+}
+
+impl Group {
+    /// A group of which nothing is known yet.
+    #[must_use]
+    pub fn new(channel: &str, chat: &str, at: Timestamp) -> Self {
+        let id = GroupId::derived(&[channel, chat]);
+        Self { id, channel: channel.to_owned(), admitted: None, present: BTreeSet::new(), seen: Seen::Some, epoch: 0, at }
+    }
+
+    /// Its conversation: no member's private one, whoever is in it.
+    #[must_use]
+    pub fn conversation(&self) -> ConversationId {
+        ConversationId::derived(&["group", &self.id.to_string(), ""])
+    }
+
+    /// Takes in what the channel says.
+    pub fn on(&mut self, event: Presence, at: Timestamp) {
+        self.at = at;
+        match event {
+            Presence::Joined(who) => self.add(who),
+            Presence::Left(who) => {
+                self.present.remove(&who);
+            }
+            Presence::Spoke(who) => {
+                if !self.present.contains(&who) {
+                    // One was missed, so others may have been.
+                    self.doubt();
+                    self.add(who);
+                }
+            }
+            Presence::Snapshot(present, Seen::Everybody) => {
+                self.present.clear();
+                self.seen = Seen::Everybody;
+                present.into_iter().for_each(|who| self.add(who));
+            }
+            Presence::Snapshot(present, Seen::Some) => {
+                if self.seen == Seen::Everybody {
+                    self.doubt();
+                }
+                present.into_iter().for_each(|who| self.add(who));
+            }
+            Presence::Missed => self.doubt(),
+            Presence::Closed => {
+                self.present.clear();
+                self.admitted = None;
+                self.doubt();
+            }
+        }
+    }
+
+    fn doubt(&mut self) {
+        self.seen = Seen::Some;
+        self.epoch = self.epoch.saturating_add(1);
+    }
+
+    fn add(&mut self, who: IdentityId) {
+        if self.present.len() < GROUP_MAX || self.present.contains(&who) {
+            self.present.insert(who);
+        } else {
+            self.doubt();
+        }
+    }
+
+    /// Who is there just now: members as what they are, everybody else as a guest.
+    #[must_use]
+    pub fn audience(&self, roster: &Roster, identities: &Identities) -> Audience {
+        let known = |account: IdentityId| {
+            let member = identities.member_of(account)?;
+            Some((member, roster.role(member)?))
+        };
+        let people = self.present.iter().map(|account| known(*account).unwrap_or((Identity::guest(*account), Role::Guest)));
+        let unseen = match self.seen {
+            Seen::Everybody => None,
+            Seen::Some => Some((self.unseen(), Role::Guest)),
+        };
+        Audience::of(people.chain(unseen))
+    }
+
+    /// Whoever is there unseen: an id of its own, another after each doubt.
+    fn unseen(&self) -> MemberId {
+        MemberId::derived(&["unseen", &self.id.to_string(), &self.epoch.to_string()])
+    }
+
+    /// The place: its conversation, and who is there just now.
+    #[must_use]
+    pub fn place(&self, roster: &Roster, identities: &Identities) -> Place {
+        Place { conversation: self.conversation(), audience: self.audience(roster, identities) }
+    }
+}
+
+/// The household's own place: everybody but guests.
+#[must_use]
+pub fn household(roster: &Roster) -> Place {
+    let people = roster.iter().map(|row| (row.member.id, row.member.role)).filter(|(_, role)| *role != Role::Guest);
+    Place { conversation: ConversationId::derived(&["household", "", ""]), audience: Audience::of(people) }
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// Somebody who is enrolled.
+    Member(MemberId),
+    /// Somebody who is not.
+    Stranger(IdentityId),
+}
+
+/// The label of what somebody says before an audience: readable by whoever hears it and by the one who says it, and worth what the
+/// speaker is worth.
+#[must_use]
+pub fn said(by: Speaker, audience: &Audience) -> Label {
+    match by {
+        Speaker::Member(_) => Label::new(Readers::present(audience), Integrity::Member),
+        Speaker::Stranger(_) => Label::new(Readers::present(audience), Integrity::Outside),
+    }
+}
+
+/// What may be recalled before an audience, and what may not (I-7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recall<T> {
+    /// Readable by everybody there.
+    pub readable: Vec<T>,
+    /// The others, each with those who are there and may not read it. For the member whose it is, in private: that something is withheld
+    /// is not said to those from whom it is.
+    pub withheld: Vec<(T, BTreeSet<MemberId>)>,
+}
+
+/// Parts what was remembered by whether everybody there may read it. Before nobody, nothing is recalled.
+#[must_use]
+pub fn recall<T>(found: impl IntoIterator<Item = T>, label: impl Fn(&T) -> &Label, audience: &Audience) -> Recall<T> {
+    let mut recall = Recall { readable: Vec::new(), withheld: Vec::new() };
+    for item in found {
+        let lacking: BTreeSet<_> =
+            audience.iter().filter(|(member, role)| !label(&item).readers.allow(*member, *role)).map(|(member, _)| member).collect();
+        if lacking.is_empty() && !audience.is_empty() {
+            recall.readable.push(item);
+        } else {
+            recall.withheld.push((item, lacking));
+        }
+    }
+    recall
+}
+
+impl<T> Recall<T> {
+    /// From whom something is withheld, in words for the member whose it is.
+    #[must_use]
+    pub fn because(&self, roster: &Roster) -> String {
+        let who: BTreeSet<_> = self.withheld.iter().flat_map(|(_, lacking)| lacking).collect();
+        let named = |id: &&MemberId| roster.get(**id).map(|row| row.member.name.clone());
+        let mut names: Vec<_> = who.iter().filter_map(named).collect();
+        match who.len().saturating_sub(names.len()) {
+            0 => {}
+            1 => names.push("somebody whom the house does not know".to_owned()),
+            more => names.push(format!("{more} people whom the house does not know")),
+        }
+        match (self.withheld.len(), names.as_slice()) {
+            (0, _) => "Everything that was found may be read by everybody here.".to_owned(),
+            (count, []) => format!("Left out: {count}, because nobody is here."),
+            (count, names) => format!("Left out: {count}, because not for everybody here: {}.", names.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
