@@ -45,13 +45,14 @@ fn added(mut all: Vec<ToolSpec>, more: impl IntoIterator<Item = ToolSpec>) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use hearth_domain::tool::Effect;
+    use hearth_domain::tool::{Annotations, Effect};
     use serde_json::json;
 
     use super::*;
 
     fn spec(name: &str, description: &str) -> ToolSpec {
-        ToolSpec { name: name.into(), description: description.into(), parameters: json!({}), effect: Effect::Read, idempotent: true }
+        let (name, description, annotations) = (name.into(), description.into(), Annotations::default());
+        ToolSpec { name, description, parameters: json!({}), effect: Effect::Read, idempotent: true, annotations }
     }
 
     fn names(catalog: &Catalog) -> Vec<String> {

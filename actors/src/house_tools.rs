@@ -12,7 +12,7 @@ use hearth_domain::limits::Limits;
 use hearth_domain::memory::{Memory, MemoryKind, MemorySearch};
 use hearth_domain::schedule::{Every, Reminder, ReminderState};
 use hearth_domain::time::Zoned;
-use hearth_domain::tool::{Effect, Invocation, ToolError, ToolOutput, ToolSpec};
+use hearth_domain::tool::{Annotations, Effect, Invocation, ToolError, ToolOutput, ToolSpec};
 use hearth_supervisor::link::{AskError, Link};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -114,8 +114,23 @@ pub fn specs() -> Vec<ToolSpec> {
         description: tool.description.to_owned(),
         parameters: tool.schema,
         idempotent: true,
+        annotations: annotations(tool.name),
     };
     house::tool_specs().into_iter().map(spec).collect()
+}
+
+/// What their arguments are for. What is written down is the member's own; what takes something away, or will be said again and again, is not
+/// left to what the house has read outside.
+fn annotations(name: &str) -> Annotations {
+    let arguments: &[(&str, Role)] = match name {
+        "forget" => &[("/query", Role::Id)],
+        "remind" => &[("/text", Role::Content), ("/at", Role::Schedule), ("/every", Role::Schedule)],
+        "remember" | "note" => &[("/text", Role::Content)],
+        "list_add" => &[("/list", Role::Content), ("/items", Role::Content)],
+        "list_tick" => &[("/list", Role::Content), ("/item", Role::Content)],
+        _ => &[],
+    };
+    Annotations { arguments: arguments.iter().map(|(pointer, role)| ((*pointer).to_owned(), *role)).collect(), ..Annotations::default() }
 }
 
 impl HouseTools {

@@ -27,6 +27,7 @@ use crate::tool::Effect;
 
 mod card;
 pub mod grant;
+pub mod reply;
 
 pub(crate) use card::names as card_names;
 pub use card::{Argument, Card};

@@ -21,6 +21,7 @@
 //! Invariants: one turn is active at a time; each open turn ends exactly once (I-10); an answer's label covers its
 //! audience (I-5); what is recalled may be read by everyone present (I-7); no call runs before its intent is saved.
 
+mod judging;
 mod prompt;
 mod resume;
 mod saving;
@@ -34,17 +35,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::approval::reply::Reply;
 use crate::delivery::{Delivery, DeliveryState};
 use crate::error::{Class, Classified};
 use crate::household::{Audience, Member, Place};
-use crate::ids::{AnswerId, CallId, ConversationId, Ids, MemberId, MessageId, TurnId};
+use crate::ids::{AnswerId, ApprovalId, CallId, ConversationId, Ids, MemberId, MessageId, TurnId};
 use crate::journal::{Digest, Fact, FactKind};
 use crate::label::{Integrity, Label, Readers};
 use crate::limits::Limits;
 use crate::memory::{MemoryHit, MemorySearch};
 use crate::message::{Author, Message, Origin, Part, Purpose};
 use crate::model::{ModelError, ModelReply, ModelRequest};
-use crate::policy::{Decider, Decision, Question};
+use crate::policy::{Decider, Decision, Question, Refusal};
 use crate::schedule::Reminder;
 use crate::store::{Commit, Conversation, ConversationState, Step, StoreError, Turn, TurnState, Write};
 use crate::time::Timestamp;
@@ -189,6 +191,12 @@ pub enum Effect {
     CancelModel(u64),
     /// Ask policy and report with [`Core::on_decided`].
     Decide(Box<Question>),
+    /// Wait for a person's answer about this call and report with [`Core::on_answered`].
+    Await(CallId, ApprovalId),
+    /// Nobody waits for the answer to this question any more.
+    Withdraw(ApprovalId),
+    /// Take a member's answer to a question, given as a message of this turn, and report with [`Core::on_reply_taken`].
+    TakeReply(TurnId, MemberId, Reply),
     /// Run a tool and report with [`Core::on_tool_ended`].
     RunTool(Box<Invocation>),
     /// Cancel a tool call; no report is wanted.
@@ -239,6 +247,8 @@ struct Pending {
     steps: Vec<Step>,
     saved: bool,
     stop: bool,
+    /// What became of the answer to a question that its message is.
+    taken: Option<String>,
 }
 
 /// A conversation.
@@ -377,6 +387,7 @@ impl Core {
             steps: Vec::new(),
             saved: false,
             stop: false,
+            taken: None,
         });
         let mut effects = vec![self.save(Saving::Accept { turn: turn_id, asks: vec![ask], with_row }, Commit { writes, fact })];
         effects.extend(self.activate_next());
@@ -492,6 +503,20 @@ impl Core {
     /// Policy decided upon a call.
     pub fn on_decided(&mut self, cx: Cx<'_>, call: CallId, decision: Decision) -> Vec<Effect> {
         self.decided(cx, call, decision)
+    }
+
+    /// A person answered about a call, or nobody did.
+    pub fn on_answered(&mut self, cx: Cx<'_>, call: CallId, answer: Result<(), Refusal>) -> Vec<Effect> {
+        self.answered(cx, call, answer)
+    }
+
+    /// What became of a member's answer: a sentence for them.
+    pub fn on_reply_taken(&mut self, cx: Cx<'_>, turn: TurnId, sentence: String) -> Vec<Effect> {
+        let active = self.active.as_mut().map(|active| &mut active.pending);
+        if let Some(pending) = self.waiting.iter_mut().chain(active).find(|pending| pending.turn.id == turn) {
+            pending.taken = Some(sentence);
+        }
+        self.go_on(cx)
     }
 
     /// A tool call ended.

@@ -107,6 +107,16 @@ pub enum FactKind {
     ReminderFired,
     /// Policy decided upon an effect.
     Decided,
+    /// A person was asked about an effect.
+    ApprovalAsked,
+    /// A person answered, or the question was withdrawn or its time was over.
+    ApprovalEnded,
+    /// An effect was let go by an approval.
+    ApprovalUsed,
+    /// A grant was used, or taken back.
+    GrantChanged,
+    /// A call that a person said yes to is about to run.
+    CallApproved,
     /// A session at the page began.
     LoggedIn,
     /// A session at the page ended.

@@ -14,12 +14,13 @@ use serde_json::Value;
 use crate::delivery::Delivery;
 use crate::error::{Class, Classified};
 use crate::household::{Audience, Member};
-use crate::ids::{AnswerId, CallId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
+use crate::ids::{AnswerId, ApprovalId, CallId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
 use crate::journal::{Digest, Entry, Fact, Head};
 use crate::label::Label;
 use crate::memory::{Memory, MemoryHit, MemorySearch};
 use crate::message::Message;
 use crate::model::{StopReason, ToolCall, Usage};
+use crate::policy::Taken;
 use crate::schedule::Reminder;
 use crate::secret::SealedRecord;
 use crate::time::Timestamp;
@@ -137,6 +138,22 @@ pub enum StepBody {
         arguments: Value,
         /// Whether it may be repeated when its outcome is not known.
         idempotent: bool,
+        /// What the turn had taken of its member's words by then.
+        #[serde(default)]
+        taken: Taken,
+    },
+    /// A call waits for a person's yes.
+    Asked {
+        /// The call's id.
+        call: CallId,
+        /// The provider's id of it.
+        provider_call: String,
+        /// The tool.
+        name: String,
+        /// The arguments.
+        arguments: Value,
+        /// The question.
+        approval: ApprovalId,
     },
     /// A call ended, or was never run (unknown tool, bad arguments, refused).
     Outcome {

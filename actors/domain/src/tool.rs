@@ -1,5 +1,6 @@
 //! The tool port: what a tool is, what it may do, and what a call comes to.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -7,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Class, Classified};
+use crate::flow::call::Function;
 use crate::household::{Audience, Member};
 use crate::ids::{CallId, ConversationId};
+use crate::journal::Digest;
 use crate::label::Label;
+use crate::sandbox::{Role, Trust};
 use crate::time::{Timestamp, Zoned};
 
 pub mod grant;
@@ -52,6 +56,37 @@ pub struct ToolSpec {
     pub effect: Effect,
     /// Whether a call of unknown outcome may be repeated with the same [`CallId`].
     pub idempotent: bool,
+    /// What is said of it besides.
+    pub annotations: Annotations,
+}
+
+impl ToolSpec {
+    /// What the flow gate knows of it.
+    #[must_use]
+    pub fn function(&self) -> Function {
+        let Annotations { tool, release, arguments, fields } = self.annotations.clone();
+        Function { tool, name: self.name.clone(), release, parameters: self.parameters.clone(), effect: self.effect, arguments, fields }
+    }
+}
+
+/// What a tool says of the values that go in and come out: nothing, by default, and then every argument counts as one that is hit, and every
+/// value of a result as written by somebody outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Annotations {
+    /// The tool of which this is one function; empty for the house itself.
+    pub tool: String,
+    /// Digest of its release; zeros for the house itself, and for what is not granted.
+    pub release: Digest,
+    /// What arguments are for, by their JSON pointer.
+    pub arguments: BTreeMap<String, Role>,
+    /// How far fields of the result are trusted, by their JSON pointer.
+    pub fields: BTreeMap<String, Trust>,
+}
+
+impl Default for Annotations {
+    fn default() -> Self {
+        Self { tool: String::new(), release: Digest::ZERO, arguments: BTreeMap::new(), fields: BTreeMap::new() }
+    }
 }
 
 /// One call, authorised.

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use hearth_domain::house;
 use hearth_domain::time::TimeZone;
-use hearth_domain::tool::{Effect, Invocation, ToolError, ToolOutput, ToolSpec, Tools};
+use hearth_domain::tool::{Annotations, Effect, Invocation, ToolError, ToolOutput, ToolSpec, Tools};
 use serde_json::json;
 
 /// The tool's name, as the house's own interpreter calls it.
@@ -37,6 +37,7 @@ impl Tools for ClockTool {
             parameters: spec.schema,
             effect: Effect::Read,
             idempotent: true,
+            annotations: Annotations::default(),
         })
         .collect()
     }

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hearth_domain::label::{Integrity, Label};
 use hearth_domain::time::TimeZone;
-use hearth_domain::tool::{Effect, Invocation, ToolError, ToolOutput, ToolSpec, Tools};
+use hearth_domain::tool::{Annotations, Effect, Invocation, ToolError, ToolOutput, ToolSpec, Tools};
 use serde_json::{Value, json};
 
 use crate::checkers::Seen;
@@ -39,7 +39,8 @@ impl SimTools {
 
 fn spec(name: &str, effect: Effect, idempotent: bool) -> ToolSpec {
     let parameters = json!({ "type": "object", "properties": { "what": { "type": "string" } } });
-    ToolSpec { name: name.to_owned(), description: name.replace('_', " "), parameters, effect, idempotent }
+    let annotations = Annotations::default();
+    ToolSpec { name: name.to_owned(), description: name.replace('_', " "), parameters, effect, idempotent, annotations }
 }
 
 impl Tools for SimTools {

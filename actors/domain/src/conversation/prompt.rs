@@ -105,7 +105,7 @@ fn steps(steps: &[Step]) -> Vec<Utterance> {
         .iter()
         .filter_map(|step| match &step.body {
             StepBody::Reply { text, calls, .. } => Some(Utterance::Assistant { text: text.clone(), calls: calls.clone() }),
-            StepBody::Intent { .. } => None,
+            StepBody::Intent { .. } | StepBody::Asked { .. } => None,
             StepBody::Outcome { provider_call, name, result, .. } => Some(Utterance::ToolResult {
                 call: provider_call.clone(),
                 name: name.clone(),

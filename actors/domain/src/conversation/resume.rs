@@ -44,13 +44,15 @@ pub(super) fn load(
             steps: steps.remove(&turn.id).unwrap_or_default(),
             saved: true,
             stop: false,
+            taken: None,
             turn,
         });
     }
     let is_open = |message: &Message| core.waiting.iter().any(|pending| pending.message.id == message.id);
     core.history = messages.into_iter().filter(|message| message.seq > upto && !is_open(message)).collect();
     super::prompt::fade_pictures(&mut core.history, core.setting.limits.history_pictures);
-    let mut effects = core.activate_next();
+    let mut effects: Vec<_> = core.waiting.iter().filter_map(Pending::reply).collect();
+    effects.extend(core.activate_next());
     if let Some(active) = &core.active {
         // What a former life had shown of its answer is void.
         effects.push(Effect::ResetPreview(active.pending.turn.id));
@@ -92,10 +94,23 @@ impl Core {
                     active.tool_calls = active.tool_calls.saturating_add(calls.len());
                     active.usage = active.usage.plus(usage);
                 }
-                StepBody::Intent { call, provider_call, name, arguments, idempotent } => {
-                    intents.push_back((Ready { id: call, provider_call, name, arguments, at: step.at, repeated: false }, idempotent));
+                StepBody::Asked { call, provider_call, name, arguments, approval } => {
+                    let asked = Some(approval);
+                    // What waits has not begun, so that it may be asked about again.
+                    intents.push_back((Ready { id: call, provider_call, name, arguments, at: step.at, repeated: false, asked }, true));
+                }
+                StepBody::Intent { call, provider_call, name, arguments, idempotent, taken } => {
+                    active.taken = taken;
+                    let ready = Ready { id: call, provider_call, name, arguments, at: step.at, repeated: false, asked: None };
+                    match intents.iter_mut().find(|(asked, _)| asked.id == call) {
+                        Some(asked) => *asked = (ready, idempotent),
+                        None => intents.push_back((ready, idempotent)),
+                    }
                 }
                 StepBody::Outcome { call, result, name, .. } => {
+                    if result.is_ok() {
+                        active.takes_in(&name, &step.label);
+                    }
                     let intent = intents.iter().position(|(ready, _)| ready.id == call).and_then(|at| intents.remove(at));
                     if result.is_err() {
                         let arguments = intent.map_or(serde_json::Value::Null, |(ready, _)| ready.arguments);

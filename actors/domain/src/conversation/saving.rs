@@ -70,9 +70,11 @@ impl Core {
         let mut effects: Vec<_> = asks.iter().map(|ask| Effect::AnswerSay(*ask, answer())).collect();
         if let Some(pending) = self.waiting.iter_mut().find(|pending| pending.turn.id == turn) {
             pending.saved = true;
+            effects.extend(pending.reply());
         }
         if let Some(active) = self.active.as_mut().filter(|active| active.pending.turn.id == turn) {
             active.pending.saved = true;
+            effects.extend(active.pending.reply());
             effects.extend(self.go_on(cx));
         }
         effects

@@ -41,6 +41,7 @@ fn tools() -> Arc<Vec<ToolSpec>> {
         parameters: json!({}),
         effect: if name == "look" { tool::Effect::Read } else { tool::Effect::WriteOwn },
         idempotent,
+        annotations: tool::Annotations::default(),
     };
     Arc::new(vec![spec("note", true), spec("send", false), spec("look", true)])
 }

@@ -1,10 +1,11 @@
 //! The turn that is active: from recalled facts to its one logical answer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
-use crate::model::{Arguments, StopReason, ToolCall, Usage};
-use crate::policy::Refusal;
+use crate::flow::value::Source;
+use crate::model::{StopReason, ToolCall, Usage};
+use crate::policy::Taken;
 use crate::store::StepBody;
 use crate::tool;
 
@@ -26,6 +27,10 @@ pub(super) struct Active {
     pub(super) failures: BTreeMap<Digest, usize>,
     /// Whether an empty reply was asked again.
     pub(super) asked_again: bool,
+    /// What of it came from outside.
+    pub(super) sources: BTreeSet<Source>,
+    /// What its calls took so far of the member's words.
+    pub(super) taken: Taken,
 }
 
 /// Where the turn stands.
@@ -39,6 +44,8 @@ pub(super) enum Phase {
     Deciding(Box<ModelReply>, Vec<Judged>),
     /// Waits until reply and intents are durable.
     SavingReply,
+    /// A person was asked about that call, and has not answered.
+    Asking(CallId),
     /// A tool is at work.
     Running(CallId),
     /// Waits until the outcome is durable.
@@ -50,9 +57,18 @@ pub(super) enum Phase {
 /// A call that a model made, and what is to become of it.
 #[derive(Debug)]
 pub(super) struct Judged {
-    id: CallId,
-    call: ToolCall,
-    verdict: Option<Result<(), ToolError>>,
+    pub(super) id: CallId,
+    pub(super) call: ToolCall,
+    pub(super) verdict: Option<Result<Go, ToolError>>,
+}
+
+/// When a call may run.
+#[derive(Debug)]
+pub(super) enum Go {
+    /// In its turn.
+    Now,
+    /// When a person said yes to this question.
+    Approved(ApprovalId),
 }
 
 /// A call that may run.
@@ -65,6 +81,8 @@ pub(super) struct Ready {
     pub(super) at: Timestamp,
     /// Whether it was run a second time, since what became of the first is not known.
     pub(super) repeated: bool,
+    /// The question to a person that it waits for.
+    pub(super) asked: Option<ApprovalId>,
 }
 
 /// How a turn ends.
@@ -74,6 +92,14 @@ struct Ending<'a> {
     kind: FactKind,
     detail: &'a str,
     text: String,
+}
+
+impl Pending {
+    /// What is to be done with its message, if that answers a question of the house.
+    pub(super) fn reply(&self) -> Option<Effect> {
+        let reply = Reply::read(&self.message.text)?;
+        Some(Effect::TakeReply(self.turn.id, self.member.id, reply))
+    }
 }
 
 impl Active {
@@ -90,6 +116,8 @@ impl Active {
             usage: Usage::default(),
             failures: BTreeMap::new(),
             asked_again: false,
+            sources: BTreeSet::new(),
+            taken: Taken::default(),
         }
     }
 
@@ -131,8 +159,16 @@ impl Active {
         }))
     }
 
+    /// The turn has read this, of that tool.
+    pub(super) fn takes_in(&mut self, name: &str, label: &Label) {
+        self.label = self.label.join(label);
+        if label.integrity == Integrity::Outside {
+            self.sources.insert(Source { result: None, from: name.to_owned() });
+        }
+    }
+
     /// Adds a step and gives the write of it.
-    fn step(&mut self, cx: Cx<'_>, body: StepBody) -> Write {
+    pub(super) fn step(&mut self, cx: Cx<'_>, body: StepBody) -> Write {
         let step = Step { turn: self.pending.turn.id, index: self.next_index(), body, label: self.label.clone(), at: cx.now };
         self.pending.steps.push(step.clone());
         Write::Step(step)
@@ -181,6 +217,9 @@ impl Core {
         if active.pending.message.text.trim() == STOP_WORD {
             return self.answer(cx, "Stopped what was running. What waits behind it goes on.".to_owned());
         }
+        if active.pending.reply().is_some() {
+            return active.pending.taken.take().map(|sentence| self.answer(cx, sentence)).unwrap_or_default();
+        }
         if active.recalled.is_none() {
             return Vec::new();
         }
@@ -192,6 +231,10 @@ impl Core {
         let Some(active) = self.active.as_mut() else {
             return Vec::new();
         };
+        if let Some(Ready { id, asked: Some(approval), .. }) = active.queue.front().cloned() {
+            active.phase = Phase::Asking(id);
+            return vec![Effect::Await(id, approval)];
+        }
         if let Some(ready) = active.queue.front().cloned() {
             return vec![active.run(cx, ready, self.id, limits.tool_deadline)];
         }
@@ -267,102 +310,6 @@ impl Core {
         }
     }
 
-    /// Checks each call's form, and asks policy about those that have one.
-    fn judge(&mut self, cx: Cx<'_>, reply: ModelReply) -> Vec<Effect> {
-        let Some(active) = self.active.as_mut() else {
-            return Vec::new();
-        };
-        let mut questions = Vec::new();
-        let mut judged = Vec::new();
-        for call in &reply.calls {
-            let id = CallId::fresh(cx.ids);
-            let spec = cx.tools.iter().find(|spec| spec.name == call.name);
-            let verdict = match (spec, &call.arguments) {
-                (None, _) => Some(Err(ToolError::Unknown)),
-                (_, Arguments::Malformed(_)) => Some(Err(ToolError::BadArguments("they are not JSON".to_owned()))),
-                (_, Arguments::Json(value)) if !value.is_object() => {
-                    Some(Err(ToolError::BadArguments("they are not an object".to_owned())))
-                }
-                (Some(spec), Arguments::Json(_)) => {
-                    questions.push(Effect::Decide(Box::new(Question {
-                        call: id,
-                        tool: spec.name.clone(),
-                        effect: spec.effect,
-                        member: active.pending.member.clone(),
-                        by: Decider::Model,
-                        audience: active.pending.audience.clone(),
-                        label: active.label.clone(),
-                    })));
-                    None
-                }
-            };
-            judged.push(Judged { id, call: call.clone(), verdict });
-        }
-        active.phase = Phase::Deciding(Box::new(reply), judged);
-        if questions.is_empty() { self.save_reply(cx) } else { questions }
-    }
-
-    pub(super) fn decided(&mut self, cx: Cx<'_>, call: CallId, decision: Decision) -> Vec<Effect> {
-        let Some(Active { phase: Phase::Deciding(_, judged), .. }) = self.active.as_mut() else {
-            return Vec::new();
-        };
-        for one in judged.iter_mut().filter(|one| one.id == call) {
-            one.verdict = Some(match decision {
-                Decision::Allow => Ok(()),
-                Decision::Deny(refusal) => Err(ToolError::Denied(refusal.to_string())),
-            });
-        }
-        if judged.iter().all(|one| one.verdict.is_some()) { self.save_reply(cx) } else { Vec::new() }
-    }
-
-    /// Saves the reply, the intents of what may run, and the outcomes of what may not, in one transaction.
-    fn save_reply(&mut self, cx: Cx<'_>) -> Vec<Effect> {
-        let Some(active) = self.active.as_mut() else {
-            return Vec::new();
-        };
-        let Phase::Deciding(reply, judged) = std::mem::replace(&mut active.phase, Phase::SavingReply) else {
-            return Vec::new();
-        };
-        let (mut allowed, mut refused) = (0_usize, 0_usize);
-        let mut writes = vec![active.step(
-            cx,
-            StepBody::Reply { text: reply.text, calls: reply.calls, provider: reply.provider, usage: reply.usage, stop: reply.stop },
-        )];
-        for Judged { id, call, verdict } in judged {
-            let arguments = match call.arguments {
-                Arguments::Json(value) => value,
-                Arguments::Malformed(text) => serde_json::Value::String(text),
-            };
-            match verdict.unwrap_or(Err(ToolError::Denied(Refusal::NoRule.to_string()))) {
-                Ok(()) => {
-                    allowed = allowed.saturating_add(1);
-                    let idempotent = cx.tools.iter().any(|spec| spec.name == call.name && spec.idempotent);
-                    active.queue.push_back(Ready {
-                        id,
-                        provider_call: call.id.clone(),
-                        name: call.name.clone(),
-                        arguments: arguments.clone(),
-                        at: cx.now,
-                        repeated: false,
-                    });
-                    writes.push(
-                        active.step(cx, StepBody::Intent { call: id, provider_call: call.id, name: call.name, arguments, idempotent }),
-                    );
-                }
-                Err(error) => {
-                    refused = refused.saturating_add(1);
-                    active.count_failure(&call.name, &arguments);
-                    writes
-                        .push(active.step(cx, StepBody::Outcome { call: id, provider_call: call.id, name: call.name, result: Err(error) }));
-                }
-            }
-        }
-        let turn = active.pending.turn.id;
-        let detail = format!("allowed {allowed}, refused {refused}");
-        let fact = fact(cx, FactKind::ModelReplied, Some(active.pending.member.id), turn.to_string(), &detail, "");
-        vec![self.save(Saving::Reply { turn }, Commit { writes, fact })]
-    }
-
     pub(super) fn tool_ended(&mut self, cx: Cx<'_>, call: CallId, result: Result<ToolOutput, ToolError>) -> Vec<Effect> {
         let limit = self.setting.limits.tool_result_bytes;
         if self.active.as_ref().is_none_or(|active| !matches!(active.phase, Phase::Running(now) if now == call)) {
@@ -381,7 +328,7 @@ impl Core {
         };
         let result = match result {
             Ok(output) => {
-                active.label = active.label.join(&output.label);
+                active.takes_in(&ready.name, &output.label);
                 Ok(bounded(output.value, limit))
             }
             Err(error) => {
@@ -452,6 +399,7 @@ impl Core {
         let mut effects = match &active.phase {
             Phase::Modelling(call) => vec![Effect::CancelModel(*call), Effect::ResetPreview(turn)],
             Phase::Running(call) => vec![Effect::CancelTool(*call)],
+            Phase::Asking(_) => active.queue.front().and_then(|ready| ready.asked).map(Effect::Withdraw).into_iter().collect(),
             Phase::Ending => return (None, Vec::new()),
             Phase::Gathering | Phase::Deciding(..) | Phase::SavingReply | Phase::SavingOutcome => Vec::new(),
         };
@@ -546,7 +494,7 @@ fn done_so_far(steps: &[Step]) -> Vec<String> {
         .iter()
         .filter_map(|step| match &step.body {
             StepBody::Outcome { name, result: Ok(_), .. } => Some(name.clone()),
-            StepBody::Outcome { .. } | StepBody::Reply { .. } | StepBody::Intent { .. } => None,
+            StepBody::Outcome { .. } | StepBody::Reply { .. } | StepBody::Intent { .. } | StepBody::Asked { .. } => None,
         })
         .collect()
 }

@@ -85,9 +85,6 @@ pub enum Because {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Denial {
-    /// I-9.
-    #[error("guests have no tools here")]
-    Guest,
     /// I-5.
     #[error("not everybody here may see what this turn has read")]
     Audience,
@@ -171,9 +168,6 @@ pub fn returned(result: &Label, leaves: &[Leaf]) -> Label {
 }
 
 fn denial(facts: &Facts<'_>) -> Option<Denial> {
-    if facts.member.role == Person::Guest {
-        return Some(Denial::Guest);
-    }
     if !facts.control.label.readers.cover(facts.audience) {
         return Some(Denial::Audience);
     }

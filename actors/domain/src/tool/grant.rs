@@ -144,7 +144,14 @@ impl Grant {
     /// What the model can call: nothing when the grant was taken back.
     #[must_use]
     pub fn specs(&self) -> Vec<ToolSpec> {
-        if self.revoked.is_some() { Vec::new() } else { self.manifest.specs() }
+        if self.revoked.is_some() {
+            return Vec::new();
+        }
+        let of_release = |mut spec: ToolSpec| {
+            spec.annotations.release = self.release.component;
+            spec
+        };
+        self.manifest.specs().into_iter().map(of_release).collect()
     }
 
     /// Whether a call of this operation may make this request, and by which rule: the rule says whether the host is one of the LAN.

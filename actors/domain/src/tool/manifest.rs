@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::name::{ToolName, Version};
 use super::reach::Rule;
 use super::request::SAFE_METHODS;
-use super::{Effect, ToolSpec};
+use super::{Annotations, Effect, ToolSpec};
+use crate::journal::Digest;
 use crate::sandbox::{Operation, Role, SandboxLimits, Trust};
 
 mod agree;
@@ -162,6 +163,12 @@ impl Manifest {
                 parameters: serde_json::from_str(&operation.parameters).ok()?,
                 effect: operation.effect,
                 idempotent: operation.idempotent,
+                annotations: Annotations {
+                    tool: self.name.to_string(),
+                    release: Digest::ZERO,
+                    arguments: operation.arguments.clone(),
+                    fields: operation.fields.clone(),
+                },
             })
         };
         let mut specs: Vec<_> = self.operations.iter().filter_map(spec).collect();

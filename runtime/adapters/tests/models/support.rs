@@ -10,7 +10,7 @@ use hearth_adapters::models::remote::RemoteModel;
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::message::Part;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest, Utterance};
-use hearth_domain::tool::{Effect, ToolSpec};
+use hearth_domain::tool::{Annotations, Effect, ToolSpec};
 use hearth_scripted::server::Scripted;
 use serde_json::json;
 
@@ -64,6 +64,7 @@ pub(crate) fn tool(name: &str) -> ToolSpec {
         parameters: json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}),
         effect: Effect::Read,
         idempotent: true,
+        annotations: Annotations::default(),
     }
 }
 

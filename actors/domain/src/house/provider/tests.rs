@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::house::tool_specs;
 use crate::label::{Integrity, Label, Readers};
-use crate::tool::{Effect, ToolSpec};
+use crate::tool::{Annotations, Effect, ToolSpec};
 
 const DOWN: Place = Place::Last(NoModel::AllDown);
 
@@ -18,6 +18,7 @@ fn request(history: Vec<Utterance>) -> ModelRequest {
         parameters: spec.schema,
         effect: Effect::Read,
         idempotent: true,
+        annotations: Annotations::default(),
     };
     ModelRequest {
         system: String::new(),

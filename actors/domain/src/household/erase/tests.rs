@@ -101,7 +101,7 @@ impl House {
     fn done(&mut self, key: &str, turn: TurnId, who: MemberId, place: ConversationId, label: &Label, text: &str) {
         let arguments = Value::String(text.to_owned());
         let body =
-            StepBody::Intent { call: CallId::derived(&[key]), provider_call: String::new(), name: "t".into(), arguments, idempotent: true };
+            StepBody::Intent { call: CallId::derived(&[key]), provider_call: String::new(), name: "t".into(), arguments, idempotent: true, taken: Default::default() };
         self.steps.push(Step { turn, index: 0, body, label: label.clone(), at: at(0) });
         self.memories.push(Memory {
             id: MemoryId::derived(&[key]),

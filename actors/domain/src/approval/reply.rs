@@ -1,0 +1,59 @@
+//! An answer to a question of the house, as a member writes it: `/yes`, `/no`, `/always`, with the question's code where several wait.
+//!
+//! Only the exact words count. A model cannot write a member's message, and what a member pastes is more than these.
+
+use serde::{Deserialize, Serialize};
+
+use super::Answer;
+use crate::ids::ApprovalId;
+
+/// Letters of a code.
+const CODE_LETTERS: usize = 6;
+
+/// What a member answers, and to which question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The answer.
+    pub answer: Answer,
+    /// The question's [`code`]; none when only one can be meant.
+    pub code: Option<String>,
+}
+
+impl Reply {
+    /// The reply that this message is; none when it is anything else.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let answer = match words.next()? {
+            "/yes" => Answer::Once,
+            "/always" => Answer::Always,
+            "/no" => Answer::No,
+            _ => return None,
+        };
+        let code = words.next().map(str::to_lowercase);
+        let fits = code.as_ref().is_none_or(|code| code.len() == CODE_LETTERS && code.chars().all(|letter| letter.is_ascii_alphanumeric()));
+        (fits && words.next().is_none()).then_some(Self { answer, code })
+    }
+}
+
+/// What a person calls a question by: the end of its id.
+#[must_use]
+pub fn code(id: ApprovalId) -> String {
+    let id = id.to_string();
+    id.get(id.len().saturating_sub(CODE_LETTERS)..).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_words_are_an_answer() {
+        let code = code(ApprovalId::derived(&["x"]));
+        assert_eq!(Reply::read("/yes"), Some(Reply { answer: Answer::Once, code: None }));
+        assert_eq!(Reply::read(&format!(" /no {}\n", code.to_uppercase())), Some(Reply { answer: Answer::No, code: Some(code) }));
+        for other in ["yes", "/yes please", "/yes abcdef now", "as the owner I approve: /yes", "/YES", "/approve", ""] {
+            assert_eq!(Reply::read(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The calls of a reply: their form, policy's word on each, and a person's, where policy asks for one.
+
+use super::turning::{Active, Go, Judged, Phase, Ready};
+use super::*;
+use crate::model::Arguments;
+use crate::policy::Refusal;
+use crate::sandbox::Role;
+use crate::store::StepBody;
+
+impl Core {
+    /// Checks each call's form, and asks policy about those that have one.
+    pub(super) fn judge(&mut self, cx: Cx<'_>, reply: ModelReply) -> Vec<Effect> {
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        let judged = reply.calls.iter().map(|call| {
+            let verdict = match (cx.tools.iter().any(|spec| spec.name == call.name), &call.arguments) {
+                (false, _) => Some(ToolError::Unknown),
+                (true, Arguments::Malformed(_)) => Some(ToolError::BadArguments("they are not JSON".to_owned())),
+                (true, Arguments::Json(value)) if !value.is_object() => {
+                    Some(ToolError::BadArguments("they are not an object".to_owned()))
+                }
+                (true, Arguments::Json(_)) => None,
+            };
+            Judged { id: CallId::fresh(cx.ids), call: call.clone(), verdict: verdict.map(Err) }
+        });
+        let judged = judged.collect();
+        active.phase = Phase::Deciding(Box::new(reply), judged);
+        self.decide_next(cx)
+    }
+
+    /// One after the other: what one call takes of the member's words, the next one has not.
+    fn decide_next(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+        let conversation = self.id;
+        let Some(active) = self.active.as_ref() else {
+            return Vec::new();
+        };
+        let Phase::Deciding(_, judged) = &active.phase else {
+            return Vec::new();
+        };
+        let Some(next) = judged.iter().find(|one| one.verdict.is_none()) else {
+            return self.save_reply(cx);
+        };
+        let (Some(spec), Arguments::Json(arguments)) = (cx.tools.iter().find(|spec| spec.name == next.call.name), &next.call.arguments)
+        else {
+            // It was there a moment ago.
+            let call = next.id;
+            return self.decided(cx, call, Decision::Deny(Refusal::Unavailable));
+        };
+        vec![Effect::Decide(Box::new(active.question(cx, next.id, spec, arguments, conversation)))]
+    }
+
+    pub(super) fn decided(&mut self, cx: Cx<'_>, call: CallId, decision: Decision) -> Vec<Effect> {
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        let Phase::Deciding(_, judged) = &mut active.phase else {
+            return Vec::new();
+        };
+        let Some(one) = judged.iter_mut().find(|one| one.id == call && one.verdict.is_none()) else {
+            return Vec::new();
+        };
+        one.verdict = Some(match decision {
+            Decision::Allow(taken) => {
+                active.taken = taken;
+                Ok(Go::Now)
+            }
+            Decision::Ask(approval) => Ok(Go::Approved(approval)),
+            Decision::Deny(refusal) => Err(ToolError::Denied(refusal.to_string())),
+        });
+        self.decide_next(cx)
+    }
+
+    /// Saves the reply, the intents of what may run, and the outcomes of what may not, in one transaction.
+    fn save_reply(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        let Phase::Deciding(reply, judged) = std::mem::replace(&mut active.phase, Phase::SavingReply) else {
+            return Vec::new();
+        };
+        let (mut allowed, mut asked, mut refused) = (0_usize, 0_usize, 0_usize);
+        let mut writes = vec![active.step(
+            cx,
+            StepBody::Reply { text: reply.text, calls: reply.calls, provider: reply.provider, usage: reply.usage, stop: reply.stop },
+        )];
+        for Judged { id, call, verdict } in judged {
+            let arguments = match call.arguments {
+                Arguments::Json(value) => value,
+                Arguments::Malformed(text) => serde_json::Value::String(text),
+            };
+            let go = match verdict.unwrap_or(Err(ToolError::Denied(Refusal::NoRule.to_string()))) {
+                Ok(go) => go,
+                Err(error) => {
+                    refused = refused.saturating_add(1);
+                    active.count_failure(&call.name, &arguments);
+                    writes
+                        .push(active.step(cx, StepBody::Outcome { call: id, provider_call: call.id, name: call.name, result: Err(error) }));
+                    continue;
+                }
+            };
+            let ready = Ready {
+                id,
+                provider_call: call.id,
+                name: call.name,
+                arguments,
+                at: cx.now,
+                repeated: false,
+                asked: if let Go::Approved(approval) = go { Some(approval) } else { None },
+            };
+            let count = if ready.asked.is_some() { &mut asked } else { &mut allowed };
+            *count = count.saturating_add(1);
+            writes.push(active.begins(cx, &ready));
+            active.queue.push_back(ready);
+        }
+        let turn = active.pending.turn.id;
+        let detail = format!("allowed {allowed}, asked {asked}, refused {refused}");
+        let fact = fact(cx, FactKind::ModelReplied, Some(active.pending.member.id), turn.to_string(), &detail, "");
+        vec![self.save(Saving::Reply { turn }, Commit { writes, fact })]
+    }
+
+    /// A person answered about the call that waits, or nobody did.
+    pub(super) fn answered(&mut self, cx: Cx<'_>, call: CallId, answer: Result<(), Refusal>) -> Vec<Effect> {
+        let Some(active) = self.active.as_mut().filter(|active| matches!(active.phase, Phase::Asking(now) if now == call)) else {
+            return Vec::new();
+        };
+        if let Err(refusal) = answer {
+            active.phase = Phase::Running(call);
+            return self.tool_ended(cx, call, Err(ToolError::Denied(refusal.to_string())));
+        }
+        let Some(ready) = active.queue.front_mut() else {
+            return Vec::new();
+        };
+        ready.asked = None;
+        ready.at = cx.now;
+        let ready = ready.clone();
+        // No call runs before its intent is saved.
+        let write = active.begins(cx, &ready);
+        active.phase = Phase::SavingReply;
+        let (turn, member) = (active.pending.turn.id, active.pending.member.id);
+        let fact = fact(cx, FactKind::CallApproved, Some(member), call.to_string(), &ready.name, "");
+        vec![self.save(Saving::Reply { turn }, Commit { writes: vec![write], fact })]
+    }
+}
+
+impl Active {
+    /// The step with which a call begins, or begins to wait.
+    fn begins(&mut self, cx: Cx<'_>, ready: &Ready) -> Write {
+        let idempotent = cx.tools.iter().any(|spec| spec.name == ready.name && spec.idempotent);
+        let Ready { id: call, provider_call, name, arguments, asked, .. } = ready.clone();
+        let taken = self.taken.clone();
+        self.step(
+            cx,
+            match asked {
+                Some(approval) => StepBody::Asked { call, provider_call, name, arguments, approval },
+                None => StepBody::Intent { call, provider_call, name, arguments, idempotent, taken },
+            },
+        )
+    }
+
+    /// What policy is asked about a call.
+    fn question(
+        &self,
+        cx: Cx<'_>,
+        call: CallId,
+        spec: &ToolSpec,
+        arguments: &serde_json::Value,
+        conversation: ConversationId,
+    ) -> Question {
+        let function = spec.function();
+        let is_link = |pointer: &&String, link: &str| function.role(pointer) == Some(Role::Url) && self.links_to(cx, spec, link);
+        let texts = arguments.as_object().into_iter().flatten().filter_map(|(key, value)| Some((format!("/{key}"), value.as_str()?)));
+        let links = texts.filter(|(pointer, link)| is_link(&pointer, link)).map(|(pointer, _)| pointer).collect();
+        Question {
+            call,
+            function,
+            arguments: arguments.clone(),
+            conversation,
+            member: self.pending.member.clone(),
+            by: Decider::Model,
+            audience: self.pending.audience.clone(),
+            label: self.label.clone(),
+            sources: self.sources.clone(),
+            words: self.pending.message.text.clone(),
+            links,
+            taken: self.taken.clone(),
+        }
+    }
+
+    /// Whether an earlier result of the same tool has this address in it, to its end.
+    fn links_to(&self, cx: Cx<'_>, spec: &ToolSpec, link: &str) -> bool {
+        let same = |name: &str| cx.tools.iter().any(|other| other.name == name && other.annotations.tool == spec.annotations.tool);
+        let ends = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || "/?#&=%._~+-@:".contains(next));
+        self.pending.steps.iter().any(|step| match &step.body {
+            StepBody::Outcome { name, result: Ok(value), .. } if same(name) => {
+                let text = value.to_string();
+                text.match_indices(link).any(|(at, found)| text.get(at.saturating_add(found.len())..).is_some_and(ends))
+            }
+            StepBody::Outcome { .. } | StepBody::Reply { .. } | StepBody::Intent { .. } | StepBody::Asked { .. } => false,
+        })
+    }
+}

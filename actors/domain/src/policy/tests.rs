@@ -1,0 +1,119 @@
+use serde_json::json;
+
+use super::*;
+use crate::approval::Why;
+use crate::household::Role as Person;
+use crate::label::Readers;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+fn function(effect: Effect) -> Function {
+    let arguments = [("/to", Role::Recipient), ("/text", Role::Content), ("/url", Role::Url)];
+    Function {
+        tool: "a/b".to_owned(),
+        name: "a__b__do".to_owned(),
+        release: crate::journal::Digest::ZERO,
+        parameters: json!({}),
+        effect,
+        arguments: arguments.map(|(pointer, role)| (pointer.to_owned(), role)).into(),
+        fields: BTreeMap::new(),
+    }
+}
+
+fn outside() -> Label {
+    Label::new(Readers::public(), Integrity::Outside)
+}
+
+fn question(role: Person, effect: Effect, words: &str, arguments: Value) -> Question {
+    let member = Member { id: Member::id_of("Ada"), name: "Ada".into(), role, zone: "UTC".into() };
+    Question {
+        call: CallId::derived(&["1"]),
+        function: function(effect),
+        arguments,
+        conversation: ConversationId::derived(&["c"]),
+        audience: Audience::of([(member.id, role)]),
+        member,
+        by: Decider::Model,
+        label: Label::neutral(),
+        sources: BTreeSet::new(),
+        words: words.to_owned(),
+        links: BTreeSet::new(),
+        taken: Taken::default(),
+    }
+}
+
+fn weigh(question: &Question) -> Verdict {
+    question.weigh(&[], &[], at(0)).verdict
+}
+
+fn whys(question: &Question) -> BTreeSet<Why> {
+    match weigh(question) {
+        Verdict::Ask(approval) => approval.card.whys,
+        other => panic!("{other:?}"),
+    }
+}
+
+const FREE: Verdict = Verdict::Allow(Because::Free);
+
+#[test]
+fn what_a_member_names_is_sent_and_what_the_model_chose_is_asked() {
+    let said = "tell bo@example.org that I am late";
+    let named = question(Person::Adult, Effect::ExternalSend, said, json!({"to": "bo@example.org", "text": "I am late."}));
+    assert_eq!(weigh(&named), FREE);
+    let chosen = question(Person::Adult, Effect::ExternalSend, said, json!({"to": "eve@example.org", "text": "I am late."}));
+    assert!(whys(&chosen).contains(&Why::NotSaid { pointer: "/to".to_owned() }));
+}
+
+#[test]
+fn after_something_from_outside_even_what_was_named_is_asked() {
+    let mut send = question(Person::Adult, Effect::ExternalSend, "tell bo@example.org", json!({"to": "bo@example.org", "text": "x"}));
+    send.label = outside();
+    send.sources = BTreeSet::from([Source::unknown()]);
+    assert_eq!(whys(&send), BTreeSet::from([Why::Tainted { sources: send.sources.clone() }]));
+}
+
+#[test]
+fn what_was_named_once_is_used_once() {
+    let mut send = question(Person::Adult, Effect::ExternalSend, "tell bo@example.org", json!({"to": "bo@example.org", "text": "x"}));
+    let first = send.weigh(&[], &[], at(0));
+    assert_eq!(first.verdict, FREE);
+    send.taken = first.taken;
+    assert_eq!(whys(&send), BTreeSet::from([Why::Contested { pointer: "/to".to_owned() }]));
+}
+
+#[test]
+fn pages_are_read_freely_until_something_from_outside_was_and_then_by_links_for_a_while() {
+    let mut read = question(Person::Adult, Effect::Read, "what is new", json!({"url": "https://news.example/a?b=c"}));
+    assert_eq!(weigh(&read), FREE);
+    read.label = outside();
+    assert!(!whys(&read).is_empty(), "a page may have chosen this address, and what is in it");
+    read.links.insert("/url".to_owned());
+    for _ in 0..LINKS_MAX {
+        let weighed = read.weigh(&[], &[], at(0));
+        assert_eq!(weighed.verdict, FREE);
+        read.taken = weighed.taken;
+    }
+    assert!(!whys(&read).is_empty());
+    read.words = "open https://news.example/a?b=c".to_owned();
+    assert_eq!(weigh(&read), FREE, "an address that the member said");
+}
+
+#[test]
+fn what_an_adult_orders_at_the_console_is_done_unless_it_came_from_outside() {
+    for effect in [Effect::ExternalSend, Effect::Pay, Effect::Physical, Effect::Delete, Effect::Admin] {
+        let mut order = question(Person::Owner, effect, "", json!({"to": "bo@example.org", "text": "x"}));
+        order.by = Decider::Member;
+        assert_eq!(weigh(&order), FREE, "{effect:?}");
+        order.label = outside();
+        assert!(whys(&order).iter().any(|why| matches!(why, Why::Tainted { .. })), "{effect:?}");
+    }
+}
+
+#[test]
+fn what_not_everybody_present_may_read_stops_the_call() {
+    let mut read = question(Person::Owner, Effect::Read, "", json!({}));
+    read.label = Label::new(Readers::nobody(), Integrity::Member);
+    assert_eq!(weigh(&read), Verdict::Deny(Denial::Audience));
+}
