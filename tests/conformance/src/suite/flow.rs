@@ -2,7 +2,6 @@
 
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
-use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::store::{StoredResult, Write};
 
 use super::{Check, House, Outcome, boxed, check, same};
@@ -17,6 +16,13 @@ pub(super) const CHECKS: &[Check] = &[
     check("the newest results of a conversation come oldest first", |house| boxed(recent(house))),
 ];
 
+/// A question of ada's, where it stands.
+fn settled(second: i64, state: State) -> Approval {
+    let mut row = approval("ada", second);
+    row.state = state;
+    row
+}
+
 async fn approvals(mut house: House) -> Outcome {
     let by = who("ada");
     let states = [
@@ -28,7 +34,7 @@ async fn approvals(mut house: House) -> Outcome {
     ];
     same("none", &house.store.approval(approval("ada", 1).id).await?, &None)?;
     for (state, open) in states {
-        let row = Approval { state, ..approval("ada", 1) };
+        let row = settled(1, state);
         house.write([Write::Approval(row.clone())]).await?;
         same("the question", &house.store.approval(row.id).await?, &Some(row.clone()))?;
         house.reopen().await?;
@@ -40,7 +46,7 @@ async fn approvals(mut house: House) -> Outcome {
 
 async fn asked(mut house: House) -> Outcome {
     let rows: Vec<_> = [1, 2, 3].iter().map(|n| approval("ada", *n)).collect();
-    let denied = Approval { state: State::Denied { by: who("ada"), at: at(9) }, ..approval("ada", 4) };
+    let denied = settled(4, State::Denied { by: who("ada"), at: at(9) });
     let all: Vec<_> = rows.iter().cloned().chain([denied]).collect();
     house.write(all.iter().rev().cloned().map(Write::Approval)).await?;
     house.write([Write::Approval(approval("bob", 2))]).await?;
@@ -59,7 +65,8 @@ async fn endorsements(mut house: House) -> Outcome {
     let (first, second) = (endorsement("ada", 1)?, endorsement("bob", 2)?);
     house.write([second.clone(), first.clone()].map(Write::Endorsement)).await?;
     same("both", &house.store.open_endorsements().await?, &vec![first.clone(), second.clone()])?;
-    let answered = Endorsement { state: State::Approved { by: who("ada"), at: at(2) }, ..first };
+    let mut answered = first;
+    answered.state = State::Approved { by: who("ada"), at: at(2) };
     house.write([Write::Endorsement(answered.clone())]).await?;
     same("the other", &house.store.open_endorsements().await?, &vec![second])?;
     house.reopen().await?;
