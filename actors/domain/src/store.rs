@@ -11,8 +11,13 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::approval::Approval;
+use crate::approval::grant::Grant;
 use crate::delivery::Delivery;
 use crate::error::{Class, Classified};
+use crate::flow::endorse::Endorsement;
+use crate::flow::handle::Stored;
+use crate::household::record::{HouseholdRows, HouseholdWrite};
 use crate::household::{Audience, Member};
 use crate::ids::{AnswerId, ApprovalId, CallId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
 use crate::journal::{Digest, Entry, Fact, Head};
@@ -168,6 +173,19 @@ pub enum StepBody {
     },
 }
 
+/// A result of a turn that is kept whole, so that what names a part of it means the same after a restart. Its place is turn and number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredResult {
+    /// The turn.
+    pub turn: TurnId,
+    /// The turn's conversation.
+    pub conversation: ConversationId,
+    /// The result, with its number in the turn.
+    pub stored: Stored,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A login session at the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -238,6 +256,18 @@ pub enum Write {
         /// The key.
         key: String,
     },
+    /// A change of the household's rows.
+    Household(HouseholdWrite),
+    /// Inserts or replaces a question about an effect.
+    Approval(Approval),
+    /// Inserts or replaces a question about several effects.
+    Endorsement(Endorsement),
+    /// Inserts or replaces what a member allowed for more than once.
+    Grant(Grant),
+    /// Inserts or replaces a result of a turn.
+    Result(StoredResult),
+    /// Removes the results of a turn, as far as they are there.
+    ForgetResults(TurnId),
 }
 
 /// The unit of writing that an actor asks for.
@@ -384,8 +414,10 @@ pub trait Store: Send + Sync {
     /// Closes; what was applied stays.
     fn close(&self) -> StoreFuture<()>;
 
-    /// All members.
+    /// All members, with those of an earlier configuration.
     fn members(&self) -> StoreFuture<Vec<Member>>;
+    /// All that is stored of the household, each kind in the order of its ids.
+    fn household(&self) -> StoreFuture<HouseholdRows>;
     /// A conversation, with its newest `tail` messages.
     fn conversation(&self, id: ConversationId, tail: usize) -> StoreFuture<ConversationState>;
     /// The conversations with an open turn, oldest turn first.
@@ -418,6 +450,23 @@ pub trait Store: Send + Sync {
     fn tool_keys(&self, tool: String, member: MemberId, prefix: String, limit: usize) -> StoreFuture<Vec<String>>;
     /// What a tool keeps for a member altogether: bytes of keys and values.
     fn tool_value_bytes(&self, tool: String, member: MemberId) -> StoreFuture<u64>;
+    /// The questions that nobody has answered, or that were answered with yes and not used, oldest first.
+    fn open_approvals(&self) -> StoreFuture<Vec<Approval>>;
+    /// The questions about a member's effects that were asked at `since` or later, in whatever state, oldest first.
+    fn approvals(&self, member: MemberId, since: Timestamp) -> StoreFuture<Vec<Approval>>;
+    /// The question of that id.
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Option<Approval>>;
+    /// The questions about several effects that nobody has answered, oldest first.
+    fn open_endorsements(&self) -> StoreFuture<Vec<Endorsement>>;
+    /// The question about several effects of that id.
+    fn endorsement(&self, id: ApprovalId) -> StoreFuture<Option<Endorsement>>;
+    /// What was allowed for a member, or for all when none is named, and is neither taken back nor used up, oldest first. Whether its time
+    /// is over, the clock says.
+    fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>>;
+    /// The results of a turn, by their numbers.
+    fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>>;
+    /// The newest `limit` results of a conversation, oldest first.
+    fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>>;
     /// Entries of the journal after `after`, in order, at most `limit`.
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>>;
     /// How many rows there are.

@@ -20,15 +20,20 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hearth_domain::approval::Approval;
+use hearth_domain::approval::grant::Grant;
 use hearth_domain::delivery::Delivery;
+use hearth_domain::flow::endorse::Endorsement;
+use hearth_domain::household::record::HouseholdRows;
 use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{ConversationId, MemberId};
+use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture};
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult};
+use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 use secrecy::SecretString;
 
@@ -41,7 +46,9 @@ mod apply;
 mod decode;
 mod encode;
 mod failure;
+mod flow;
 mod host;
+mod household;
 mod link;
 mod lock;
 mod read;
@@ -367,6 +374,42 @@ impl Store for SurrealStore {
 
     fn tool_value_bytes(&self, tool: String, member: MemberId) -> StoreFuture<u64> {
         self.read(move |link| async move { read::tool_value_bytes(&link, &tool, member).await })
+    }
+
+    fn household(&self) -> StoreFuture<HouseholdRows> {
+        self.read(|link| async move { household::rows(&link).await })
+    }
+
+    fn open_approvals(&self) -> StoreFuture<Vec<Approval>> {
+        self.read(|link| async move { flow::open_approvals(&link).await })
+    }
+
+    fn approvals(&self, member: MemberId, since: Timestamp) -> StoreFuture<Vec<Approval>> {
+        self.read(move |link| async move { flow::approvals(&link, member, since).await })
+    }
+
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Option<Approval>> {
+        self.read(move |link| async move { flow::approval(&link, id).await })
+    }
+
+    fn open_endorsements(&self) -> StoreFuture<Vec<Endorsement>> {
+        self.read(|link| async move { flow::open_endorsements(&link).await })
+    }
+
+    fn endorsement(&self, id: ApprovalId) -> StoreFuture<Option<Endorsement>> {
+        self.read(move |link| async move { flow::endorsement(&link, id).await })
+    }
+
+    fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>> {
+        self.read(move |link| async move { flow::grants(&link, member).await })
+    }
+
+    fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
+        self.read(move |link| async move { flow::results(&link, turn).await })
+    }
+
+    fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
+        self.read(move |link| async move { flow::recent_results(&link, conversation, limit).await })
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

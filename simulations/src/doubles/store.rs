@@ -5,15 +5,20 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use hearth_conformance::double::MemoryStore;
+use hearth_domain::approval::Approval;
+use hearth_domain::approval::grant::Grant;
 use hearth_domain::delivery::Delivery;
+use hearth_domain::flow::endorse::Endorsement;
+use hearth_domain::household::record::HouseholdRows;
 use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{ConversationId, MemberId};
+use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, Write};
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult, Write};
+use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 use tokio::task::AbortHandle;
 
@@ -233,6 +238,51 @@ impl Store for SimStore {
     fn tool_value_bytes(&self, tool: String, member: MemberId) -> StoreFuture<u64> {
         self.spare("how much a tool keeps");
         self.inner.tool_value_bytes(tool, member)
+    }
+
+    fn household(&self) -> StoreFuture<HouseholdRows> {
+        self.spare("the household");
+        self.inner.household()
+    }
+
+    fn open_approvals(&self) -> StoreFuture<Vec<Approval>> {
+        self.spare("open questions");
+        self.inner.open_approvals()
+    }
+
+    fn approvals(&self, member: MemberId, since: Timestamp) -> StoreFuture<Vec<Approval>> {
+        self.spare("questions");
+        self.inner.approvals(member, since)
+    }
+
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Option<Approval>> {
+        self.spare("a question");
+        self.inner.approval(id)
+    }
+
+    fn open_endorsements(&self) -> StoreFuture<Vec<Endorsement>> {
+        self.spare("open questions about several effects");
+        self.inner.open_endorsements()
+    }
+
+    fn endorsement(&self, id: ApprovalId) -> StoreFuture<Option<Endorsement>> {
+        self.spare("a question about several effects");
+        self.inner.endorsement(id)
+    }
+
+    fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>> {
+        self.spare("what members allowed");
+        self.inner.grants(member)
+    }
+
+    fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
+        self.spare("results");
+        self.inner.results(turn)
+    }
+
+    fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
+        self.spare("recent results");
+        self.inner.recent_results(conversation, limit)
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

@@ -8,24 +8,30 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use hearth_domain::approval::Approval;
+use hearth_domain::approval::grant::Grant;
 use hearth_domain::delivery::Delivery;
+use hearth_domain::flow::endorse::Endorsement;
+use hearth_domain::household::record::HouseholdRows;
 use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{ConversationId, MemberId};
+use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture};
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult};
+use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 
+mod household;
 pub mod rows;
 mod search;
 
 pub use rows::Rows;
 
 /// The version of the schema that the double claims to have.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 
 /// An operation of the port, as a fault sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,7 +209,7 @@ impl Store for MemoryStore {
     }
 
     fn members(&self) -> StoreFuture<Vec<Member>> {
-        self.read(|rows| rows.members.values().cloned().collect())
+        self.read(|rows| rows.members.values().map(|row| row.member.clone()).collect())
     }
 
     fn conversation(&self, id: ConversationId, tail: usize) -> StoreFuture<ConversationState> {
@@ -270,6 +276,42 @@ impl Store for MemoryStore {
 
     fn tool_value_bytes(&self, tool: String, member: MemberId) -> StoreFuture<u64> {
         self.read(move |rows| rows.kept_by(&tool, member).fold(0, |sum: u64, (key, value)| sum.saturating_add(bytes(key, value))))
+    }
+
+    fn household(&self) -> StoreFuture<HouseholdRows> {
+        self.read(Rows::household)
+    }
+
+    fn open_approvals(&self) -> StoreFuture<Vec<Approval>> {
+        self.read(|rows| rows.asked(|row| !row.state.is_final()))
+    }
+
+    fn approvals(&self, member: MemberId, since: Timestamp) -> StoreFuture<Vec<Approval>> {
+        self.read(move |rows| rows.asked(|row| row.call.member == member && row.asked >= since))
+    }
+
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Option<Approval>> {
+        self.read(move |rows| rows.approvals.get(&id).cloned())
+    }
+
+    fn open_endorsements(&self) -> StoreFuture<Vec<Endorsement>> {
+        self.read(Rows::open_endorsements)
+    }
+
+    fn endorsement(&self, id: ApprovalId) -> StoreFuture<Option<Endorsement>> {
+        self.read(move |rows| rows.endorsements.get(&id).cloned())
+    }
+
+    fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>> {
+        self.read(move |rows| rows.standing(member))
+    }
+
+    fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
+        self.read(move |rows| rows.results_of(turn))
+    }
+
+    fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
+        self.read(move |rows| rows.recent_results(conversation, limit))
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

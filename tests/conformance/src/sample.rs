@@ -1,17 +1,25 @@
 //! Rows to write: every type, with every kind of field filled or left out.
 
+use hearth_domain::approval::grant::{Grant, Scope};
+use hearth_domain::approval::{Approval, Asked, Why};
 use hearth_domain::delivery::{Delivery, DeliveryState};
+use hearth_domain::flow::call::{Call, Function};
+use hearth_domain::flow::endorse::{EndorseError, Endorsement, Text};
+use hearth_domain::flow::handle::Stored;
+use hearth_domain::flow::value::{Leaf, Origin, Pick, ResultId, Source, Traced};
 use hearth_domain::household::{Audience, Member, Role};
-use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
+use hearth_domain::ids::{AnswerId, ConversationId, GrantId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
 use hearth_domain::journal::{Digest, Entry, Fact, FactKind, Head};
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::{Author, Message, Purpose};
 use hearth_domain::model::Usage;
+use hearth_domain::sandbox::{Role as ArgumentRole, Trust};
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::{NameError, SealedRecord, SecretName};
-use hearth_domain::store::{Conversation, Group, Session, Turn, TurnState, Write};
+use hearth_domain::store::{Conversation, Group, Session, StoredResult, Turn, TurnState, Write};
 use hearth_domain::time::Timestamp;
+use hearth_domain::tool::Effect;
 use hearth_domain::tool::record::{ToolInfo, ToolRecord, ToolState, ToolValue};
 use serde_json::json;
 
@@ -196,6 +204,85 @@ pub fn tool(name: &str, version: &str) -> ToolRecord {
 #[must_use]
 pub fn kept(tool: &str, member: &str, key: &str, value: &[u8]) -> ToolValue {
     ToolValue { tool: tool.to_owned(), member: who(member), key: key.to_owned(), value: value.to_vec() }
+}
+
+/// A function of a tool that sends something.
+#[must_use]
+pub fn function() -> Function {
+    Function {
+        tool: "example/bank".to_owned(),
+        name: "bank_pay".to_owned(),
+        release: Digest::of(b"release"),
+        parameters: json!({ "type": "object" }),
+        effect: Effect::Pay,
+        arguments: [("/to".to_owned(), ArgumentRole::Recipient), ("/amount".to_owned(), ArgumentRole::Amount)].into(),
+        fields: [("/id".to_owned(), Trust::Service)].into(),
+    }
+}
+
+/// A call of it for a member, and what its arguments are made of.
+fn call(name: &str) -> (Call, Vec<Leaf>) {
+    let arguments = json!({ "to": "u'x' \u{202e} Ω", "amount": 12.5, "big": u64::MAX });
+    let call = Call::new(&function(), arguments, who(name), place("kitchen"));
+    let source = Source::result(ResultId(3), "mail_read");
+    let origin = Origin::outside(source.clone()).join(&Origin {
+        picked: [(Pick { source, by: "[subject~\"Rent\"]".to_owned() }, 3)].into(),
+        ..Origin::mention("Rent")
+    });
+    let traced = Traced { value: json!("u'x' \u{202e} Ω"), label: said_to(&[name]), origin };
+    (call, vec![Leaf { pointer: "/to".to_owned(), traced }])
+}
+
+/// A question about a member's effect, asked in that second.
+#[must_use]
+pub fn approval(name: &str, second: i64) -> Approval {
+    let (call, leaves) = call(name);
+    let member = member(name, Role::Adult);
+    let sources = [Source::result(ResultId(3), "mail_read"), Source::unknown()].into();
+    let whys = [Why::Outside { pointer: "/to".to_owned(), sources }, Why::Wider].into();
+    Approval::ask(Asked { call: &call, function: &function(), leaves: &leaves, member: &member }, whys, at(second))
+}
+
+/// A question about two effects of a member, asked in that second.
+///
+/// # Errors
+///
+/// When nothing can be asked so.
+pub fn endorsement(name: &str, second: i64) -> Result<Endorsement, EndorseError> {
+    let text = Text { shown: "please \"pay\"".to_owned(), from: "mail_read (r3)".to_owned() };
+    Endorsement::propose(vec![approval(name, second), approval(name, second.saturating_add(1))], vec![text], at(second))
+}
+
+/// What a member allowed, for what the sample's call hits.
+#[must_use]
+pub fn grant(member: &str, name: &str) -> Grant {
+    let (call, _) = call(member);
+    Grant {
+        id: GrantId::derived(&[name]),
+        member: who(member),
+        tool: call.tool.clone(),
+        function: call.function.clone(),
+        release: call.release,
+        conversation: None,
+        scope: Scope::target(&call, &function()),
+        left: None,
+        until: None,
+        by: who("ada"),
+        at: at(0),
+        revoked: None,
+    }
+}
+
+/// A result of the turn of that place.
+#[must_use]
+pub fn result(name: &str, seq: u64, number: u32) -> StoredResult {
+    let value = json!({ "id": "a:b", "n": 1.0, "big": u64::MAX, "deep": [[null, { "": "2026-01-01T00:00:00Z" }]], "Ω": "u'x'" });
+    StoredResult {
+        turn: turn_id(name, seq),
+        conversation: place(name),
+        stored: Stored { id: ResultId(number), function: function(), value, label: Label::new(said_to(&["ada"]).readers, Integrity::Outside) },
+        at: at(i64::try_from(seq).unwrap_or_default()),
+    }
 }
 
 /// A fact for the journal.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use hearth_domain::flow::endorse::EndorseError;
+use hearth_domain::household::identity::IdentityError;
 use hearth_domain::journal::Head;
 use hearth_domain::secret::NameError;
 use hearth_domain::store::{Store, StoreError, Write};
@@ -12,6 +14,8 @@ use crate::sample;
 
 mod chain;
 mod conversations;
+mod flow;
+mod household;
 mod lifecycle;
 mod memories;
 mod pending;
@@ -39,6 +43,12 @@ pub enum Broken {
     /// A check names a secret as no secret can be named.
     #[error("the check itself is wrong: {0}")]
     Name(#[from] NameError),
+    /// A check names an account as no account can be named.
+    #[error("the check itself is wrong: {0}")]
+    Account(#[from] IdentityError),
+    /// A check asks what cannot be asked.
+    #[error("the check itself is wrong: {0}")]
+    Question(#[from] EndorseError),
 }
 
 /// How a check ends.
@@ -75,6 +85,8 @@ pub fn checks() -> Vec<Check> {
     let files = [
         chain::CHECKS,
         conversations::CHECKS,
+        flow::CHECKS,
+        household::CHECKS,
         lifecycle::CHECKS,
         memories::CHECKS,
         pending::CHECKS,

@@ -34,6 +34,8 @@ pub struct GoneRow {
     pub id: MemberId,
     /// When.
     pub at: Timestamp,
+    /// Whether what was theirs is gone from the folder for good, and not only from the rows.
+    pub erased: bool,
 }
 
 /// An identity's row.
@@ -49,6 +51,21 @@ pub struct IdentityRow {
     pub by: Option<MemberId>,
     /// When.
     pub at: Timestamp,
+}
+
+/// All that is stored of the household, each kind in the order of its ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HouseholdRows {
+    /// Members. A row from before there were changes of the household has the beginning of time and nobody's word.
+    pub members: Vec<MemberRow>,
+    /// Those who were removed.
+    pub gone: Vec<GoneRow>,
+    /// Accounts.
+    pub identities: Vec<IdentityRow>,
+    /// Pairings.
+    pub pairings: Vec<Pairing>,
+    /// Groups.
+    pub groups: Vec<Group>,
 }
 
 /// One change of the household's rows. A store's `Write` has a variant for each; all of one decision go into one commit with its fact.
@@ -80,13 +97,13 @@ pub enum HouseholdWrite {
         /// Which.
         id: GroupId,
     },
-    /// Removes a private conversation with its messages, turns, steps, deliveries and summary, as far as they are there. Of an erasure.
+    /// Removes a private conversation with its messages, turns, steps, results, deliveries and summary, as far as they are there. Of an erasure.
     EraseConversation {
         /// Which.
         id: ConversationId,
     },
-    /// Removes all that a member alone has: memories that nobody else may read, reminders, sessions, what tools keep for them. Of an
-    /// erasure; the rewrite of the store into a new folder then asks [`super::erase::Eraser`] row by row and is what really removes it.
+    /// Removes all that a member alone has: memories and reminders that nobody else may read, sessions, what tools keep for them, questions
+    /// about their effects and what was allowed for them. Other reminders of theirs are called off. Of an erasure; the rewrite of the store into a new folder then asks [`super::erase::Eraser`] row by row and is what really removes it.
     EraseOwn {
         /// Whose.
         member: MemberId,

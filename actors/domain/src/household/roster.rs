@@ -242,7 +242,7 @@ impl Roster {
             return Err(RosterError::LastOwner);
         }
         let released = after.release(of)?;
-        let gone = GoneRow { id: of, at };
+        let gone = GoneRow { id: of, at, erased: false };
         after.gone.insert(of, gone);
         *self = after;
         Ok((gone, released))

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use hearth_domain::household::record::HouseholdWrite;
 use hearth_domain::ids::{MessageId, ToolId};
 use hearth_domain::store::{Group, StoreError, TurnState, Write};
 use surrealdb::types::{Array, Number, Object, RecordId, Value};
 
-use super::encode;
 use super::failure::{FENCED, Failure};
+use super::household::{self, Erasure};
+use super::{encode, flow};
 use super::link::Link;
 use super::read;
 use super::schema::{PAUSE, TRIES};
@@ -24,6 +26,19 @@ struct Plan {
     entries: Vec<Value>,
     /// Claims. They must not be there either.
     claims: BTreeMap<RecordId, Value>,
+    /// The rows before the last erasure of the group, in parts that follow each other: an erasure concerns what was written before it.
+    before: Vec<Part>,
+    /// The rows after it.
+    last: Part,
+    /// The messages of this group: what is written with the message that it belongs to is new as well.
+    messages: BTreeSet<MessageId>,
+}
+
+/// Rows whose order does not matter, after what is removed by a condition.
+#[derive(Default)]
+struct Part {
+    /// What is erased first.
+    erased: Option<Erasure>,
     /// Rows of which this is known or likely to be the first write.
     fresh: BTreeMap<RecordId, Value>,
     /// Rows that may be there and are replaced.
@@ -33,8 +48,6 @@ struct Plan {
     wiped: BTreeSet<String>,
     /// What tools keep by this group.
     kept: BTreeMap<String, BTreeSet<RecordId>>,
-    /// The messages of this group: what is written with the message that it belongs to is new as well.
-    messages: BTreeSet<MessageId>,
 }
 
 impl Plan {
@@ -51,25 +64,91 @@ impl Plan {
 
     fn write(&mut self, write: &Write) -> Result<(), StoreError> {
         match write {
-            Write::Member(row) => self.replace(encode::member(row)),
-            Write::Conversation(row) => self.replace(encode::conversation(row)?),
-            Write::Message(row) => {
-                self.messages.insert(row.id);
-                self.first(encode::message(row)?);
-            }
-            Write::Turn(row) if self.messages.contains(&row.message) && row.state == TurnState::Open => self.first(encode::turn(row)?),
-            Write::Turn(row) => self.replace(encode::turn(row)?),
-            Write::Step(row) => self.first(encode::step(row)?),
-            Write::Memory(row) => self.replace(encode::memory(row)?),
-            Write::Forget(id) => self.remove(encode::record("memory", id.uuid())),
-            Write::Reminder(row) => self.replace(encode::reminder(row)?),
             Write::Claim { reminder, due, at } => {
                 let (id, row) = encode::claim(*reminder, *due, *at)?;
                 if self.claims.insert(id, row).is_some() {
                     return Err(StoreError::Claimed);
                 }
             }
-            Write::Delivery(row) if self.messages.contains(&row.message) => self.first(encode::delivery(row)?),
+            Write::Message(row) => {
+                self.messages.insert(row.id);
+                let row = encode::message(row)?;
+                self.last.first(row);
+            }
+            Write::Turn(row) if self.messages.contains(&row.message) && row.state == TurnState::Open => {
+                let row = encode::turn(row)?;
+                self.last.first(row);
+            }
+            Write::Delivery(row) if self.messages.contains(&row.message) => {
+                let row = encode::delivery(row)?;
+                self.last.first(row);
+            }
+            Write::Household(HouseholdWrite::EraseConversation { id }) => self.erase(Erasure::Conversation(*id)),
+            Write::Household(HouseholdWrite::EraseOwn { member }) => self.erase(Erasure::Own(*member)),
+            Write::ForgetResults(turn) => self.erase(Erasure::Results(*turn)),
+            Write::Household(change) => self.last.change(change)?,
+            other => self.last.write(other)?,
+        }
+        Ok(())
+    }
+
+    fn erase(&mut self, erased: Erasure) {
+        let before = std::mem::replace(&mut self.last, Part { erased: Some(erased), ..Part::default() });
+        self.before.push(before);
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.before.iter().chain([&self.last])
+    }
+
+    fn bytes(&self) -> usize {
+        let rows = self.parts().flat_map(|part| part.fresh.values().chain(part.replaced.values()));
+        self.entries.iter().chain(self.claims.values()).chain(rows).map(bytes).fold(0, usize::saturating_add)
+    }
+
+    fn takes_rows_for_new(&self) -> bool {
+        self.parts().any(|part| !part.fresh.is_empty())
+    }
+
+    /// The same rows, of which none is taken to be new.
+    fn cautious(mut self) -> Self {
+        for part in self.before.iter_mut().chain([&mut self.last]) {
+            let mut fresh = std::mem::take(&mut part.fresh);
+            part.replaced.append(&mut fresh);
+        }
+        self
+    }
+
+    /// The text and the parameters. A statement costs more than a row does, so rows of all tables share one.
+    fn query(&self, fence: Option<i64>) -> (Cow<'static, str>, Object) {
+        let mut variables = Object::new();
+        let mut text = String::from("BEGIN;");
+        if let Some(epoch) = fence {
+            text.push_str("IF house:main.epoch != $epoch { THROW '");
+            text.push_str(FENCED);
+            text.push_str("' };");
+            variables.insert("epoch", Value::Number(Number::Int(epoch)));
+        }
+        let first: Vec<Value> = self.entries.iter().chain(self.claims.values()).cloned().collect();
+        let mut first = Some(first);
+        for (number, part) in self.parts().enumerate() {
+            part.query(number, first.take().unwrap_or_default(), &mut text, &mut variables);
+        }
+        text.push_str("COMMIT;");
+        (Cow::Owned(text), variables)
+    }
+}
+
+impl Part {
+    fn write(&mut self, write: &Write) -> Result<(), StoreError> {
+        match write {
+            Write::Member(row) => self.replace(encode::member(row)),
+            Write::Conversation(row) => self.replace(encode::conversation(row)?),
+            Write::Turn(row) => self.replace(encode::turn(row)?),
+            Write::Step(row) => self.first(encode::step(row)?),
+            Write::Memory(row) => self.replace(encode::memory(row)?),
+            Write::Forget(id) => self.remove(encode::record("memory", id.uuid())),
+            Write::Reminder(row) => self.replace(encode::reminder(row)?),
             Write::Delivery(row) => self.replace(encode::delivery(row)?),
             Write::Session(row) => self.replace(encode::session(row)?),
             Write::EndSession(id) => self.remove(encode::record("session", id.uuid())),
@@ -87,6 +166,32 @@ impl Plan {
                 self.replace((id, value));
             }
             Write::ForgetToolValue { tool, member, key } => self.remove(encode::value_record(tool, *member, key)),
+            Write::Approval(row) => self.replace(flow::approval_row(row)?),
+            Write::Endorsement(row) => self.replace(flow::endorsement_row(row)?),
+            Write::Grant(row) => self.replace(flow::grant_row(row)?),
+            Write::Result(row) => self.replace(flow::result_row(row)?),
+            // A plan has these itself.
+            Write::Message(_) | Write::Claim { .. } | Write::Household(_) | Write::ForgetResults(_) => {}
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, change: &HouseholdWrite) -> Result<(), StoreError> {
+        match change {
+            HouseholdWrite::Member(row) => self.replace(household::member(row)?),
+            HouseholdWrite::Gone(row) => {
+                self.remove(household::member_record(row.id));
+                self.replace(household::gone(row)?);
+            }
+            HouseholdWrite::Identity(row) => self.replace(household::identity(row)?),
+            HouseholdWrite::Unlink { id } => self.remove(encode::record("identity", id.uuid())),
+            HouseholdWrite::Pairing(row) => self.replace(household::pairing(row)?),
+            HouseholdWrite::ForgetPairing { id } => self.remove(encode::record("pairing", id.uuid())),
+            HouseholdWrite::Group(row) => self.replace(household::group(row)?),
+            HouseholdWrite::ForgetGroup { id } => self.remove(encode::record("room", id.uuid())),
+            HouseholdWrite::EraseSecret { id } => self.remove(encode::record("secret", id.uuid())),
+            // A plan has these itself.
+            HouseholdWrite::EraseConversation { .. } | HouseholdWrite::EraseOwn { .. } => {}
         }
         Ok(())
     }
@@ -121,48 +226,35 @@ impl Plan {
         self.wiped.insert(name.to_owned());
     }
 
-    fn bytes(&self) -> usize {
-        let rows = self.entries.iter().chain(self.claims.values()).chain(self.fresh.values()).chain(self.replaced.values());
-        rows.map(bytes).fold(0, usize::saturating_add)
-    }
-
-    /// The same rows, of which none is taken to be new.
-    fn cautious(mut self) -> Self {
-        self.replaced.append(&mut self.fresh);
-        self
-    }
-
-    /// The text and the parameters. A statement costs more than a row does, so rows of all tables share one.
-    fn query(&self, fence: Option<i64>) -> (Cow<'static, str>, Object) {
-        let mut variables = Object::new();
-        let mut text = String::from("BEGIN;");
-        if let Some(epoch) = fence {
-            text.push_str("IF house:main.epoch != $epoch { THROW '");
-            text.push_str(FENCED);
-            text.push_str("' };");
-            variables.insert("epoch", Value::Number(Number::Int(epoch)));
+    /// Its statements; `before` are rows that must not be there.
+    fn query(&self, number: usize, before: Vec<Value>, text: &mut String, variables: &mut Object) {
+        if let Some(erased) = self.erased {
+            let name = format!("erased_{number}");
+            text.push_str(&erased.text(&name));
+            variables.insert(name, erased.value());
         }
+        let mut with = |name: &str, values: Vec<Value>| {
+            let name = format!("{name}_{number}");
+            variables.insert(name.clone(), Value::Array(Array::from(values)));
+            name
+        };
         if !self.wiped.is_empty() {
-            text.push_str("DELETE tool_value WHERE tool IN $wiped RETURN NONE;");
-            let wiped: Vec<Value> = self.wiped.iter().map(|name| encode::uuid(ToolId::derived(&[name]).uuid())).collect();
-            variables.insert("wiped", Value::Array(Array::from(wiped)));
+            let name = with("wiped", self.wiped.iter().map(|name| encode::uuid(ToolId::derived(&[name]).uuid())).collect());
+            text.push_str(&format!("DELETE tool_value WHERE tool IN ${name} RETURN NONE;"));
         }
-        let fresh: Vec<Value> = self.entries.iter().chain(self.claims.values()).chain(self.fresh.values()).cloned().collect();
+        let fresh: Vec<Value> = before.into_iter().chain(self.fresh.values().cloned()).collect();
         if !fresh.is_empty() {
-            text.push_str("INSERT $fresh RETURN NONE;");
-            variables.insert("fresh", Value::Array(Array::from(fresh)));
+            let name = with("fresh", fresh);
+            text.push_str(&format!("INSERT ${name} RETURN NONE;"));
         }
         if !self.replaced.is_empty() {
-            text.push_str("FOR $row IN $replaced { UPSERT $row.id CONTENT $row RETURN NONE };");
-            variables.insert("replaced", Value::Array(Array::from(self.replaced.values().cloned().collect::<Vec<_>>())));
+            let name = with("replaced", self.replaced.values().cloned().collect());
+            text.push_str(&format!("FOR $row IN ${name} {{ UPSERT $row.id CONTENT $row RETURN NONE }};"));
         }
         if !self.gone.is_empty() {
-            text.push_str("DELETE $gone RETURN NONE;");
-            let gone: Vec<Value> = self.gone.iter().cloned().map(Value::RecordId).collect();
-            variables.insert("gone", Value::Array(Array::from(gone)));
+            let name = with("gone", self.gone.iter().cloned().map(Value::RecordId).collect());
+            text.push_str(&format!("DELETE ${name} RETURN NONE;"));
         }
-        text.push_str("COMMIT;");
-        (Cow::Owned(text), variables)
     }
 }
 
@@ -181,7 +273,7 @@ pub(super) async fn apply(link: &Link, fence: Option<i64>, group: &Group) -> Res
             Err(Failure::Collision) => tokio::time::sleep(PAUSE).await,
             Err(Failure::Exists(table)) if table == "entry" => return repeated(link, group).await,
             Err(Failure::Exists(table)) if table == "claim" => return Err(StoreError::Claimed.into()),
-            Err(Failure::Exists(_)) if !plan.fresh.is_empty() => plan = plan.cautious(),
+            Err(Failure::Exists(_)) if plan.takes_rows_for_new() => plan = plan.cautious(),
             Err(failure) => return Err(failure),
         }
     }

@@ -49,6 +49,11 @@ impl Row {
         self.fields.remove(field).filter(|value| !matches!(value, Value::None | Value::Null))
     }
 
+    /// Whether a field has a value.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(|value| !matches!(value, Value::None | Value::Null))
+    }
+
     fn inner(&mut self, field: &str) -> Decoded<Option<Self>> {
         self.given(field).map(|value| Self::of(self.table, value)).transpose()
     }
@@ -57,7 +62,7 @@ impl Row {
         self.optional_uuid(field)?.ok_or_else(|| self.damage(field))
     }
 
-    fn optional_uuid(&mut self, field: &str) -> Decoded<Option<Uuid>> {
+    pub(super) fn optional_uuid(&mut self, field: &str) -> Decoded<Option<Uuid>> {
         let Some(value) = self.given(field) else { return Ok(None) };
         uuid_in(value).ok_or_else(|| self.damage(field)).map(Some)
     }
@@ -72,7 +77,7 @@ impl Row {
         Ok(Some(text))
     }
 
-    fn flag(&mut self, field: &str) -> Decoded<bool> {
+    pub(super) fn flag(&mut self, field: &str) -> Decoded<bool> {
         let Value::Bool(flag) = self.take(field) else { return Err(self.damage(field)) };
         Ok(flag)
     }
@@ -100,7 +105,7 @@ impl Row {
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| self.damage(field))
     }
 
-    fn time(&mut self, field: &str) -> Decoded<Timestamp> {
+    pub(super) fn time(&mut self, field: &str) -> Decoded<Timestamp> {
         let Value::Datetime(at) = self.take(field) else { return Err(self.damage(field)) };
         let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or_default();
         Timestamp::new(at.timestamp(), nanos).map_err(|_| self.damage(field))
@@ -124,7 +129,7 @@ impl Row {
         text.map(|text| Digest::from_str(&text)).transpose().map_err(|_| self.damage(field))
     }
 
-    fn uuids(&mut self, field: &str) -> Decoded<Option<Vec<Uuid>>> {
+    pub(super) fn uuids(&mut self, field: &str) -> Decoded<Option<Vec<Uuid>>> {
         let Some(value) = self.given(field) else { return Ok(None) };
         let Value::Array(values) = value else { return Err(self.damage(field)) };
         let ids: Option<Vec<Uuid>> = values.into_iter().map(uuid_in).collect();
@@ -141,7 +146,7 @@ impl Row {
         Ok(id.key)
     }
 
-    fn id(&mut self) -> Decoded<Uuid> {
+    pub(super) fn id(&mut self) -> Decoded<Uuid> {
         let RecordIdKey::Uuid(id) = self.key()? else { return Err(self.damage("id")) };
         Ok(id.into_inner())
     }
@@ -181,6 +186,12 @@ pub(super) fn rows(table: &'static str, value: Value) -> Decoded<Vec<Row>> {
 /// All rows in a value, read by `read`.
 pub(super) fn all<T>(table: &'static str, value: Value, read: fn(Row) -> Decoded<T>) -> Decoded<Vec<T>> {
     rows(table, value)?.into_iter().map(read).collect()
+}
+
+/// What was written as JSON text.
+pub(super) fn body<T: DeserializeOwned>(mut row: Row) -> Decoded<T> {
+    let body = row.text("body")?;
+    serde_json::from_str(&body).map_err(|_| row.damage("body"))
 }
 
 /// A member.

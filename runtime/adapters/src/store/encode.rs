@@ -24,16 +24,16 @@ pub(super) type Encoded<T> = Result<T, StoreError>;
 pub(super) type Keyed = (RecordId, Value);
 
 /// A row under construction.
-struct Draft(RecordId, Object);
+pub(super) struct Draft(RecordId, Object);
 
 impl Draft {
-    fn new(id: RecordId) -> Self {
+    pub(super) fn new(id: RecordId) -> Self {
         let mut row = Object::new();
         row.insert("id", Value::RecordId(id.clone()));
         Self(id, row)
     }
 
-    fn with(mut self, field: &str, value: Value) -> Self {
+    pub(super) fn with(mut self, field: &str, value: Value) -> Self {
         // Left out and NONE are the same to the database; leaving out is cheaper.
         if value != Value::None {
             self.1.insert(field, value);
@@ -47,7 +47,7 @@ impl Draft {
             .with("integrity", word(&label.integrity))
     }
 
-    fn done(self) -> Keyed {
+    pub(super) fn done(self) -> Keyed {
         (self.0, Value::Object(self.1))
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn record(table: &str, id: Uuid) -> RecordId {
 }
 
 /// The record of that table at a place inside a parent.
-fn placed(table: &str, parent: Uuid, place: Value) -> RecordId {
+pub(super) fn placed(table: &str, parent: Uuid, place: Value) -> RecordId {
     RecordId::new(table, RecordIdKey::Array(Array::from(vec![uuid(parent), place])))
 }
 
@@ -103,6 +103,11 @@ pub(super) fn time(at: Timestamp) -> Encoded<Value> {
 /// A closed word of the domain, as serde writes it.
 pub(super) fn word<T: Serialize>(value: &T) -> Value {
     if let Ok(serde_json::Value::String(word)) = serde_json::to_value(value) { Value::String(word) } else { Value::None }
+}
+
+/// A value as JSON text.
+pub(super) fn body<T: Serialize>(value: &T) -> Encoded<Value> {
+    serde_json::to_string(value).map(Value::String).map_err(|error| StoreError::Refused(error.to_string()))
 }
 
 fn text(text: &str) -> Value {
@@ -216,8 +221,7 @@ pub(super) fn turn(row: &Turn) -> Encoded<Keyed> {
 
 /// A step's row.
 pub(super) fn step(row: &Step) -> Encoded<Keyed> {
-    let body = serde_json::to_string(&row.body).map_err(|error| StoreError::Refused(error.to_string()))?;
-    let draft = Draft::new(step_record(row.turn, row.index)).with("body", Value::String(body)).label(&row.label);
+    let draft = Draft::new(step_record(row.turn, row.index)).with("body", body(&row.body)?).label(&row.label);
     Ok(draft.with("at", time(row.at)?).done())
 }
 

@@ -177,7 +177,7 @@ pub(super) async fn tools(link: &Link) -> Read<Vec<ToolInfo>> {
 }
 
 /// The row of that id, which may be there or not.
-const ROW: &str = "SELECT * FROM $row";
+pub(super) const ROW: &str = "SELECT * FROM $row";
 
 /// The component of a tool.
 pub(super) async fn tool_component(link: &Link, name: &str) -> Read<Option<Vec<u8>>> {

@@ -12,8 +12,12 @@ use super::link::{Link, Server};
 
 /// The migrations, oldest first. The version of a schema is how many of them it has seen. A migration is never
 /// changed once it has been released.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001_first.surql"), include_str!("schema/0002_secrets.surql"), include_str!("schema/0003_tools.surql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_first.surql"),
+    include_str!("schema/0002_secrets.surql"),
+    include_str!("schema/0003_tools.surql"),
+    include_str!("schema/0004_household.surql"),
+];
 
 /// The one row that says what the store is: its schema's version, and who opened it last.
 const HOUSE: &str = "DEFINE TABLE IF NOT EXISTS house SCHEMAFULL;

@@ -69,7 +69,7 @@ fn a_store_from_before_there_were_secrets_keeps_what_it_has_and_takes_them() {
     wait(before.apply(sample::group(&mut head, [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
     let now = beside(&before, schema::MIGRATIONS);
     let opened = wait(now.open()).unwrap();
-    assert_eq!((opened.schema, opened.migrated_from, opened.head), (3, Some(1), head));
+    assert_eq!((opened.schema, opened.migrated_from, opened.head), (4, Some(1), head));
     assert_eq!((wait(now.secrets()).unwrap(), wait(now.counts()).unwrap().secrets), (Vec::new(), 0));
     let sealed = sample::secret("openai", 1).unwrap();
     wait(now.apply(sample::group(&mut head, [Write::Secret(sealed.clone())]))).unwrap();
@@ -148,6 +148,42 @@ fn the_largest_component_fits_into_one_group_and_a_larger_one_does_not() {
     assert!(matches!(wait(store.apply(refused)), Err(StoreError::Refused(_))));
     wait(store.apply(sample::group(&mut head, [Write::Tool(of(COMPONENT_BYTES))]))).unwrap();
     assert_eq!(wait(store.tool_component("hearth/large".to_owned())).unwrap().map(|bytes| bytes.len()), Some(COMPONENT_BYTES));
+}
+
+#[test]
+fn a_store_from_before_there_was_a_household_keeps_its_members_and_takes_the_rest() {
+    let before = in_memory(&schema::MIGRATIONS[..3]);
+    let mut head = wait(before.open()).unwrap().head;
+    let (ada, sealed) = (sample::member("ada", Role::Owner), sample::secret("openai", 1).unwrap());
+    wait(before.apply(sample::group(&mut head, [Write::Member(ada.clone()), Write::Secret(sealed.clone())]))).unwrap();
+    let now = beside(&before, &schema::MIGRATIONS[..4]);
+    let opened = wait(now.open()).unwrap();
+    assert_eq!((opened.schema, opened.migrated_from, opened.head), (4, Some(3), head));
+    let household = wait(now.household()).unwrap();
+    assert_eq!(household.members.iter().map(|row| (&row.member, row.by)).collect::<Vec<_>>(), [(&ada, None)]);
+    assert_eq!((wait(now.open_approvals()).unwrap(), wait(now.grants(None)).unwrap()), (Vec::new(), Vec::new()));
+    let (asked, allowed, result) = (sample::approval("ada", 1), sample::grant("ada", "a"), sample::result("kitchen", 1, 1));
+    let writes = [Write::Approval(asked.clone()), Write::Grant(allowed.clone()), Write::Result(result.clone())];
+    wait(now.apply(sample::group(&mut head, writes))).unwrap();
+    assert_eq!(wait(now.open_approvals()).unwrap(), [asked]);
+    assert_eq!(wait(now.grants(None)).unwrap(), [allowed]);
+    assert_eq!(wait(now.results(result.turn)).unwrap(), [result]);
+    assert_eq!(wait(now.secrets()).unwrap(), [sealed]);
+}
+
+#[test]
+fn a_question_that_was_tampered_with_is_damage_and_not_another_question() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut head = wait(store.open()).unwrap().head;
+    for change in ["UPDATE approval SET body = '{'", "UPDATE approval SET body = '{\"state\":{\"state\":\"approved\"}}'"] {
+        wait(store.apply(sample::group(&mut head, [Write::Approval(sample::approval("ada", 1))]))).unwrap();
+        wait(store.read(move |link| async move {
+            link.ask(change, Object::new()).await?;
+            Ok(())
+        }))
+        .unwrap();
+        assert!(matches!(wait(store.open_approvals()), Err(StoreError::Damaged(_))), "{change}");
+    }
 }
 
 #[test]

@@ -2,15 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hearth_domain::approval::Approval;
+use hearth_domain::approval::grant::Grant;
 use hearth_domain::delivery::{Delivery, DeliveryState};
-use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{AnswerId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
+use hearth_domain::flow::endorse::Endorsement;
+use hearth_domain::flow::value::ResultId;
+use hearth_domain::household::Audience;
+use hearth_domain::household::audience::Group as Chat;
+use hearth_domain::household::pairing::Pairing;
+use hearth_domain::household::record::{GoneRow, HouseholdWrite, IdentityRow, MemberRow};
+use hearth_domain::ids::{
+    AnswerId, ApprovalId, ConversationId, GrantId, GroupId, IdentityId, MemberId, MemoryId, MessageId, PairingId, ReminderId, SecretId,
+    SessionId, TurnId,
+};
 use hearth_domain::journal::{Entry, Head};
 use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Session, Step, StoreError, Turn, TurnState, Write};
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Session, Step, StoreError, StoredResult, Turn, TurnState, Write};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 
@@ -18,7 +28,15 @@ use hearth_domain::tool::record::ToolInfo;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rows {
     /// Members.
-    pub members: BTreeMap<MemberId, Member>,
+    pub members: BTreeMap<MemberId, MemberRow>,
+    /// Those who were removed.
+    pub gone: BTreeMap<MemberId, GoneRow>,
+    /// Accounts.
+    pub identities: BTreeMap<IdentityId, IdentityRow>,
+    /// Pairings.
+    pub pairings: BTreeMap<PairingId, Pairing>,
+    /// Groups.
+    pub groups: BTreeMap<GroupId, Chat>,
     /// Conversations.
     pub conversations: BTreeMap<ConversationId, Conversation>,
     /// Messages by their place.
@@ -45,6 +63,14 @@ pub struct Rows {
     pub components: BTreeMap<String, Vec<u8>>,
     /// What tools keep, by tool, member and key.
     pub tool_values: BTreeMap<(String, MemberId, String), Vec<u8>>,
+    /// Questions about one effect.
+    pub approvals: BTreeMap<ApprovalId, Approval>,
+    /// Questions about several effects.
+    pub endorsements: BTreeMap<ApprovalId, Endorsement>,
+    /// What members allowed.
+    pub grants: BTreeMap<GrantId, Grant>,
+    /// Results of turns by their place.
+    pub results: BTreeMap<(TurnId, ResultId), StoredResult>,
     /// The journal.
     pub journal: BTreeMap<u64, Entry>,
 }
@@ -81,7 +107,18 @@ impl Rows {
 
     fn write(&mut self, write: Write) {
         match write {
-            Write::Member(row) => drop(self.members.insert(row.id, row)),
+            Write::Member(member) => self.change(HouseholdWrite::Member(MemberRow {
+                member,
+                guardians: BTreeSet::new(),
+                by: None,
+                at: Timestamp::UNIX_EPOCH,
+            })),
+            Write::Household(change) => self.change(change),
+            Write::Approval(row) => drop(self.approvals.insert(row.id, row)),
+            Write::Endorsement(row) => drop(self.endorsements.insert(row.id, row)),
+            Write::Grant(row) => drop(self.grants.insert(row.id, row)),
+            Write::Result(row) => drop(self.results.insert((row.turn, row.stored.id), row)),
+            Write::ForgetResults(turn) => self.results.retain(|(of, _), _| *of != turn),
             Write::Conversation(row) => drop(self.conversations.insert(row.id, row)),
             Write::Message(row) => drop(self.messages.insert((row.conversation, row.seq), row)),
             Write::Turn(row) => drop(self.turns.insert(row.id, row)),

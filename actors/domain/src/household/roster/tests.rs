@@ -149,7 +149,7 @@ fn what_a_store_gives_back_is_checked() {
     assert_eq!(Roster::restore(rows.clone(), []), Ok(roster));
     let twice = rows.iter().cloned().chain([rows[0].clone()]);
     assert_eq!(Roster::restore(twice, []), Err(RosterError::IdUsed));
-    assert_eq!(Roster::restore(rows.clone(), [GoneRow { id: id("Mia"), at: at() }]), Err(RosterError::IdUsed));
+    assert_eq!(Roster::restore(rows.clone(), [GoneRow { id: id("Mia"), at: at(), erased: false }]), Err(RosterError::IdUsed));
     let no_owner = rows.iter().filter(|row| row.member.role != Role::Owner).cloned();
     assert_eq!(Roster::restore(no_owner, []), Err(RosterError::LastOwner));
     let two_roles = rows.iter().cloned().map(|mut row| {
