@@ -17,7 +17,9 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, ResponseFuture, SpawnHandle, WrapFuture};
 use hearth_domain::conversation::{Accepted, AskId, Core, Cx, Effect, Notice, Noticed, Say, SayError, Setting};
 use hearth_domain::household::{Member, MemberId};
-use hearth_domain::ids::{CallId, ConversationId, TurnId};
+use hearth_domain::approval::APPROVAL_SECONDS;
+use hearth_domain::flow::call::Call as FlowCall;
+use hearth_domain::ids::{ApprovalId, CallId, ConversationId, TurnId};
 use hearth_domain::message::Message as Said;
 use hearth_domain::model::{ModelError, ModelRequest};
 use hearth_domain::policy::{Decision, Refusal};
@@ -36,7 +38,7 @@ use crate::leash::{Tether, leash};
 use crate::memory::{Recall, within};
 use crate::models::{Complete, Purpose};
 use crate::outbox::Deliver;
-use crate::policy::Decide;
+use crate::policy::{Decide, TakeReply, Wait, Withdraw};
 use crate::ports::Ports;
 use crate::store::{Save, Settle};
 use crate::tools::Call;
@@ -47,6 +49,8 @@ pub const WAKES_MAX: u32 = 3;
 const TAIL: usize = 200;
 /// Time until a full outbox is offered the same delivery again.
 const DELIVER_AGAIN: Duration = Duration::from_millis(50);
+/// Time until a policy that was not there is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Time until a load that failed is tried again.
 const LOAD_AGAIN: Duration = Duration::from_millis(250);
 
@@ -92,6 +96,12 @@ pub struct Surroundings {
     pub complete: Link<Complete>,
     /// To policy.
     pub decide: Link<Decide>,
+    /// To policy.
+    pub wait: Link<Wait>,
+    /// To policy.
+    pub withdraw: Link<Withdraw>,
+    /// To policy.
+    pub take_reply: Link<TakeReply>,
     /// To the tools.
     pub call: Link<Call>,
     /// To the outbox.
@@ -216,8 +226,18 @@ impl ConversationActor {
                 let call = question.call;
                 let decided = self.around.decide.ask(Decide(question), self.around.setting.limits.ask_deadline);
                 self.begin(ctx, decided, move |this, decision, ctx| {
-                    let decision = decision.unwrap_or(Decision::Deny(Refusal::NoRule));
+                    let decision = decision.unwrap_or(Decision::Deny(Refusal::Unavailable));
                     this.step(ctx, |core, cx| core.on_decided(cx, call, decision));
+                });
+            }
+            Effect::Await(call, approval, exact) => self.wait_for_person(call, approval, exact, ctx),
+            Effect::Withdraw(approval) => drop(self.around.withdraw.offer(Withdraw(approval))),
+            Effect::TakeReply(turn, who, reply) => {
+                let taken = self.around.take_reply.ask(TakeReply { who, reply }, self.around.setting.limits.commit_deadline);
+                self.begin(ctx, taken, move |this, taken, ctx| {
+                    let taken = taken.unwrap_or_else(|_| Err("The house is busy; say it again.".to_owned()));
+                    let sentence = taken.unwrap_or_else(|refused| refused);
+                    this.step(ctx, |core, cx| core.on_reply_taken(cx, turn, sentence));
                 });
             }
             Effect::RunTool(invocation) => self.run_tool(invocation, ctx),
@@ -263,6 +283,20 @@ impl ConversationActor {
             match purpose {
                 Purpose::Turn => this.step(ctx, |core, cx| core.on_replied(cx, call, reply)),
                 Purpose::Summary => this.step(ctx, |core, cx| core.on_summarised(cx, call, reply)),
+            }
+        });
+    }
+
+    /// Asks again when policy was restarted meanwhile: it knows the question still.
+    fn wait_for_person(&mut self, call: CallId, approval: ApprovalId, exact: Box<FlowCall>, ctx: &mut Context<Self>) {
+        let deadline = Duration::from_secs(APPROVAL_SECONDS.unsigned_abs()).saturating_add(self.around.setting.limits.commit_deadline);
+        let waited = self.around.wait.ask(Wait { approval, call: exact.clone() }, deadline);
+        self.begin(ctx, waited, move |this, waited, ctx| match waited {
+            Ok(answer) => this.step(ctx, |core, cx| core.on_answered(cx, call, answer)),
+            Err(AskError::TimedOut) => this.step(ctx, |core, cx| core.on_answered(cx, call, Err(Refusal::Expired))),
+            Err(AskError::Full | AskError::Down | AskError::Lost) => {
+                let again = tokio::time::sleep(ASK_AGAIN);
+                this.begin(ctx, again, move |this, (), ctx| this.wait_for_person(call, approval, exact, ctx));
             }
         });
     }

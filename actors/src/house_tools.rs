@@ -12,6 +12,7 @@ use hearth_domain::limits::Limits;
 use hearth_domain::memory::{Memory, MemoryKind, MemorySearch};
 use hearth_domain::schedule::{Every, Reminder, ReminderState};
 use hearth_domain::time::Zoned;
+use hearth_domain::sandbox::Role;
 use hearth_domain::tool::{Annotations, Effect, Invocation, ToolError, ToolOutput, ToolSpec};
 use hearth_supervisor::link::{AskError, Link};
 use serde::Deserialize;

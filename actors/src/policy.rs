@@ -1,37 +1,474 @@
-//! The policy actor: every decision upon an effect, in one place, outside every model's context.
+//! The policy actor: every decision upon an effect, in one place, outside every model's context; and what people answered.
+//!
+//! ```text
+//!  Decide ─▶ desk ─▶ Allow | Deny
+//!               └──▶ question saved ─▶ card told ─▶ Ask ···▶ Wait ─┬─ yes ─▶ used up, saved ─▶ Ok: the call may run
+//!                                                                  └─ no, withdrawn, its time over ─▶ refused
+//! ```
 //!
 //! | in | out | |
 //! |---|---|---|
 //! | [`Decide`] | [`Decision`] | may this call run? |
+//! | [`Wait`] | `Result<(), Refusal>` | until a person has answered about a call |
+//! | [`Withdraw`] | | nobody waits for that answer any more |
+//! | [`TakeReply`] | sentence | a member's answer |
+//! | [`Waiting`] | questions | what waits for a member's answer |
+//! | [`Granted`], [`TakeBack`] | grants | what was allowed, and an end of it |
+//! | → `Announce` | | cards |
 //!
-//! Permanent; without state, so a restart loses nothing. The decision itself is [`hearth_domain::policy::decide`]; grants and
-//! approvals will be kept here. An asker that gets no answer denies.
+//! Permanent. The one owner of questions and grants: each change is in the store before it counts, and no other message is taken meanwhile, so that
+//! the first answer wins. A restart loses nothing but who waits; they ask again. An asker that gets no answer denies.
 
-use actix::{Actor, Handler, Message, MessageResult};
-use hearth_domain::policy::{Decision, Question, decide};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
+use hearth_domain::approval::grant::Grant;
+use hearth_domain::approval::reply::{Reply, code};
+use hearth_domain::approval::{Answer, Approval, Concern, State};
+use hearth_domain::conversation::{Notice, Noticed};
+use hearth_domain::flow::call::Call;
+use hearth_domain::household::{Member, Place, Role};
+use hearth_domain::ids::{ApprovalId, ConversationId, GrantId, MemberId, ReminderId};
+use hearth_domain::journal::{Fact, FactKind};
+use hearth_domain::label::{Integrity, Label, Readers};
+use hearth_domain::limits::Limits;
+use hearth_domain::policy::{Decision, Question, Refusal};
+use hearth_domain::schedule::{Reminder, ReminderState};
+use hearth_domain::store::{Commit, Write};
+use hearth_domain::time::Timestamp;
+use hearth_rules::rules::Rules;
 use hearth_supervisor::context::Context;
+use hearth_supervisor::exit::StartError;
+use hearth_supervisor::link::Link;
+use tokio::sync::oneshot;
+
+use crate::channel::LOCAL;
+use crate::household::Who;
+use crate::ports::Ports;
+use crate::scheduler::Announce;
+use crate::store::Save;
+use desk::{Desk, Ruling};
+
+mod desk;
+
+/// How often it is looked whose time is over.
+const SWEEP: Duration = Duration::from_secs(5);
+/// Time until a card is told again, when that could not be saved.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
 
 /// May this call run?
 #[derive(Debug, Message)]
 #[rtype(result = "Decision")]
 pub struct Decide(pub Box<Question>);
 
+/// Answer when a person has answered about exactly this call: it may run once, now, or not.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), Refusal>")]
+pub struct Wait {
+    /// The question.
+    pub approval: ApprovalId,
+    /// The call.
+    pub call: Box<Call>,
+}
+
+/// Nobody waits for the answer to this question any more.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Withdraw(pub ApprovalId);
+
+/// A member answers a question; what became of it, as a sentence.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<String, String>")]
+pub struct TakeReply {
+    /// Who, as their channel knows them.
+    pub who: MemberId,
+    /// What.
+    pub reply: Reply,
+}
+
+/// The questions that wait for this member's answer.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<Approval>")]
+pub struct Waiting(pub Member);
+
+/// What this member was allowed, and stands; for an adult, what anybody was.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<Grant>")]
+pub struct Granted(pub Member);
+
+/// This member takes a grant back; whether it was theirs to take.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Grant, String>")]
+pub struct TakeBack {
+    /// Who.
+    pub who: Member,
+    /// Which.
+    pub grant: GrantId,
+}
+
+/// To whom policy speaks.
+#[derive(Debug, Clone)]
+pub struct Links {
+    /// To the store.
+    pub save: Link<Save>,
+    /// To the conversations.
+    pub announce: Link<Announce>,
+    /// To the household.
+    pub who: Link<Who>,
+}
+
+/// Somebody who waits for a person.
+struct Asker {
+    call: Call,
+    answer: oneshot::Sender<Result<(), Refusal>>,
+}
+
 /// The policy actor.
-#[derive(Debug, Default)]
-pub struct PolicyActor {}
+pub struct PolicyActor {
+    desk: Desk,
+    askers: BTreeMap<ApprovalId, Vec<Asker>>,
+    ports: Ports,
+    links: Links,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for PolicyActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicyActor").field("asked", &self.askers.len()).finish_non_exhaustive()
+    }
+}
+
+impl PolicyActor {
+    /// With the questions and grants of the store.
+    pub async fn load(rules: Arc<Rules>, ports: Ports, links: Links, limits: Limits) -> Result<Self, StartError> {
+        let unread = |error| StartError::caused_by("the questions that wait could not be read", error);
+        let approvals = ports.store.open_approvals().await.map_err(unread)?;
+        let grants = ports.store.grants(None).await.map_err(unread)?;
+        Ok(Self { desk: Desk::new(rules, approvals, grants), askers: BTreeMap::new(), ports, links, limits })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.wall()
+    }
+
+    /// Saves a change, and takes no other message until it is known what became of it; then does the rest with whether it is saved.
+    fn change(
+        &self,
+        ctx: &mut Context<Self>,
+        (writes, fact): (Vec<Write>, Fact),
+        then: impl FnOnce(&mut Self, bool, &mut Context<Self>) + 'static,
+    ) {
+        let saved = self.links.save.ask(Save(Commit { writes, fact }), self.limits.commit_deadline);
+        ctx.wait(saved.into_actor(self).map(|saved, this, ctx| {
+            let is_saved = matches!(saved, Ok(Ok(())));
+            if !is_saved {
+                tracing::warn!("a question or grant could not be saved; it does not count");
+            }
+            then(this, is_saved, ctx);
+        }));
+    }
+
+    fn of_approval(&self, kind: FactKind, who: MemberId, approval: &Approval) -> (Vec<Write>, Fact) {
+        let (subject, detail) = (approval.id.to_string(), format!("{}: {}", approval.call.function, word(&approval.state)));
+        let fact = Fact { kind, who: Some(who), subject, detail, content: Some(approval.fingerprint), at: self.now() };
+        (vec![Write::Approval(approval.clone())], fact)
+    }
+
+    fn of_grant(&self, who: MemberId, grant: &Grant) -> (Vec<Write>, Fact) {
+        let (subject, detail) = (grant.id.to_string(), grant.function.clone());
+        let fact = Fact { kind: FactKind::GrantChanged, who: Some(who), subject, detail, content: None, at: self.now() };
+        (vec![Write::Grant(grant.clone())], fact)
+    }
+
+    fn decide(&mut self, question: &Question, ctx: &mut Context<Self>) -> oneshot::Receiver<Decision> {
+        let (answer, answered) = oneshot::channel();
+        let member = question.member.id;
+        match self.desk.rule(question, self.now()) {
+            Ruling::Decided(decision) => {
+                if let Decision::Deny(refusal) = &decision {
+                    tracing::warn!(call = %question.call, tool = question.function.name, %member, %refusal, "denied");
+                }
+                // The asker may be gone.
+                let _ = answer.send(decision);
+            }
+            Ruling::Ask(approval) => {
+                let change = self.of_approval(FactKind::ApprovalAsked, member, &approval);
+                let alone = question.audience.iter().all(|(present, _)| present == member);
+                self.change(ctx, change, move |this, is_saved, ctx| {
+                    let id = approval.id;
+                    if is_saved {
+                        this.tell_card(&approval, alone, ctx);
+                        this.desk.put_approval(*approval);
+                    }
+                    let _ = answer.send(if is_saved { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
+                });
+            }
+            Ruling::Approved(approval, taken) => {
+                let change = self.of_approval(FactKind::ApprovalUsed, member, &approval);
+                self.change(ctx, change, move |this, is_saved, _| {
+                    if is_saved {
+                        this.desk.put_approval(*approval);
+                    }
+                    let _ = answer.send(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
+                });
+            }
+            Ruling::Granted(grant, taken) => {
+                let change = self.of_grant(member, &grant);
+                self.change(ctx, change, move |this, is_saved, _| {
+                    if is_saved {
+                        this.desk.put_grant(*grant);
+                    }
+                    let _ = answer.send(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
+                });
+            }
+        }
+        answered
+    }
+
+    // === people ===
+
+    /// Shows the question where its member asked, and to the adults whose matter it is.
+    fn tell_card(&self, approval: &Approval, alone: bool, ctx: &mut Context<Self>) {
+        let (asker, card, code) = (approval.call.member, approval.card.sentence(), code(approval.id));
+        let yes_or_no = format!("{card}\nSay /yes {code} or /no {code}; /always {code} allows it from now on.");
+        let here = if alone { approval.call.conversation } else { Place::main(asker) };
+        let (concern, id) = (approval.concern, approval.id);
+        let (at, waiting) = (approval.asked, format!("{card}\nAn adult of the household is asked."));
+        let members = self.links.who.ask(Who, self.limits.ask_deadline);
+        ctx.spawn(members.into_actor(self).map(move |members, this, ctx| {
+            let others: Vec<_> = members.unwrap_or_default();
+            let may_answer = |member: &&Member| concern.may_answer(member);
+            let asks_itself = others.iter().filter(may_answer).any(|member| member.id == asker) || concern == Concern::Own(asker);
+            this.tell(notice(id, asker, here, if asks_itself { yes_or_no.clone() } else { waiting }, at), ctx);
+            for adult in others.iter().filter(may_answer).filter(|member| member.id != asker) {
+                this.tell(notice(id, adult.id, Place::main(adult.id), yes_or_no.clone(), at), ctx);
+            }
+        }));
+    }
+
+    fn tell(&self, notice: Notice, ctx: &mut Context<Self>) {
+        let said = self.links.announce.ask(Announce(Box::new(notice.clone())), self.limits.commit_deadline);
+        ctx.spawn(said.into_actor(self).map(|said, _, ctx| {
+            if !matches!(said, Ok(Noticed::Said(_) | Noticed::Before)) {
+                ctx.run_later(TELL_AGAIN, move |this, ctx| this.tell(notice, ctx));
+            }
+        }));
+    }
+
+    fn take_reply(&mut self, who: &Member, reply: &Reply, answer: oneshot::Sender<Result<String, String>>, ctx: &mut Context<Self>) {
+        let taken = self.desk.meant(who, reply).and_then(|approval| {
+            let mut approval = approval.clone();
+            let grant = approval.answer(who, reply.answer, self.now(), GrantId::fresh(&*self.ports.ids));
+            grant.map(|grant| (approval, grant)).map_err(|error| format!("That did not count: {error}."))
+        });
+        let (approval, grant) = match taken {
+            Ok(taken) => taken,
+            Err(sentence) => {
+                let _ = answer.send(Err(sentence));
+                return;
+            }
+        };
+        let (mut writes, fact) = self.of_approval(FactKind::ApprovalEnded, who.id, &approval);
+        writes.extend(grant.clone().map(Write::Grant));
+        let sentence = match reply.answer {
+            Answer::No => format!("Noted: `{}` is not done.", approval.card.function),
+            Answer::Always => format!("Noted: `{}` is done, and from now on whenever it hits the same.", approval.card.function),
+            Answer::Once | Answer::Times(_) | Answer::Until(_) => format!("Noted: `{}` is done.", approval.card.function),
+        };
+        self.change(ctx, (writes, fact), move |this, is_saved, ctx| {
+            if is_saved {
+                let id = approval.id;
+                this.desk.put_approval(approval);
+                grant.into_iter().for_each(|grant| this.desk.put_grant(grant));
+                this.wake(id, ctx);
+            }
+            let _ = answer.send(if is_saved { Ok(sentence) } else { Err("Your answer could not be saved; say it again.".to_owned()) });
+        });
+    }
+
+    /// Tells those who wait what became of a question.
+    fn wake(&mut self, id: ApprovalId, ctx: &mut Context<Self>) {
+        for asker in self.askers.remove(&id).unwrap_or_default() {
+            self.settle(id, asker, ctx);
+        }
+    }
+
+    fn settle(&mut self, id: ApprovalId, asker: Asker, ctx: &mut Context<Self>) {
+        let refusal = match self.desk.approval(id).map(|approval| approval.state) {
+            Some(State::Pending) => {
+                self.askers.entry(id).or_default().push(asker);
+                return;
+            }
+            Some(State::Approved { .. }) => return self.let_go(id, asker, ctx),
+            Some(State::Denied { .. }) => Refusal::Refused,
+            Some(State::Expired { .. } | State::Used { .. }) | None => Refusal::Expired,
+        };
+        let _ = asker.answer.send(Err(refusal));
+    }
+
+    /// Uses the approval up, and lets the call go when that is saved.
+    fn let_go(&mut self, id: ApprovalId, Asker { call, answer }: Asker, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let mut approval = self.desk.approval(id).cloned();
+        let Some(Ok(())) = approval.as_mut().map(|approval| approval.run(&call, now)) else {
+            let _ = answer.send(Err(Refusal::Expired));
+            return;
+        };
+        let Some(approval) = approval else { return };
+        let change = self.of_approval(FactKind::ApprovalUsed, call.member, &approval);
+        self.change(ctx, change, move |this, is_saved, _| {
+            if is_saved {
+                this.desk.put_approval(approval);
+            }
+            let _ = answer.send(if is_saved { Ok(()) } else { Err(Refusal::Unavailable) });
+        });
+    }
+
+    /// Ends what is over, one after the other.
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        let now = self.now();
+        if let Some(approval) = self.desk.expired(now).into_iter().next() {
+            self.end(approval, ctx);
+        }
+    }
+
+    fn end(&self, approval: Approval, ctx: &mut Context<Self>) {
+        let change = self.of_approval(FactKind::ApprovalEnded, approval.call.member, &approval);
+        self.change(ctx, change, move |this, is_saved, ctx| {
+            if is_saved {
+                let id = approval.id;
+                this.desk.put_approval(approval);
+                this.wake(id, ctx);
+                this.sweep(ctx);
+            }
+        });
+    }
+}
+
+/// A state as a closed word.
+const fn word(state: &State) -> &'static str {
+    match state {
+        State::Pending => "asked",
+        State::Approved { .. } => "yes",
+        State::Denied { .. } => "no",
+        State::Expired { .. } => "over",
+        State::Used { .. } => "used",
+    }
+}
+
+/// A card for somebody, once.
+fn notice(id: ApprovalId, member: MemberId, conversation: ConversationId, text: String, at: Timestamp) -> Notice {
+    let reminder = Reminder {
+        id: ReminderId::derived(&["approval", &id.to_string(), &member.to_string()]),
+        member,
+        conversation,
+        channel: LOCAL.to_owned(),
+        text: text.clone(),
+        label: Label::new(Readers::only([member]), Integrity::House),
+        due: at,
+        first: at,
+        zone: "UTC".to_owned(),
+        every: None,
+        state: ReminderState::Pending,
+    };
+    Notice { reminder, text }
+}
+
+// === impl Actor ===
 
 impl Actor for PolicyActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(SWEEP, Self::sweep);
+    }
 }
 
 impl Handler<Decide> for PolicyActor {
-    type Result = MessageResult<Decide>;
+    type Result = ResponseFuture<Decision>;
 
-    fn handle(&mut self, Decide(question): Decide, _: &mut Context<Self>) -> Self::Result {
-        let decision = decide(&question);
-        if let Decision::Deny(refusal) = decision {
-            tracing::warn!(call = %question.call, tool = question.tool, member = %question.member.id, %refusal, "denied");
+    fn handle(&mut self, Decide(question): Decide, ctx: &mut Context<Self>) -> Self::Result {
+        let answered = self.decide(&question, ctx);
+        Box::pin(async { answered.await.unwrap_or(Decision::Deny(Refusal::Unavailable)) })
+    }
+}
+
+impl Handler<Wait> for PolicyActor {
+    type Result = ResponseFuture<Result<(), Refusal>>;
+
+    fn handle(&mut self, Wait { approval, call }: Wait, ctx: &mut Context<Self>) -> Self::Result {
+        let (answer, answered) = oneshot::channel();
+        self.settle(approval, Asker { call: *call, answer }, ctx);
+        Box::pin(async { answered.await.unwrap_or(Err(Refusal::Unavailable)) })
+    }
+}
+
+impl Handler<Withdraw> for PolicyActor {
+    type Result = ();
+
+    fn handle(&mut self, Withdraw(id): Withdraw, ctx: &mut Context<Self>) {
+        let Some(mut approval) = self.desk.approval(id).filter(|approval| !approval.state.is_final()).cloned() else { return };
+        approval.state = State::Expired { at: self.now() };
+        self.end(approval, ctx);
+    }
+}
+
+impl Handler<TakeReply> for PolicyActor {
+    type Result = ResponseFuture<Result<String, String>>;
+
+    fn handle(&mut self, TakeReply { who, reply }: TakeReply, ctx: &mut Context<Self>) -> Self::Result {
+        let (answer, answered) = oneshot::channel();
+        // The role that the person has now.
+        let members = self.links.who.ask(Who, self.limits.ask_deadline);
+        ctx.spawn(members.into_actor(self).map(move |members, this, ctx| {
+            match members.unwrap_or_default().iter().find(|member| member.id == who) {
+                Some(member) => this.take_reply(member, &reply, answer, ctx),
+                None => drop(answer.send(Err("The house does not know you.".to_owned()))),
+            }
+        }));
+        Box::pin(async { answered.await.unwrap_or_else(|_| Err("The house is busy; say it again.".to_owned())) })
+    }
+}
+
+impl Handler<Waiting> for PolicyActor {
+    type Result = MessageResult<Waiting>;
+
+    fn handle(&mut self, Waiting(member): Waiting, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.desk.pending().filter(|approval| approval.concern.may_answer(&member)).cloned().collect())
+    }
+}
+
+impl Handler<Granted> for PolicyActor {
+    type Result = MessageResult<Granted>;
+
+    fn handle(&mut self, Granted(member): Granted, _: &mut Context<Self>) -> Self::Result {
+        let all = matches!(member.role, Role::Owner | Role::Adult);
+        MessageResult(self.desk.standing((!all).then_some(member.id), self.now()).cloned().collect())
+    }
+}
+
+impl Handler<TakeBack> for PolicyActor {
+    type Result = ResponseFuture<Result<Grant, String>>;
+
+    fn handle(&mut self, TakeBack { who, grant }: TakeBack, ctx: &mut Context<Self>) -> Self::Result {
+        let now = self.now();
+        let found = self.desk.standing(None, now).find(|known| known.id == grant).cloned();
+        let Some(mut found) = found else {
+            return Box::pin(std::future::ready(Err("no such grant stands".to_owned())));
+        };
+        if !found.revoke(&who, now) {
+            return Box::pin(std::future::ready(Err("that grant is not yours to take back".to_owned())));
         }
-        MessageResult(decision)
+        let (answer, answered) = oneshot::channel();
+        let change = self.of_grant(who.id, &found);
+        self.change(ctx, change, move |this, is_saved, _| {
+            let _ = answer.send(if is_saved { Ok(found.clone()) } else { Err("that could not be saved; try again".to_owned()) });
+            if is_saved {
+                this.desk.put_grant(found);
+            }
+        });
+        Box::pin(async { answered.await.unwrap_or_else(|_| Err("the house is busy; try again".to_owned())) })
     }
 }

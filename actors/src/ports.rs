@@ -14,6 +14,7 @@ use hearth_domain::store::Store;
 use hearth_domain::time::Clock;
 use hearth_domain::tool::Tools;
 use hearth_domain::vault::VaultProcess;
+use hearth_rules::rules::Rules;
 use hearth_supervisor::wires::Wires;
 
 /// The ports. Real in the product, doubles in simulation.
@@ -60,4 +61,6 @@ pub struct House {
     pub members: Vec<Member>,
     /// The bounds.
     pub limits: Limits,
+    /// What may be done in it, by whose word.
+    pub rules: Arc<Rules>,
 }

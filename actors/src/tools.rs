@@ -16,7 +16,7 @@
 //! Invariants: a change is answered when it is durable, and takes effect then; one change at a time. A tool runs by its grant as it is in the store.
 //! A revocation ends calls at once. Names of installed tools never shadow others. Limits: `tools`, `tool_compile`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use hearth_domain::ids::CallId;
 use hearth_domain::journal::Digest;
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::limits::Limits;
-use hearth_domain::policy::{Decider, Decision, Question as PolicyQuestion};
+use hearth_domain::policy::{Decider, Decision, Question as PolicyQuestion, Refusal, Taken};
 use hearth_domain::tool::grant::{Grant, Question};
 use hearth_domain::tool::manifest::Wants;
 use hearth_domain::tool::name::ToolName;
@@ -298,12 +298,17 @@ impl ToolsActor {
         let id = CallId::fresh(&*self.ports.ids);
         let question = PolicyQuestion {
             call: id,
-            tool: spec.name.clone(),
-            effect: spec.effect,
+            function: spec.function(),
+            arguments: arguments.clone(),
+            conversation,
             member: member.clone(),
             by: Decider::Member,
             audience: audience.clone(),
             label: label.clone(),
+            sources: BTreeSet::new(),
+            words: String::new(),
+            links: BTreeSet::new(),
+            taken: Taken::default(),
         };
         let zone = member.time_zone();
         let invocation = Invocation {
@@ -357,10 +362,12 @@ impl Handler<CallTool> for ToolsActor {
         let decided = self.links.decide.ask(Decide(Box::new(question)), self.limits.ask_deadline);
         Box::pin(decided.into_actor(self).then(move |decision, this, _| {
             let work: ResponseFuture<_> = match decision {
-                Ok(Decision::Allow) => {
+                Ok(Decision::Allow(_)) => {
                     let span = tracing::info_span!("tool", call = %invocation.id, name = invocation.name);
                     this.work(Box::new(invocation), held, span)
                 }
+                // The order of a member is that member's own yes; what it is not enough for is not asked of others here.
+                Ok(Decision::Ask(_)) => Box::pin(std::future::ready(Err(ToolError::Denied(Refusal::NoRule.to_string())))),
                 Ok(Decision::Deny(refusal)) => Box::pin(std::future::ready(Err(ToolError::Denied(refusal.to_string())))),
                 Err(_) => Box::pin(std::future::ready(Err(ToolError::Busy))),
             };

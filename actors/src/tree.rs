@@ -35,7 +35,7 @@ use crate::local::{Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
 use crate::memory::MemoryActor;
 use crate::models::{ModelsActor, Rung};
 use crate::outbox::{OutboxActor, Outlet};
-use crate::policy::PolicyActor;
+use crate::policy::{self, Granted, PolicyActor, TakeBack, TakeReply, Waiting};
 use crate::ports::{House, Ports};
 use crate::provider::ProviderActor;
 use crate::scheduler::SchedulerActor;
@@ -94,6 +94,8 @@ pub struct Doors {
     pub inquire: Inquire,
     /// The toolbox.
     pub tools: ToolDoors,
+    /// Policy.
+    pub policy: PolicyDoors,
 }
 
 /// What the faces may ask of the toolbox.
@@ -115,6 +117,19 @@ pub struct ToolDoors {
     pub logs: Link<ToolLogs>,
     /// Calls a function for a member.
     pub call: Link<CallTool>,
+}
+
+/// The doors of policy.
+#[derive(Debug, Clone)]
+pub struct PolicyDoors {
+    /// A member's answer to a question.
+    pub take_reply: Link<TakeReply>,
+    /// What waits for a member's answer.
+    pub waiting: Link<Waiting>,
+    /// What was allowed.
+    pub granted: Link<Granted>,
+    /// An end of that.
+    pub take_back: Link<TakeBack>,
 }
 
 impl ToolDoors {
@@ -199,6 +214,12 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         look: slots.vault.link(),
         inquire: inquire.clone(),
         tools: ToolDoors::new(&slots.tools),
+        policy: PolicyDoors {
+            take_reply: slots.policy.link(),
+            waiting: slots.policy.link(),
+            granted: slots.policy.link(),
+            take_back: slots.policy.link(),
+        },
     };
     let spec = SupervisorSpec::new("house", Strategy::OneForOne)
         .intensity(HOUSE_INTENSITY.0, HOUSE_INTENSITY.1)
@@ -207,7 +228,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         .child(vault(ports, house, &slots, stored))
         .child(egress(ports, house, &slots))
         .child(household(ports, house, &slots))
-        .child(ChildSpec::worker(&slots.policy, || async { Ok(PolicyActor::default()) }).probe(PROBE))
+        .child(policy(ports, house, &slots))
         .child(audit(ports, house, &slots))
         .child(memory(ports, house, &slots))
         .child(tools(ports, house, &slots, inquire, &catalog))
@@ -249,6 +270,15 @@ fn egress(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
 fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     let (ports, house, save) = (ports.clone(), house.clone(), slots.store.link());
     ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), save.clone())).probe(PROBE)
+}
+
+fn policy(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+    let (ports, house) = (ports.clone(), house.clone());
+    let links = policy::Links { save: slots.store.link(), announce: slots.conversations.link(), who: slots.household.link() };
+    ChildSpec::worker(&slots.policy, move || {
+        PolicyActor::load(Arc::clone(&house.rules), ports.clone(), links.clone(), house.limits.clone())
+    })
+    .probe(PROBE)
 }
 
 fn audit(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
@@ -355,6 +385,9 @@ fn conversations(ports: &Ports, house: &House, slots: &Slots, tools: Catalog) ->
         recall: slots.memory.link(),
         complete: slots.models.link(),
         decide: slots.policy.link(),
+        wait: slots.policy.link(),
+        withdraw: slots.policy.link(),
+        take_reply: slots.policy.link(),
         call: slots.tools.link(),
         deliver: slots.outbox.link(),
         preview: slots.local.link(),

@@ -38,6 +38,7 @@ use std::time::Duration;
 use crate::approval::reply::Reply;
 use crate::delivery::{Delivery, DeliveryState};
 use crate::error::{Class, Classified};
+use crate::flow::call::Call;
 use crate::household::{Audience, Member, Place};
 use crate::ids::{AnswerId, ApprovalId, CallId, ConversationId, Ids, MemberId, MessageId, TurnId};
 use crate::journal::{Digest, Fact, FactKind};
@@ -192,7 +193,7 @@ pub enum Effect {
     /// Ask policy and report with [`Core::on_decided`].
     Decide(Box<Question>),
     /// Wait for a person's answer about this call and report with [`Core::on_answered`].
-    Await(CallId, ApprovalId),
+    Await(CallId, ApprovalId, Box<Call>),
     /// Nobody waits for the answer to this question any more.
     Withdraw(ApprovalId),
     /// Take a member's answer to a question, given as a message of this turn, and report with [`Core::on_reply_taken`].

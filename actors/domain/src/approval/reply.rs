@@ -31,7 +31,7 @@ impl Reply {
             _ => return None,
         };
         let code = words.next().map(str::to_lowercase);
-        let fits = code.as_ref().is_none_or(|code| code.len() == CODE_LETTERS && code.chars().all(|letter| letter.is_ascii_alphanumeric()));
+        let fits = code.as_ref().is_none_or(|code| code.len() == CODE_LETTERS && code.chars().all(|letter| letter.is_ascii_hexdigit()));
         (fits && words.next().is_none()).then_some(Self { answer, code })
     }
 }

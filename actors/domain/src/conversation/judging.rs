@@ -119,6 +119,24 @@ impl Core {
         vec![self.save(Saving::Reply { turn }, Commit { writes, fact })]
     }
 
+    /// The first call of the queue waits for a person.
+    pub(super) fn ask_person(&mut self, cx: Cx<'_>, approval: ApprovalId) -> Vec<Effect> {
+        let conversation = self.id;
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
+        let Some(Ready { id, name, arguments, .. }) = active.queue.front() else {
+            return Vec::new();
+        };
+        let (id, spec) = (*id, cx.tools.iter().find(|spec| spec.name == *name));
+        let call = spec.map(|spec| Call::new(&spec.function(), arguments.clone(), active.pending.member.id, conversation));
+        active.phase = Phase::Asking(id);
+        match call {
+            Some(call) => vec![Effect::Await(id, approval, Box::new(call))],
+            None => self.answered(cx, id, Err(Refusal::Unavailable)),
+        }
+    }
+
     /// A person answered about the call that waits, or nobody did.
     pub(super) fn answered(&mut self, cx: Cx<'_>, call: CallId, answer: Result<(), Refusal>) -> Vec<Effect> {
         let Some(active) = self.active.as_mut().filter(|active| matches!(active.phase, Phase::Asking(now) if now == call)) else {

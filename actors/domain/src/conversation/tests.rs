@@ -41,7 +41,7 @@ fn tools() -> Arc<Vec<ToolSpec>> {
         parameters: json!({}),
         effect: if name == "look" { tool::Effect::Read } else { tool::Effect::WriteOwn },
         idempotent,
-        annotations: tool::Annotations::default(),
+        annotations: tool::Annotations { arguments: [("/what".to_owned(), crate::sandbox::Role::Content)].into(), ..Default::default() },
     };
     Arc::new(vec![spec("note", true), spec("send", false), spec("look", true)])
 }
@@ -116,7 +116,12 @@ impl World {
                     self.event(|core, cx| core.on_recalled(cx, turn, hits));
                 }
                 Effect::Decide(question) => {
-                    let decision = crate::policy::decide(&question);
+                    let weighed = question.weigh(&[], &[], Timestamp::UNIX_EPOCH);
+                    let decision = match weighed.verdict {
+                        crate::flow::gate::Verdict::Allow(_) => Decision::Allow(weighed.taken),
+                        crate::flow::gate::Verdict::Ask(approval) => Decision::Ask(approval.id),
+                        crate::flow::gate::Verdict::Deny(denial) => Decision::Deny(denial.into()),
+                    };
                     self.event(|core, cx| core.on_decided(cx, question.call, decision));
                 }
                 Effect::AnswerSay(_, answer) => self.answers.push(answer),
@@ -687,3 +692,5 @@ fn a_call_of_unknown_outcome_whose_tool_is_gone_is_told_to_the_member() {
     assert!(world.until_outside().is_none());
     assert!(world.delivered[0].text.contains("note"), "{:?}", world.delivered);
 }
+
+mod asking;

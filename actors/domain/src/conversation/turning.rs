@@ -231,9 +231,9 @@ impl Core {
         let Some(active) = self.active.as_mut() else {
             return Vec::new();
         };
-        if let Some(Ready { id, asked: Some(approval), .. }) = active.queue.front().cloned() {
-            active.phase = Phase::Asking(id);
-            return vec![Effect::Await(id, approval)];
+        if let Some(Ready { asked: Some(approval), .. }) = active.queue.front() {
+            let approval = *approval;
+            return self.ask_person(cx, approval);
         }
         if let Some(ready) = active.queue.front().cloned() {
             return vec![active.run(cx, ready, self.id, limits.tool_deadline)];

@@ -19,7 +19,7 @@ use super::value::{Chosen, Control, Leaf, Pick, leaves};
 use super::words::Words;
 use crate::approval::grant::{Compared, Grant};
 use crate::approval::{Approval, Asked, Concern, State, Why};
-use crate::household::{Audience, Member, Role as Person};
+use crate::household::{Audience, Member};
 use crate::ids::{ApprovalId, GrantId};
 use crate::label::{Integrity, Label};
 use crate::sandbox::Role;
