@@ -1,6 +1,6 @@
 //! One life of the house: the product's own wiring over the doubles.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use hearth_actors::ports::{House, Ports};
 use hearth_domain::house::provider::{NoModel, Place};
@@ -8,6 +8,7 @@ use hearth_domain::meter::NoMeter;
 use hearth_domain::model::Model;
 use hearth_domain::store::Store;
 use hearth_domain::vault::NoVault;
+use hearth_rules::rules::Rules;
 use hearth_supervisor::tree::{Event, Observer};
 use hearth_supervisor::wires::Wires;
 
@@ -59,10 +60,16 @@ fn models(world: &Arc<World>, life: usize) -> Vec<Arc<dyn Model>> {
     models
 }
 
+/// The rules with which a house comes, read once for all lives.
+#[expect(clippy::panic, reason = "they come with the house; its own tests read them")]
+static RULES: LazyLock<Arc<Rules>> =
+    LazyLock::new(|| Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap_or_else(|error| panic!("the rules of the house: {error}"))));
+
 /// What the configuration says.
 #[must_use]
 pub fn house(world: &World) -> House {
-    House { name: "the Simulated".to_owned(), members: world.plan.members.clone(), limits: world.plan.limits.clone() }
+    let (members, limits) = (world.plan.members.clone(), world.plan.limits.clone());
+    House { name: "the Simulated".to_owned(), members, limits, rules: Arc::clone(&RULES) }
 }
 
 /// Writes the tree's events into the world.

@@ -217,6 +217,7 @@ impl Person {
             21 => (*draw.pick(&["", "  \n ", "\u{202e}\u{0}", "…"])).to_owned(),
             22 => format!("{word} {}", "very long ".repeat(draw.size(10, 8_000))),
             23 => format!("{word} ÄÖÜ 家 👩‍👩‍👧 {}", "é".repeat(draw.size(1, 400))),
+            24 => (*draw.pick(&["/yes", "/no", "/always"])).to_owned(),
             _ => format!("please think about {word} and {place} {}", "and so on ".repeat(draw.size(0, 12))),
         }
     }

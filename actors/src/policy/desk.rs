@@ -227,3 +227,6 @@ fn request(question: &Question, order: Order, now: Timestamp) -> Request {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

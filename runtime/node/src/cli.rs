@@ -72,6 +72,36 @@ pub enum Command {
         #[command(subcommand)]
         what: crate::tool::ToolCommand,
     },
+    /// The rules of the household: who may have what done, when, by whose word.
+    Policy {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::policy::PolicyCommand,
+    },
+    /// Questions that wait for a yes or no.
+    Approvals {
+        /// The answer; without one, the questions are shown.
+        #[command(subcommand)]
+        what: Option<crate::policy::ApprovalsCommand>,
+        /// As whom; the owner when it is not given.
+        #[arg(long = "as", value_name = "MEMBER", global = true)]
+        member: Option<String>,
+        /// As JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// What was allowed beforehand, by answers such as "always".
+    Grants {
+        /// What to do with them; without it, they are shown.
+        #[command(subcommand)]
+        what: Option<crate::policy::GrantsCommand>,
+        /// As whom; the owner when it is not given.
+        #[arg(long = "as", value_name = "MEMBER", global = true)]
+        member: Option<String>,
+        /// As JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Says what protects the secrets, against what not, and what is wrong.
     Doctor,
     /// The configuration.

@@ -61,11 +61,13 @@ pub struct HouseConfig {
     pub zone: Option<String>,
     /// Whether house commands answer before a language model does, at no cost.
     pub commands_first: bool,
+    /// The household's own rules, a file of Cedar policies; see `hearth policy`. Read at the start, and by no one changed but its owner.
+    pub rules: Option<PathBuf>,
 }
 
 impl Default for HouseConfig {
     fn default() -> Self {
-        Self { name: "this household".to_owned(), zone: None, commands_first: true }
+        Self { name: "this household".to_owned(), zone: None, commands_first: true, rules: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The composition root: command line, configuration, wiring, signals. Decides nothing.
 
+pub mod approvals;
 pub mod bench;
 pub mod chat;
 pub mod cli;
@@ -7,6 +8,7 @@ pub mod client;
 pub mod config;
 pub mod confine;
 pub mod doctor;
+pub mod policy;
 pub mod redactor;
 pub mod run;
 pub mod sandboxes;

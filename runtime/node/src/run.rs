@@ -19,8 +19,9 @@ use crate::config::{self, Config};
 use crate::confine::{Confined, Later};
 use crate::serve::{Page, Running};
 use crate::terminal::{Terminal, harmless, harmless_json};
+use crate::wire::policy::PolicyAsk;
 use crate::wire::{ClientFrame, HouseFrame};
-use crate::{bench, doctor, secret, show, socket, telemetry, tool};
+use crate::{bench, doctor, policy, secret, show, socket, telemetry, tool};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat: there, what the tree says of a house that does
 /// not start is said by the command, or by the house of another process.
@@ -82,6 +83,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Some(Command::Secret { what }) => keep_secrets(&config, what),
         Some(Command::Tool { what }) => use_tools(&config, what),
+        Some(Command::Policy { what }) => policy::run(&config, what, &terminal),
+        Some(Command::Approvals { what, member, json }) => ask_policy(&config, member, policy::approvals(what), json),
+        Some(Command::Grants { what, member, json }) => ask_policy(&config, member, policy::grants(what), json),
         Some(Command::Config { what: ConfigCommand::Check }) => checked(&config, cli.config, &terminal),
         Some(Command::Config { what: ConfigCommand::Show }) => {
             terminal.text(&toml::to_string_pretty(&config)?);
@@ -190,6 +194,17 @@ fn use_tools(config: &Config, what: tool::ToolCommand) -> anyhow::Result<()> {
     let package = tool::package_of(&what)?;
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
     let done = runtime.block_on(tool::run(config, &socket, what, package));
+    if let Some(house) = house {
+        house.stop()?;
+    }
+    done
+}
+
+/// Needs no house that is not there already: without one, nobody waits for an answer; but grants are the store's.
+fn ask_policy(config: &Config, member: Option<String>, ask: PolicyAsk, json: bool) -> anyhow::Result<()> {
+    let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
+    let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
+    let done = runtime.block_on(policy::ask(&socket, member, ask, json));
     if let Some(house) = house {
         house.stop()?;
     }

@@ -19,7 +19,9 @@ use hearth_web::login::LoginLinks;
 use serde_json::json;
 
 use crate::confine::Confined;
+use crate::approvals;
 use crate::toolbox::Toolbox;
+use crate::wire::policy::{PolicyAnswer, PolicyAsk};
 
 /// How long the journal may take to be checked.
 const VERIFYING: Duration = Duration::from_secs(600);
@@ -130,6 +132,11 @@ impl Served {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         })
+    }
+
+    /// Questions that wait for people, their answers, and what was allowed.
+    pub async fn policy(&self, member: Option<String>, ask: PolicyAsk) -> Result<PolicyAnswer, String> {
+        approvals::serve(&self.doors, READING, member, ask).await
     }
 
     /// A link that logs a member in at the page.

@@ -245,6 +245,13 @@ impl Session {
                 self.tool(member, ask);
                 Some(())
             }
+            ClientFrame::Policy { member, ask } => {
+                let answer = match self.served.policy(member, ask).await {
+                    Ok(answer) => HouseFrame::Policy { answer },
+                    Err(error) => HouseFrame::Error { error },
+                };
+                self.send(answer).await
+            }
             ClientFrame::Login { member } => {
                 let answer = match self.served.login(member).await {
                     Ok(link) => HouseFrame::Login { link },

@@ -11,8 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
+use policy::{PolicyAnswer, PolicyAsk};
 use tools::{ToolAnswer, ToolAsk};
 
+pub mod policy;
 pub mod tools;
 
 /// The version of this language.
@@ -80,6 +82,13 @@ pub enum ClientFrame {
         member: Option<String>,
         /// What.
         ask: ToolAsk,
+    },
+    /// Wants something of policy.
+    Policy {
+        /// Who; none for the owner.
+        member: Option<String>,
+        /// What.
+        ask: PolicyAsk,
     },
 }
 
@@ -172,6 +181,11 @@ pub enum HouseFrame {
     Tool {
         /// What the toolbox says.
         answer: ToolAnswer,
+    },
+    /// Answers `Policy`.
+    Policy {
+        /// What policy says.
+        answer: PolicyAnswer,
     },
     /// Something was wrong with a frame, or cannot be served.
     Error {

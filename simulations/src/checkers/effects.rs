@@ -25,7 +25,7 @@ impl Effects {
             Write::Step(step) => match &step.body {
                 StepBody::Intent { call, .. } => drop(self.intents.insert(*call, step.turn)),
                 StepBody::Outcome { call, .. } => drop(self.outcomes.insert(*call)),
-                StepBody::Reply { .. } => {}
+                StepBody::Reply { .. } | StepBody::Asked { .. } => {}
             },
             Write::Message(row) if row.answer.is_some() => {
                 if let Some(turn) = row.turn {

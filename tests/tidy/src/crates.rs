@@ -60,7 +60,7 @@ pub const EDGES: [Row; 22] = [
     Row { name: "hearth-vault", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-tool-host", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-tool", "hearth-tool-package"] },
     Row { name: "hearth-mcp", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
-    Row { name: "hearth-web", product: &["hearth-domain", "hearth-actors", "hearth-supervisor"], tests: &["hearth-conformance"] },
+    Row { name: "hearth-web", product: &["hearth-domain", "hearth-actors", "hearth-supervisor"], tests: &["hearth-conformance", "hearth-rules"] },
     Row {
         name: "hearth",
         product: &[
@@ -69,6 +69,7 @@ pub const EDGES: [Row; 22] = [
             "hearth-domain",
             "hearth-mcp",
             "hearth-own-tools",
+            "hearth-rules",
             "hearth-supervisor",
             "hearth-tool-author",
             "hearth-tool-host",
@@ -80,7 +81,7 @@ pub const EDGES: [Row; 22] = [
     },
     Row { name: "hearth-tool-author", product: &["hearth-domain", "hearth-tool", "hearth-tool-package"], tests: &[] },
     Row { name: "hearth-own-tools", product: &["hearth-tool-package"], tests: &[] },
-    Row { name: "hearth-simulations", product: &["hearth-actors", "hearth-conformance", "hearth-domain", "hearth-supervisor"], tests: &[] },
+    Row { name: "hearth-simulations", product: &["hearth-actors", "hearth-conformance", "hearth-domain", "hearth-rules", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-conformance", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-agentdojo", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-scripted", product: &[], tests: &[] },

@@ -2,11 +2,12 @@
 
 use hearth_domain::delivery::DeliveryState;
 use hearth_domain::household::{Audience, Role};
-use hearth_domain::ids::{AnswerId, CallId, MemoryId};
+use hearth_domain::ids::{AnswerId, ApprovalId, CallId, MemoryId};
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::memory::MemoryKind;
 use hearth_domain::message::{Author, Message, Origin, Part, Purpose};
 use hearth_domain::model::{Arguments, StopReason, ToolCall, Usage};
+use hearth_domain::policy::Taken;
 use hearth_domain::schedule::{Every, ReminderState};
 use hearth_domain::store::{Step, StepBody, Summary, TurnState, Write};
 use hearth_domain::time::Timestamp;
@@ -145,12 +146,20 @@ fn bodies() -> Vec<StepBody> {
         reply(StopReason::End, Vec::new()),
         reply(StopReason::Length, Vec::new()),
         reply(StopReason::Refused, Vec::new()),
+        StepBody::Asked {
+            call: CallId::derived(&["asked"]),
+            provider_call: "p2".into(),
+            name: "send".into(),
+            arguments: json!({ "to": "bo" }),
+            approval: ApprovalId::derived(&["asked"]),
+        },
         StepBody::Intent {
             call: id,
             provider_call: "call_1".to_owned(),
             name: "lists.add".to_owned(),
             arguments: odd.clone(),
             idempotent: true,
+            taken: Taken { mentions: [("\"bo\"".to_owned(), 1)].into(), links: 2 },
         },
         outcome(Ok(odd)),
         outcome(Ok(json!(null))),

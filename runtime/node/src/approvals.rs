@@ -1,0 +1,53 @@
+//! What the local socket serves of policy: questions that wait, answers, and what was allowed.
+
+use std::time::Duration;
+
+use hearth_actors::household::Resolve;
+use hearth_actors::policy::{Granted, TakeBack, TakeReply, Waiting};
+use hearth_actors::tree::Doors;
+use hearth_domain::approval::reply::{Reply, code};
+use hearth_domain::household::Member;
+use hearth_domain::ids::GrantId;
+
+use crate::wire::policy::{self, PolicyAnswer, PolicyAsk};
+
+/// Sentence for an ask without an answer.
+const BUSY: &str = "the house is busy or restarting; try again in a moment";
+
+/// Serves one client's wish.
+pub async fn serve(doors: &Doors, deadline: Duration, identity: Option<String>, ask: PolicyAsk) -> Result<PolicyAnswer, String> {
+    let member = member(doors, deadline, identity).await?;
+    let door = &doors.policy;
+    match ask {
+        PolicyAsk::Waiting => {
+            let waiting = door.waiting.ask(Waiting(member), deadline).await.map_err(|_| BUSY.to_owned())?;
+            let questions = waiting.into_iter().map(|approval| policy::Waiting {
+                code: code(approval.id),
+                text: approval.card.sentence(),
+                until: approval.expires.to_string(),
+            });
+            Ok(PolicyAnswer::Waiting { questions: questions.collect() })
+        }
+        PolicyAsk::Reply { text } => {
+            let reply = Reply::read(&text).ok_or("an answer is /yes, /no or /always, with the question's code of six letters")?;
+            let taken = door.take_reply.ask(TakeReply { who: member.id, reply }, deadline).await.map_err(|_| BUSY.to_owned())?;
+            taken.map(|sentence| PolicyAnswer::Said { sentence })
+        }
+        PolicyAsk::Grants => {
+            let granted = door.granted.ask(Granted(member), deadline).await.map_err(|_| BUSY.to_owned())?;
+            let grants = granted.into_iter().map(|grant| policy::Granted { id: grant.id.to_string(), text: grant.sentence() });
+            Ok(PolicyAnswer::Grants { grants: grants.collect() })
+        }
+        PolicyAsk::Revoke { id } => {
+            let grant: GrantId = id.parse().map_err(|_| format!("`{id}` is no id of a grant; see hearth grants"))?;
+            let taken = door.take_back.ask(TakeBack { who: member, grant }, deadline).await.map_err(|_| BUSY.to_owned())?;
+            taken.map(|grant| PolicyAnswer::Said { sentence: format!("Taken back: {}", grant.sentence()) })
+        }
+    }
+}
+
+async fn member(doors: &Doors, deadline: Duration, identity: Option<String>) -> Result<Member, String> {
+    let asked = Resolve { identity, thread: String::new() };
+    let resolved = doors.resolve.ask(asked, deadline).await.map_err(|_| BUSY.to_owned())?;
+    Ok(resolved.map_err(|error| error.to_string())?.member)
+}

@@ -1,0 +1,64 @@
+//! What a client and the house say to each other about questions that wait, and about what was allowed.
+
+use serde::{Deserialize, Serialize};
+
+/// What a client wants of policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "policy", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PolicyAsk {
+    /// What waits for this member's answer?
+    Waiting,
+    /// An answer, as in a conversation: `/yes CODE`, `/no CODE`, `/always CODE`.
+    Reply {
+        /// The words.
+        text: String,
+    },
+    /// What was allowed beforehand?
+    Grants,
+    /// Takes a grant back.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// What the house says to that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum PolicyAnswer {
+    /// Questions that wait.
+    Waiting {
+        /// Them.
+        questions: Vec<Waiting>,
+    },
+    /// What was allowed.
+    Grants {
+        /// It.
+        grants: Vec<Granted>,
+    },
+    /// What became of it.
+    Said {
+        /// A sentence.
+        sentence: String,
+    },
+}
+
+/// A question that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// What it is called by.
+    pub code: String,
+    /// The card.
+    pub text: String,
+    /// When it is void.
+    pub until: String,
+}
+
+/// Something that was allowed beforehand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Its id.
+    pub id: String,
+    /// What.
+    pub text: String,
+}
