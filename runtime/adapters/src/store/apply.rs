@@ -281,7 +281,7 @@ pub(super) async fn apply(link: &Link, fence: Option<i64>, group: &Group) -> Res
 }
 
 /// The bytes of text, envelopes and components in a value; a fixed small number for anything else.
-fn bytes(value: &Value) -> usize {
+pub(super) fn bytes(value: &Value) -> usize {
     if let Value::String(text) = value {
         text.len()
     } else if let Value::Bytes(bytes) = value {
