@@ -72,6 +72,18 @@ pub enum Command {
         #[command(subcommand)]
         what: crate::tool::ToolCommand,
     },
+    /// Members: who lives here, and as what.
+    Member {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::member::MemberCommand,
+    },
+    /// Accounts: by what the house knows members at other channels.
+    Identity {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::member::IdentityCommand,
+    },
     /// Says what protects the secrets, against what not, and what is wrong.
     Doctor,
     /// The configuration.

@@ -19,7 +19,9 @@ use hearth_web::login::LoginLinks;
 use serde_json::json;
 
 use crate::confine::Confined;
+use crate::desk;
 use crate::toolbox::Toolbox;
+use crate::wire::household::{HouseholdAnswer, HouseholdAsk};
 
 /// How long the journal may take to be checked.
 const VERIFYING: Duration = Duration::from_secs(600);
@@ -130,6 +132,11 @@ impl Served {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         })
+    }
+
+    /// Serves what a member at this machine asks of the household.
+    pub async fn household(&self, member: Option<String>, ask: HouseholdAsk) -> Result<HouseholdAnswer, String> {
+        desk::serve(&self.doors, &self.store, member, ask).await
     }
 
     /// A link that logs a member in at the page.

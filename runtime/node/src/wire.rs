@@ -11,8 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
+use household::{HouseholdAnswer, HouseholdAsk};
 use tools::{ToolAnswer, ToolAsk};
 
+pub mod household;
 pub mod tools;
 
 /// The version of this language.
@@ -80,6 +82,13 @@ pub enum ClientFrame {
         member: Option<String>,
         /// What.
         ask: ToolAsk,
+    },
+    /// Wants something of the household.
+    Household {
+        /// Who; none for the owner.
+        member: Option<String>,
+        /// What.
+        ask: HouseholdAsk,
     },
 }
 
@@ -173,6 +182,11 @@ pub enum HouseFrame {
         /// What the toolbox says.
         answer: ToolAnswer,
     },
+    /// Answers `Household`.
+    Household {
+        /// What the household says.
+        answer: HouseholdAnswer,
+    },
     /// Something was wrong with a frame, or cannot be served.
     Error {
         /// What, and what to do.
@@ -241,6 +255,7 @@ impl TooBig {
             | ClientFrame::Tree
             | ClientFrame::Status
             | ClientFrame::Verify
+            | ClientFrame::Household { .. }
             | ClientFrame::Login { .. } => "what is asked",
             ClientFrame::Tool { .. } => "what the tool is to be given",
         };
