@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, ResponseFuture, SpawnHandle, WrapFuture};
-use hearth_domain::conversation::{Accepted, AskId, Core, Cx, Effect, Notice, Noticed, Say, SayError, Setting};
-use hearth_domain::household::{Member, MemberId};
 use hearth_domain::approval::APPROVAL_SECONDS;
+use hearth_domain::conversation::{Accepted, AskId, Core, Cx, Effect, Notice, Noticed, Say, SayError, Setting};
 use hearth_domain::flow::call::Call as FlowCall;
+use hearth_domain::household::{Member, MemberId};
 use hearth_domain::ids::{ApprovalId, CallId, ConversationId, TurnId};
 use hearth_domain::message::Message as Said;
 use hearth_domain::model::{ModelError, ModelRequest};

@@ -1,23 +1,44 @@
 //! The household actor: who is who, and who is present where.
 //!
+//! ```text
+//! start: configuration and store ─▶ People ──(Resolve, Arrive, Who, List)──▶ answers
+//!                                     │
+//!                                     └─(Change, a stranger's code)─▶ on a copy ─▶ one commit ─▶ the copy counts
+//! ```
+//!
 //! | in | out | |
 //! |---|---|---|
-//! | [`Resolve`] | `Result<Resolved, Stranger>` | a channel asks whose message this is and where it belongs |
+//! | [`Resolve`] | `Result<Resolved, Stranger>` | the local channel asks whose message this is and where it belongs |
+//! | [`Arrive`] | `Result<Resolved, Unpaired>` | a channel asks the same of an account; an unknown sender is shown a code, once |
+//! | [`Change`] | `Result<Granted, ChangeError>` | a member adds, changes, removes or pairs somebody |
+//! | [`ListHousehold`] | `Result<Listing, ChangeError>` | who is here, by which accounts, and who waits |
 //! | [`Who`] | `Vec<Member>` | everybody who is enrolled |
 //!
-//! Permanent. The members are those of the configuration; at start they are written to the store, so that a conversation
-//! that resumes knows them. A restart loses nothing. Invariant I-9: who is not enrolled is nobody.
+//! Permanent. What is decided is decided in `domain::household`. Nothing counts before it is durable; the mailbox stands back meanwhile, so
+//! that one of two changes at once is the first. When it is not known whether a change was written, the actor ends and reads anew. A restart
+//! loses nothing but how often wrong codes were named. Invariant I-9: who is not enrolled is nobody. Limits: `PairingLimits`.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use actix::{Actor, Handler, Message, MessageResult};
-use hearth_domain::household::{Member, MemberId, Place};
+use actix::{Actor, ActorContext as _, ActorFutureExt as _, AtomicResponse, Handler, Message, MessageResult, WrapFuture as _};
+use hearth_domain::error::{Class, Classified};
+use hearth_domain::household::audience::Speaker;
+use hearth_domain::household::identity::Identity;
+use hearth_domain::household::open::{Opened, open};
+use hearth_domain::household::pairing::{Pairing, PairingLimits, Reply, Setting};
+use hearth_domain::household::people::{By, People, PeopleError};
+use hearth_domain::household::record::{HouseholdWrite, MemberRow};
+use hearth_domain::household::roster::{RosterError, is_grown_up};
+use hearth_domain::household::wish::{Granted, Wish};
+use hearth_domain::household::{Member, MemberId, Place, Role};
+use hearth_domain::ids::{IdentityId, Ids, PairingId};
 use hearth_domain::journal::{Fact, FactKind};
-use hearth_domain::store::{Commit, Write};
-use hearth_domain::time::Timestamp;
+use hearth_domain::store::{Commit, StoreError, Write};
+use hearth_domain::time::{Clock, Timestamp};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
 use hearth_supervisor::link::Link;
+use rand_chacha::ChaCha8Rng;
 
 use crate::ports::{House, Ports};
 use crate::store::Save;
@@ -26,8 +47,7 @@ use crate::store::Save;
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Resolved, Stranger>")]
 pub struct Resolve {
-    /// As whom the channel knows the sender: an id that it has verified, or the name of the configuration at the
-    /// local channel, which only processes of the house's own user can reach. None means the owner.
+    /// By which name the local channel knows the sender; only processes of the house's own user can reach it. None means the owner.
     pub identity: Option<String>,
     /// The thread; empty for the member's main conversation.
     pub thread: String,
@@ -44,8 +64,82 @@ pub struct Resolved {
 
 /// A sender who is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nobody of that name lives here; see `hearth config show` for the members")]
+#[error("nobody of that name lives here; see `hearth member list` for the members")]
 pub struct Stranger;
+
+/// Whose message is this, when a channel knows an account and no more? In private.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Resolved, Unpaired>")]
+pub struct Arrive {
+    /// The account, as its platform has it.
+    pub identity: Identity,
+    /// The thread; empty for the member's main conversation.
+    pub thread: String,
+}
+
+/// The sender is nobody (I-9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unpaired {
+    /// This is shown, and nothing else.
+    Show(String),
+    /// Nothing is shown.
+    Nothing,
+}
+
+/// A member changes the household.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Granted, ChangeError>")]
+pub struct Change {
+    /// Who.
+    pub by: MemberId,
+    /// From where.
+    pub from: Setting,
+    /// What.
+    pub wish: Wish,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// It is not decided so.
+    #[error(transparent)]
+    Refused(#[from] PeopleError),
+    /// It could not be written.
+    #[error("it could not be written: {0}")]
+    Store(#[from] StoreError),
+    /// The store does not answer.
+    #[error("the house is busy or restarting; try again in a moment")]
+    Busy,
+}
+
+impl Classified for ChangeError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Refused(error) => error.class(),
+            Self::Store(error) => error.class(),
+            Self::Busy => Class::Transient,
+        }
+    }
+}
+
+/// Who is here?
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Listing, ChangeError>")]
+pub struct ListHousehold {
+    /// Who asks: a grown-up sees everybody's accounts, anybody else their own.
+    pub by: MemberId,
+}
+
+/// Who is here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Members, with their accounts as far as the one who asks may see them.
+    pub members: Vec<(MemberRow, Vec<Identity>)>,
+    /// Those who were shown a code and wait, oldest first; for grown-ups.
+    pub waiting: Vec<Pairing>,
+    /// Members of the configuration who were removed.
+    pub away: Vec<String>,
+}
 
 /// Who is enrolled?
 #[derive(Debug, Message)]
@@ -53,45 +147,149 @@ pub struct Stranger;
 pub struct Who;
 
 /// The household actor.
-#[derive(Debug)]
 pub struct HouseholdActor {
-    members: BTreeMap<MemberId, Member>,
-    owner: MemberId,
+    people: People,
+    /// The first of the configuration, as long as they are here.
+    first: Option<MemberId>,
+    away: Vec<String>,
+    house: House,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    chance: ChaCha8Rng,
+    save: Link<Save>,
+}
+
+impl std::fmt::Debug for HouseholdActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HouseholdActor").field("members", &self.people.roster.iter().count()).finish_non_exhaustive()
+    }
 }
 
 impl HouseholdActor {
-    /// Writes the members of the configuration to the store, where they changed.
+    /// Reads the household and writes what the configuration changed.
     pub async fn enrol(house: House, ports: Ports, save: Link<Save>) -> Result<Self, StartError> {
-        let known = ports.store.members().await.map_err(|error| StartError::caused_by("the members could not be read", error))?;
-        let changed: Vec<_> = house.members.iter().filter(|member| !known.contains(member)).cloned().collect();
-        for member in changed {
-            let commit = enrolment(&member, ports.clock.wall());
+        let stored = ports.store.household().await.map_err(|error| StartError::caused_by("the members could not be read", error))?;
+        let now = ports.clock.wall();
+        let Opened { people, changed, away } = open(&house.members, stored, PairingLimits::default(), now).map_err(|error| {
+            StartError::caused_by("the members of the configuration and those that were added do not fit together", error)
+        })?;
+        for row in changed {
+            let commit = enrolment(row, now);
             let saved = save.ask(Save(commit), house.limits.commit_deadline).await;
             saved
                 .map_err(|error| StartError::caused_by("a member could not be enrolled", error))?
                 .map_err(|error| StartError::caused_by("a member could not be enrolled", error))?;
         }
-        let owner = house.members.first().map(|member| member.id).ok_or_else(|| StartError::new("the configuration names no member"))?;
-        Ok(Self { members: house.members.into_iter().map(|member| (member.id, member)).collect(), owner })
+        for name in &away {
+            tracing::warn!(name, "the configuration names a member who was removed; they stay removed");
+        }
+        let first = house.members.first().map(|member| member.id);
+        // A stream of its own for each start: a code must not come twice.
+        let chance = ports.seed.child("household").child(&PairingId::fresh(&*ports.ids).to_string()).rng();
+        Ok(Self { people, first, away, house, clock: ports.clock, ids: ports.ids, chance, save })
+    }
+
+    /// Who speaks when nobody is named: the first of the configuration, or whoever owns the house now.
+    fn owner(&self) -> Option<&MemberRow> {
+        let first = self.first.and_then(|id| self.people.roster.get(id));
+        first.or_else(|| self.people.roster.iter().find(|row| row.member.role == Role::Owner))
     }
 
     fn resolve(&self, asked: &Resolve) -> Result<Resolved, Stranger> {
-        let id = asked.identity.as_deref().map_or(self.owner, Member::id_of);
-        let member = self.members.get(&id).cloned().ok_or(Stranger)?;
+        let row = asked.identity.as_deref().map_or_else(|| self.owner(), |name| self.people.roster.named(name));
+        let member = row.ok_or(Stranger)?.member.clone();
         Ok(Resolved { place: Place::private(&member, &asked.thread), member })
+    }
+
+    /// Whose account it is; for an unknown sender what is shown, and the row to be written before.
+    fn arrived(&mut self, people: &mut People, asked: &Arrive) -> Arrival {
+        if let Speaker::Member(id) = people.speaker(&asked.identity)
+            && let Some(row) = people.roster.get(id)
+        {
+            let member = row.member.clone();
+            return Arrival::Known(Box::new(Resolved { place: Place::private(&member, &asked.thread), member }));
+        }
+        let (now, id) = (self.clock.wall(), PairingId::fresh(&*self.ids));
+        let over = people.pairings.sweep(now).into_iter().map(|id| HouseholdWrite::ForgetPairing { id });
+        match people.stranger(now, &mut self.chance, id, &asked.identity, Setting::Private) {
+            Some(Reply::Code(code, row)) => {
+                let fact = fact(FactKind::PairingAsked, None, row.id.to_string(), asked.identity.channel().to_owned(), now);
+                let writes = over.chain([HouseholdWrite::Pairing(row)]).collect();
+                let show = format!("This house does not know you. Ask an adult who lives here to approve this code: {code}");
+                Arrival::Asked(show, commit(writes, fact))
+            }
+            Some(Reply::Silence(_)) | None => Arrival::Silent,
+        }
+    }
+
+    fn changed(&self, people: &mut People, change: Change) -> Result<(Granted, Commit), PeopleError> {
+        let by = By { member: change.by, from: change.from, at: self.clock.wall() };
+        let fresh = MemberId::fresh(&*self.ids);
+        let granted = people.grant(by, change.wish, fresh)?;
+        let fact = fact(granted.kind, Some(by.member), granted.subject.clone(), granted.detail.clone(), by.at);
+        let commit = commit(granted.changed.writes.clone(), fact);
+        Ok((granted, commit))
+    }
+
+    /// Writes; then the changed household counts, and this is the answer. Nothing else is handled meanwhile.
+    fn written<T: 'static>(&self, people: People, commit: Commit, answer: T) -> AtomicResponse<Self, Result<T, ChangeError>> {
+        let saved = self.save.ask(Save(commit), self.house.limits.commit_deadline);
+        AtomicResponse::new(Box::pin(async move { saved.await }.into_actor(self).map(move |saved, this, ctx| match saved {
+            Ok(Ok(())) => {
+                this.people = people;
+                Ok(answer)
+            }
+            Ok(Err(error)) if error.nothing_written() => Err(error.into()),
+            Ok(Err(error)) => {
+                // What counts now, the store says.
+                ctx.stop();
+                Err(error.into())
+            }
+            Err(_) => {
+                ctx.stop();
+                Err(ChangeError::Busy)
+            }
+        })))
+    }
+
+    fn list(&self, by: MemberId) -> Result<Listing, ChangeError> {
+        let role = self.people.roster.role(by).ok_or(PeopleError::Roster(RosterError::Unknown))?;
+        let grown = is_grown_up(role);
+        let accounts = |id: MemberId| if grown || id == by { self.people.identities.of(id).cloned().collect() } else { Vec::new() };
+        Ok(Listing {
+            members: self.people.roster.iter().map(|row| (row.clone(), accounts(row.member.id))).collect(),
+            waiting: if grown { self.people.pairings.open().into_iter().cloned().collect() } else { Vec::new() },
+            away: self.away.clone(),
+        })
     }
 }
 
-fn enrolment(member: &Member, at: Timestamp) -> Commit {
-    let fact = Fact {
-        kind: FactKind::MemberEnrolled,
-        who: Some(member.id),
-        subject: member.id.to_string(),
-        detail: member.role.to_string(),
-        content: None,
-        at,
-    };
-    Commit { writes: vec![Write::Member(member.clone())], fact }
+/// Whose an account is.
+enum Arrival {
+    Known(Box<Resolved>),
+    Asked(String, Commit),
+    Silent,
+}
+
+fn enrolment(row: MemberRow, at: Timestamp) -> Commit {
+    let (id, role) = (row.member.id, row.member.role.to_string());
+    commit(vec![HouseholdWrite::Member(row)], fact(FactKind::MemberEnrolled, Some(id), id.to_string(), role, at))
+}
+
+const fn fact(kind: FactKind, who: Option<MemberId>, subject: String, detail: String, at: Timestamp) -> Fact {
+    Fact { kind, who, subject, detail, content: None, at }
+}
+
+fn commit(writes: Vec<HouseholdWrite>, fact: Fact) -> Commit {
+    Commit { writes: writes.into_iter().map(Write::Household).collect(), fact }
+}
+
+/// The account of that id, as somebody typed it: `idn_…`, or channel and account as they are listed.
+#[must_use]
+pub fn account(listing: &Listing, typed: &str) -> Option<IdentityId> {
+    let all = || listing.members.iter().flat_map(|(_, accounts)| accounts);
+    let typed = typed.trim();
+    all().find(|account| account.to_string() == typed || account.id().to_string() == typed).map(Identity::id)
 }
 
 // === impl Actor ===
@@ -108,10 +306,58 @@ impl Handler<Resolve> for HouseholdActor {
     }
 }
 
+impl Handler<Arrive> for HouseholdActor {
+    type Result = AtomicResponse<Self, Result<Resolved, Unpaired>>;
+
+    fn handle(&mut self, asked: Arrive, _: &mut Context<Self>) -> Self::Result {
+        let mut people = self.people.clone();
+        let answer = match self.arrived(&mut people, &asked) {
+            Arrival::Known(resolved) => Ok(*resolved),
+            Arrival::Silent => Err(Unpaired::Nothing),
+            Arrival::Asked(show, commit) => {
+                let saved = self.save.ask(Save(commit), self.house.limits.commit_deadline);
+                return AtomicResponse::new(Box::pin(async move { saved.await }.into_actor(self).map(move |saved, this, _| {
+                    if let Ok(Ok(())) = saved {
+                        this.people = people;
+                        return Err(Unpaired::Show(show));
+                    }
+                    // A code that is not in the store lets nobody in; the sender asks again.
+                    Err(Unpaired::Nothing)
+                })));
+            }
+        };
+        AtomicResponse::new(Box::pin(actix::fut::ready(answer)))
+    }
+}
+
+impl Handler<Change> for HouseholdActor {
+    type Result = AtomicResponse<Self, Result<Granted, ChangeError>>;
+
+    fn handle(&mut self, change: Change, _: &mut Context<Self>) -> Self::Result {
+        let mut people = self.people.clone();
+        match self.changed(&mut people, change) {
+            Ok((granted, commit)) => self.written(people, commit, granted),
+            Err(error) => {
+                // How often a wrong code was named counts, too.
+                self.people = people;
+                AtomicResponse::new(Box::pin(actix::fut::ready(Err(error.into()))))
+            }
+        }
+    }
+}
+
+impl Handler<ListHousehold> for HouseholdActor {
+    type Result = MessageResult<ListHousehold>;
+
+    fn handle(&mut self, ListHousehold { by }: ListHousehold, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.list(by))
+    }
+}
+
 impl Handler<Who> for HouseholdActor {
     type Result = MessageResult<Who>;
 
     fn handle(&mut self, _: Who, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.members.values().cloned().collect())
+        MessageResult(self.people.roster.iter().map(|row| row.member.clone()).collect())
     }
 }

@@ -21,10 +21,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
-use hearth_domain::journal::{FactKind, Head};
+use hearth_domain::household::record::{GoneRow, HouseholdWrite};
+use hearth_domain::ids::MemberId;
+use hearth_domain::journal::{Fact, FactKind, Head};
 use hearth_domain::limits::Limits;
 use hearth_domain::meter::Meter;
-use hearth_domain::store::{Commit, Group, Store, StoreError};
+use hearth_domain::store::{Commit, Group, Store, StoreError, Write};
+use hearth_domain::time::{Clock, Timestamp};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
 use tokio::sync::oneshot;
@@ -62,10 +65,15 @@ impl std::fmt::Debug for StoreActor {
 
 impl StoreActor {
     /// Opens the store. Fails with what a person can do about it.
-    pub async fn open(store: Arc<dyn Store>, meter: Arc<dyn Meter>, limits: Limits) -> Result<Self, StartError> {
+    pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, meter: Arc<dyn Meter>, limits: Limits) -> Result<Self, StartError> {
         let opened = store.open().await.map_err(|error| StartError::caused_by("the store could not be opened", error))?;
         tracing::info!(schema = opened.schema, migrated_from = opened.migrated_from, entries = opened.head.seq, "store open");
-        let core = Core::new(opened.head, limits.waiting_commits, limits.group_commits);
+        let mut core = Core::new(opened.head, limits.waiting_commits, limits.group_commits);
+        for (member, report) in opened.erased {
+            tracing::info!(%member, report = %report, "the store was written anew without a member who was removed");
+            // Nobody waits for it. Without this commit it is written anew once more at the next start.
+            drop(core.admit(erased(member, clock.wall()), oneshot::channel().0));
+        }
         Ok(Self { store, meter, core, settling: Vec::new() })
     }
 
@@ -94,6 +102,11 @@ impl StoreActor {
         });
         ctx.spawn(applied);
     }
+}
+
+fn erased(member: MemberId, at: Timestamp) -> Commit {
+    let fact = Fact { kind: FactKind::MemberErased, who: None, subject: member.to_string(), detail: String::new(), content: None, at };
+    Commit { writes: vec![Write::Household(HouseholdWrite::Gone(GoneRow { id: member, at, erased: true }))], fact }
 }
 
 /// The synchronous core: who waits, what is being applied, where the chain ends. `A` is how an asker is answered.
@@ -189,6 +202,10 @@ impl<A> Core<A> {
 
 impl Actor for StoreActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.apply_next(ctx);
+    }
 }
 
 impl Handler<Save> for StoreActor {
@@ -229,8 +246,7 @@ impl Handler<ReadHead> for StoreActor {
 
 #[cfg(test)]
 mod tests {
-    use hearth_domain::journal::{Fact, FactKind, verify};
-    use hearth_domain::time::Timestamp;
+    use hearth_domain::journal::verify;
 
     use super::*;
 

@@ -29,7 +29,7 @@ use crate::conversation::Surroundings;
 use crate::conversations::ConversationsActor;
 use crate::guard::Guard;
 use crate::house_tools::{self, HouseTools};
-use crate::household::{HouseholdActor, Resolve, Who};
+use crate::household::{Arrive, Change, HouseholdActor, ListHousehold, Resolve, Who};
 use crate::inquire::Inquire;
 use crate::local::{Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
 use crate::memory::MemoryActor;
@@ -74,6 +74,8 @@ pub struct Doors {
     pub who: Link<Who>,
     /// The household.
     pub resolve: Link<Resolve>,
+    /// The household, for channels and for those who change it.
+    pub household: HouseholdDoors,
     /// The audit.
     pub record: Link<Record>,
     /// The audit.
@@ -96,6 +98,17 @@ pub struct Doors {
     pub tools: ToolDoors,
     /// Policy.
     pub policy: PolicyDoors,
+}
+
+/// What channels, and members who change it, may ask of the household.
+#[derive(Debug, Clone)]
+pub struct HouseholdDoors {
+    /// Whose account is this?
+    pub arrive: Link<Arrive>,
+    /// A change.
+    pub change: Link<Change>,
+    /// Who is here?
+    pub list: Link<ListHousehold>,
 }
 
 /// What the faces may ask of the toolbox.
@@ -204,6 +217,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         seen: slots.local.link(),
         who: slots.household.link(),
         resolve: slots.household.link(),
+        household: HouseholdDoors { arrive: slots.household.link(), change: slots.household.link(), list: slots.household.link() },
         record: slots.audit.link(),
         verify: slots.audit.link(),
         save: save.clone(),
@@ -241,10 +255,12 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
 }
 
 fn store(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
-    let (store, meter, limits) = (Arc::clone(&ports.store), Arc::clone(&ports.meter), house.limits.clone());
-    ChildSpec::worker(&slots.store, move || StoreActor::open(Arc::clone(&store), Arc::clone(&meter), limits.clone()))
-        .start_deadline(STORE_START)
-        .probe(PROBE)
+    let (ports, limits) = (ports.clone(), house.limits.clone());
+    ChildSpec::worker(&slots.store, move || {
+        StoreActor::open(Arc::clone(&ports.store), Arc::clone(&ports.clock), Arc::clone(&ports.meter), limits.clone())
+    })
+    .start_deadline(STORE_START)
+    .probe(PROBE)
 }
 
 fn vault(ports: &Ports, house: &House, slots: &Slots, stored: Stored) -> ChildSpec {

@@ -451,7 +451,7 @@ impl VaultActor {
         let fact = Fact {
             kind: FactKind::SecretChanged,
             who: change.put.first().map(|record| record.owner).or(erased),
-            subject: change.name.to_string(),
+            subject: change.name.pseudonym(),
             detail: words(change.what.clone()),
             content: None,
             at: self.clock.wall(),

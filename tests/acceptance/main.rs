@@ -4,6 +4,7 @@
 //! `vault`: secrets, from their owner's commands to the servers that they are for; `memory`: who else has them;
 //! `standins`: what uses them and is not built yet.
 //! `tools`: components in processes of their own, from their installation to their removal.
+//! `household`: who lives here, from being added to being erased.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
 //!
 //! Nothing sleeps in order to wait: a test reads frames, lines and exits, each with a deadline.
@@ -17,6 +18,8 @@
 mod browser;
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod household;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

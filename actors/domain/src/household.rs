@@ -17,10 +17,12 @@ pub use crate::ids::MemberId;
 pub mod audience;
 pub mod erase;
 pub mod identity;
+pub mod open;
 pub mod pairing;
 pub mod people;
 pub mod record;
 pub mod roster;
+pub mod wish;
 
 /// What a person is in the household. Rights come from policy, never from the name of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

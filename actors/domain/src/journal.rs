@@ -73,6 +73,22 @@ pub enum FactKind {
     HouseStarted,
     /// A member was enrolled or changed by the configuration.
     MemberEnrolled,
+    /// A member was added by another.
+    MemberAdded,
+    /// A member has another role.
+    MemberChanged,
+    /// A member was removed: nobody any more, and what was theirs is erased.
+    MemberRemoved,
+    /// What was a removed member's is gone from the folder: the store was written anew without it.
+    MemberErased,
+    /// An unknown sender was shown a code.
+    PairingAsked,
+    /// A code was refused.
+    PairingDenied,
+    /// An account lets a member in.
+    IdentityLinked,
+    /// An account lets nobody in any more.
+    IdentityUnlinked,
     /// A message was accepted; a turn exists for it.
     MessageAccepted,
     /// A model replied and its tool calls were decided upon.

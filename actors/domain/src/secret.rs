@@ -38,6 +38,13 @@ impl SecretName {
         &self.0
     }
 
+    /// What the journal calls the secret: the same for the same name, and nothing that a person wrote. Not the id of its row, for the vault
+    /// tells uses by names.
+    #[must_use]
+    pub fn pseudonym(&self) -> String {
+        SecretId::derived(&["name", &self.0]).to_string()
+    }
+
     /// What stands for the secret's value in a request. URL-safe, and untouched by form, JSON and query encoders.
     #[must_use]
     pub fn placeholder(&self) -> String {

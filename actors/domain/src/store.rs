@@ -17,6 +17,7 @@ use crate::delivery::Delivery;
 use crate::error::{Class, Classified};
 use crate::flow::endorse::Endorsement;
 use crate::flow::handle::Stored;
+use crate::household::erase::Report;
 use crate::household::record::{HouseholdRows, HouseholdWrite};
 use crate::household::{Audience, Member};
 use crate::ids::{AnswerId, ApprovalId, CallId, ConversationId, MemberId, MemoryId, MessageId, ReminderId, SecretId, SessionId, TurnId};
@@ -297,6 +298,8 @@ pub struct Opened {
     pub schema: u32,
     /// The version before, when a migration ran.
     pub migrated_from: Option<u32>,
+    /// The members without whom the store was written anew into another folder, because they were removed, and what became of its rows.
+    pub erased: Vec<(MemberId, Report)>,
 }
 
 /// All that a conversation needs in order to go on where it stood.

@@ -77,7 +77,9 @@ impl Desk {
     fn by_approval(&self, id: ApprovalId, question: &Question, taken: Taken, now: Timestamp) -> Ruling {
         let mut approval = self.approval(id).cloned();
         match approval.as_mut().map(|approval| approval.run(&question.exact(), now)) {
-            Some(Ok(())) => approval.map_or(Ruling::Decided(Decision::Deny(Refusal::Unavailable)), |used| Ruling::Approved(used.into(), taken)),
+            Some(Ok(())) => {
+                approval.map_or(Ruling::Decided(Decision::Deny(Refusal::Unavailable)), |used| Ruling::Approved(used.into(), taken))
+            }
             Some(Err(_)) | None => Ruling::Decided(Decision::Deny(Refusal::Expired)),
         }
     }
@@ -226,7 +228,6 @@ fn request(question: &Question, order: Order, now: Timestamp) -> Request {
         who,
     }
 }
-
 
 #[cfg(test)]
 mod tests;

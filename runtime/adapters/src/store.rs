@@ -17,13 +17,14 @@
 //!
 //! Architecture invariant: no code of the database runs on the caller's thread.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_domain::approval::Approval;
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::flow::endorse::Endorsement;
+use hearth_domain::household::erase::Report;
 use hearth_domain::household::record::HouseholdRows;
 use hearth_domain::household::{Audience, Member};
 use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
@@ -52,6 +53,7 @@ mod household;
 mod link;
 mod lock;
 mod read;
+mod rewrite;
 mod schema;
 mod search;
 #[cfg(test)]
@@ -62,6 +64,9 @@ const FOLDER: &str = "store";
 
 /// What the engine before this one had in its folder (DECISIONS.md 11). This one would begin an empty database beside it.
 const OTHER_ENGINE: &str = "wal";
+
+/// The version of the schema in which members can be removed.
+const HOUSEHOLD: usize = 4;
 
 /// Where the data is.
 #[derive(Debug, Clone)]
@@ -211,9 +216,11 @@ impl Shared {
 
     async fn open_now(&self) -> Result<Opened, StoreError> {
         let (link, lock) = self.connect().await?;
+        let (link, found, erased) = self.bring_forward(link).await?;
         let held = if lock.is_none() { *self.held.lock().unwrap_or_else(PoisonError::into_inner) } else { None };
-        match self.prepare(&link, held).await {
+        match Self::take(&link, held, found).await {
             Ok((opened, epoch)) => {
+                let opened = Opened { erased, ..opened };
                 let fence = lock.is_none().then_some(epoch);
                 *self.held.lock().unwrap_or_else(PoisonError::into_inner) = fence;
                 self.replace(Some(House { link, fence, _lock: lock }));
@@ -230,6 +237,7 @@ impl Shared {
         match &self.config.location {
             Location::Embedded(folder) => {
                 let lock = Arc::new(FolderLock::take(folder)?);
+                rewrite::recover(folder)?;
                 let inner = lock::make_lasting(folder, FOLDER)?;
                 if inner.join(OTHER_ENGINE).is_dir() {
                     return Err(StoreError::Damaged("it was written by an engine that is not used any more".to_owned()));
@@ -249,14 +257,57 @@ impl Shared {
         }
     }
 
-    /// Migrates, takes the lease, and finds the end of the chain, in this order: once the lease is ours, nobody
-    /// else moves the end.
-    async fn prepare(&self, link: &Link, held: Option<i64>) -> Result<(Opened, i64), StoreError> {
-        let found = schema::migrate(link, self.server().as_ref(), self.migrations).await?;
+    /// Migrates; then writes a folder anew in which there may be something of members who were removed.
+    async fn bring_forward(&self, link: Link) -> Result<(Link, schema::Found, Vec<(MemberId, Report)>), StoreError> {
+        let found = match schema::migrate(&link, self.server().as_ref(), self.migrations).await {
+            Ok(found) => found,
+            Err(error) => {
+                link.close().await;
+                return Err(error);
+            }
+        };
+        // Elsewhere a row that is deleted is as gone as we can make it.
+        let Location::Embedded(folder) = &self.config.location else { return Ok((link, found, Vec::new())) };
+        match self.without_the_gone(folder, &link).await {
+            Ok(reports) if reports.is_empty() => Ok((link, found, reports)),
+            Ok(reports) => {
+                link.close().await;
+                rewrite::swap(folder)?;
+                rewrite::report(folder, &reports);
+                Ok((Link::in_folder(&folder.join(FOLDER)).await?, found, reports))
+            }
+            Err(error) => {
+                rewrite::give_up(folder);
+                tracing::warn!(target: "hearth::store", %error, "the store could not be written anew without a member who was removed; it is tried again at the next start");
+                Ok((link, found, Vec::new()))
+            }
+        }
+    }
+
+    /// Writes what stays into a new folder beside the store's, when somebody was removed since the last time.
+    async fn without_the_gone(&self, folder: &Path, link: &Link) -> Result<Vec<(MemberId, Report)>, StoreError> {
+        if self.migrations.len() < HOUSEHOLD {
+            return Ok(Vec::new());
+        }
+        let (members, gone) = rewrite::pending(link).await?;
+        if members.is_empty() {
+            return Ok(Vec::new());
+        }
+        let new = Link::in_folder(&rewrite::begin(folder)?).await?;
+        let copied = match schema::migrate(&new, None, self.migrations).await {
+            Ok(_) => rewrite::copy(link, &new, &members, &gone).await,
+            Err(error) => Err(error),
+        };
+        new.close().await;
+        copied
+    }
+
+    /// Takes the lease, and finds the end of the chain, in this order: once the lease is ours, nobody else moves the end.
+    async fn take(link: &Link, held: Option<i64>, found: schema::Found) -> Result<(Opened, i64), StoreError> {
         let epoch = schema::take_over(link, held).await?;
         let head = read::head(link).await?;
         let migrated_from = (found.before != found.now && found.before != 0).then_some(found.before);
-        Ok((Opened { head, schema: found.now, migrated_from }, epoch))
+        Ok((Opened { head, schema: found.now, migrated_from, erased: Vec::new() }, epoch))
     }
 
     async fn apply(&self, group: Group) -> Result<(), StoreError> {

@@ -102,6 +102,18 @@ pub enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Members: who lives here, and as what.
+    Member {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::member::MemberCommand,
+    },
+    /// Accounts: by what the house knows members at other channels.
+    Identity {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::member::IdentityCommand,
+    },
     /// Says what protects the secrets, against what not, and what is wrong.
     Doctor,
     /// The configuration.

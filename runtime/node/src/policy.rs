@@ -106,7 +106,8 @@ pub fn run(config: &Config, what: PolicyCommand, terminal: &Terminal) -> anyhow:
         }
         PolicyCommand::Show { rule: Some(id) } => {
             let rules = rules(config)?;
-            let found = rules.iter().find(|rule| rule.id == id).with_context(|| format!("no rule is called `{id}`; see hearth policy show"))?;
+            let found =
+                rules.iter().find(|rule| rule.id == id).with_context(|| format!("no rule is called `{id}`; see hearth policy show"))?;
             terminal.text(&harmless(&format!("{}\n", found.text.trim())));
             Ok(())
         }
@@ -161,7 +162,8 @@ fn with_world<T>(config: &Config, ask: impl FnOnce(World<'_>) -> anyhow::Result<
 /// What a person wants of policy, in words of the socket.
 #[must_use]
 pub fn approvals(what: Option<ApprovalsCommand>) -> PolicyAsk {
-    let reply = |word: &str, code: Option<String>| PolicyAsk::Reply { text: code.map_or_else(|| word.to_owned(), |code| format!("{word} {code}")) };
+    let reply =
+        |word: &str, code: Option<String>| PolicyAsk::Reply { text: code.map_or_else(|| word.to_owned(), |code| format!("{word} {code}")) };
     match what {
         None => PolicyAsk::Waiting,
         Some(ApprovalsCommand::Yes { code }) => reply("/yes", code),
@@ -194,11 +196,15 @@ pub async fn ask(socket: &Path, member: Option<String>, ask: PolicyAsk, json: bo
         PolicyAnswer::Said { sentence } => sentence,
         PolicyAnswer::Waiting { questions } if questions.is_empty() => "No question waits for your answer.".to_owned(),
         PolicyAnswer::Waiting { questions } => {
-            let each = questions.iter().map(|question| format!("{}\n  hearth approvals yes {1}, or no {1}, or always {1}", question.text, question.code));
+            let each = questions
+                .iter()
+                .map(|question| format!("{}\n  hearth approvals yes {1}, or no {1}, or always {1}", question.text, question.code));
             each.collect::<Vec<_>>().join("\n\n")
         }
         PolicyAnswer::Grants { grants } if grants.is_empty() => "Nothing is allowed beforehand.".to_owned(),
-        PolicyAnswer::Grants { grants } => grants.iter().map(|grant| format!("{}  {}", grant.id, grant.text)).collect::<Vec<_>>().join("\n"),
+        PolicyAnswer::Grants { grants } => {
+            grants.iter().map(|grant| format!("{}  {}", grant.id, grant.text)).collect::<Vec<_>>().join("\n")
+        }
     };
     terminal.line(&harmless(&text));
     Ok(())

@@ -17,6 +17,7 @@ use crate::cli::{Cli, Command, ConfigCommand};
 use crate::client::Client;
 use crate::config::{self, Config};
 use crate::confine::{Confined, Later};
+use crate::member::{Errand, Removed};
 use crate::serve::{Page, Running};
 use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::wire::policy::PolicyAsk;
@@ -86,6 +87,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Policy { what }) => policy::run(&config, what, &terminal),
         Some(Command::Approvals { what, member, json }) => ask_policy(&config, member, policy::approvals(what), json),
         Some(Command::Grants { what, member, json }) => ask_policy(&config, member, policy::grants(what), json),
+        Some(Command::Member { what }) => change_household(&config, Errand::of_member(what)?),
+        Some(Command::Identity { what }) => change_household(&config, Errand::of_identity(what)),
         Some(Command::Config { what: ConfigCommand::Check }) => checked(&config, cli.config, &terminal),
         Some(Command::Config { what: ConfigCommand::Show }) => {
             terminal.text(&toml::to_string_pretty(&config)?);
@@ -209,6 +212,30 @@ fn ask_policy(config: &Config, member: Option<String>, ask: PolicyAsk, json: boo
         house.stop()?;
     }
     done
+}
+
+/// Speaks to the household. Without a house that runs, one is raised for as long as this takes, and once more after somebody was removed:
+/// a store is written anew when it is opened.
+fn change_household(config: &Config, errand: Errand) -> anyhow::Result<()> {
+    let data = config.data()?;
+    let (socket, runtime) = (socket::path_for(&data), client_runtime()?);
+    let mut confined = Later::new(Confined::now);
+    let house = ensure_house(config, &socket, &runtime, Page::Off, &mut confined)?;
+    let done = runtime.block_on(errand.run(&socket));
+    let Some(own) = house else {
+        if done?.is_some() {
+            Terminal::new().line(Removed::later());
+        }
+        return Ok(());
+    };
+    own.stop()?;
+    if let Some(removed) = done? {
+        if let Some(again) = ensure_house(config, &socket, &runtime, Page::Off, &mut confined)? {
+            again.stop()?;
+        }
+        return removed.report(&data);
+    }
+    Ok(())
 }
 
 fn chat_once(config: &Config, seat: Seat, text: String, images: &[PathBuf], json: bool) -> anyhow::Result<()> {

@@ -71,7 +71,12 @@ impl Running {
         let metrics = Arc::new(Metrics::new());
         let (ports, house) = (
             ports(config, confined, &metrics)?,
-            House { name: config.house.name.clone(), members: config.everybody(), limits: config.limits.clone(), rules: crate::policy::rules(config)? },
+            House {
+                name: config.house.name.clone(),
+                members: config.everybody(),
+                limits: config.limits.clone(),
+                rules: crate::policy::rules(config)?,
+            },
         );
         let (spec, doors) = build(&ports, &house);
         let store = Arc::clone(&ports.store);

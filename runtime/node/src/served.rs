@@ -18,9 +18,11 @@ use hearth_supervisor::tree::Tree;
 use hearth_web::login::LoginLinks;
 use serde_json::json;
 
-use crate::confine::Confined;
 use crate::approvals;
+use crate::confine::Confined;
+use crate::desk;
 use crate::toolbox::Toolbox;
+use crate::wire::household::{HouseholdAnswer, HouseholdAsk};
 use crate::wire::policy::{PolicyAnswer, PolicyAsk};
 
 /// How long the journal may take to be checked.
@@ -137,6 +139,11 @@ impl Served {
     /// Questions that wait for people, their answers, and what was allowed.
     pub async fn policy(&self, member: Option<String>, ask: PolicyAsk) -> Result<PolicyAnswer, String> {
         approvals::serve(&self.doors, READING, member, ask).await
+    }
+
+    /// Serves what a member at this machine asks of the household.
+    pub async fn household(&self, member: Option<String>, ask: HouseholdAsk) -> Result<HouseholdAnswer, String> {
+        desk::serve(&self.doors, &self.store, member, ask).await
     }
 
     /// A link that logs a member in at the page.

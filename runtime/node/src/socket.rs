@@ -252,6 +252,13 @@ impl Session {
                 };
                 self.send(answer).await
             }
+            ClientFrame::Household { member, ask } => {
+                let answer = match self.served.household(member, ask).await {
+                    Ok(answer) => HouseFrame::Household { answer },
+                    Err(error) => HouseFrame::Error { error },
+                };
+                self.send(answer).await
+            }
             ClientFrame::Login { member } => {
                 let answer = match self.served.login(member).await {
                     Ok(link) => HouseFrame::Login { link },

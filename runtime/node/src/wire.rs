@@ -15,6 +15,9 @@ use policy::{PolicyAnswer, PolicyAsk};
 use tools::{ToolAnswer, ToolAsk};
 
 pub mod policy;
+use household::{HouseholdAnswer, HouseholdAsk};
+
+pub mod household;
 pub mod tools;
 
 /// The version of this language.
@@ -89,6 +92,13 @@ pub enum ClientFrame {
         member: Option<String>,
         /// What.
         ask: PolicyAsk,
+    },
+    /// Wants something of the household.
+    Household {
+        /// Who; none for the owner.
+        member: Option<String>,
+        /// What.
+        ask: HouseholdAsk,
     },
 }
 
@@ -187,6 +197,11 @@ pub enum HouseFrame {
         /// What policy says.
         answer: PolicyAnswer,
     },
+    /// Answers `Household`.
+    Household {
+        /// What the household says.
+        answer: HouseholdAnswer,
+    },
     /// Something was wrong with a frame, or cannot be served.
     Error {
         /// What, and what to do.
@@ -255,6 +270,7 @@ impl TooBig {
             | ClientFrame::Tree
             | ClientFrame::Status
             | ClientFrame::Verify
+            | ClientFrame::Household { .. }
             | ClientFrame::Login { .. } => "what is asked",
             ClientFrame::Tool { .. } => "what the tool is to be given",
         };

@@ -170,7 +170,7 @@ impl MemoryStore {
         let mut disk = lock(&self.disk);
         disk.epoch = disk.epoch.saturating_add(1);
         *lock(&self.lease) = Some(disk.epoch);
-        Ok(Opened { head: disk.rows.head(), schema: SCHEMA, migrated_from: None })
+        Ok(Opened { head: disk.rows.head(), schema: SCHEMA, migrated_from: None, erased: Vec::new() })
     }
 
     fn apply_now(&self, group: Group) -> Result<(), StoreError> {

@@ -60,7 +60,11 @@ pub const EDGES: [Row; 22] = [
     Row { name: "hearth-vault", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
     Row { name: "hearth-tool-host", product: &["hearth-domain", "hearth-supervisor"], tests: &["hearth-tool", "hearth-tool-package"] },
     Row { name: "hearth-mcp", product: &["hearth-domain", "hearth-supervisor"], tests: &[] },
-    Row { name: "hearth-web", product: &["hearth-domain", "hearth-actors", "hearth-supervisor"], tests: &["hearth-conformance", "hearth-rules"] },
+    Row {
+        name: "hearth-web",
+        product: &["hearth-domain", "hearth-actors", "hearth-supervisor"],
+        tests: &["hearth-conformance", "hearth-rules"],
+    },
     Row {
         name: "hearth",
         product: &[
@@ -81,7 +85,11 @@ pub const EDGES: [Row; 22] = [
     },
     Row { name: "hearth-tool-author", product: &["hearth-domain", "hearth-tool", "hearth-tool-package"], tests: &[] },
     Row { name: "hearth-own-tools", product: &["hearth-tool-package"], tests: &[] },
-    Row { name: "hearth-simulations", product: &["hearth-actors", "hearth-conformance", "hearth-domain", "hearth-rules", "hearth-supervisor"], tests: &[] },
+    Row {
+        name: "hearth-simulations",
+        product: &["hearth-actors", "hearth-conformance", "hearth-domain", "hearth-rules", "hearth-supervisor"],
+        tests: &[],
+    },
     Row { name: "hearth-conformance", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-agentdojo", product: &["hearth-domain"], tests: &[] },
     Row { name: "hearth-scripted", product: &[], tests: &[] },

@@ -17,9 +17,7 @@ impl Core {
             let verdict = match (cx.tools.iter().any(|spec| spec.name == call.name), &call.arguments) {
                 (false, _) => Some(ToolError::Unknown),
                 (true, Arguments::Malformed(_)) => Some(ToolError::BadArguments("they are not JSON".to_owned())),
-                (true, Arguments::Json(value)) if !value.is_object() => {
-                    Some(ToolError::BadArguments("they are not an object".to_owned()))
-                }
+                (true, Arguments::Json(value)) if !value.is_object() => Some(ToolError::BadArguments("they are not an object".to_owned())),
                 (true, Arguments::Json(_)) => None,
             };
             Judged { id: CallId::fresh(cx.ids), call: call.clone(), verdict: verdict.map(Err) }
@@ -177,14 +175,7 @@ impl Active {
     }
 
     /// What policy is asked about a call.
-    fn question(
-        &self,
-        cx: Cx<'_>,
-        call: CallId,
-        spec: &ToolSpec,
-        arguments: &serde_json::Value,
-        conversation: ConversationId,
-    ) -> Question {
+    fn question(&self, cx: Cx<'_>, call: CallId, spec: &ToolSpec, arguments: &serde_json::Value, conversation: ConversationId) -> Question {
         let function = spec.function();
         let is_link = |pointer: &&String, link: &str| function.role(pointer) == Some(Role::Url) && self.links_to(cx, spec, link);
         let texts = arguments.as_object().into_iter().flatten().filter_map(|(key, value)| Some((format!("/{key}"), value.as_str()?)));

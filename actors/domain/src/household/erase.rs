@@ -15,7 +15,10 @@ use super::audience::Group;
 use super::pairing::Pairing;
 use super::record::{IdentityRow, MemberRow};
 use super::{Audience, Member, MemberId};
+use crate::approval::Approval;
+use crate::approval::grant::Grant;
 use crate::delivery::Delivery;
+use crate::flow::endorse::Endorsement;
 use crate::ids::{ConversationId, IdentityId, ReminderId, SecretId, TurnId};
 use crate::journal::Entry;
 use crate::label::Readers;
@@ -23,7 +26,7 @@ use crate::memory::Memory;
 use crate::message::Message;
 use crate::schedule::{Reminder, ReminderState};
 use crate::secret::SealedRecord;
-use crate::store::{Conversation, Session, Step, Turn};
+use crate::store::{Conversation, Session, Step, StoredResult, Turn};
 use crate::time::Timestamp;
 use crate::tool::record::{ToolInfo, ToolValue};
 
@@ -64,6 +67,14 @@ pub enum Row<'a> {
     Tool(&'a ToolInfo),
     /// What a tool keeps for a member.
     ToolValue(&'a ToolValue),
+    /// A question about an effect.
+    Approval(&'a Approval),
+    /// A question about several effects.
+    Endorsement(&'a Endorsement),
+    /// What was allowed for more than once.
+    Grant(&'a Grant),
+    /// A result of a turn that is kept whole.
+    Result(&'a StoredResult),
     /// An entry of the journal.
     Entry(&'a Entry),
 }
@@ -103,6 +114,12 @@ pub enum Kind {
     Tools,
     /// What tools keep.
     ToolValues,
+    /// Questions.
+    Approvals,
+    /// What was allowed.
+    Grants,
+    /// Results of turns.
+    Results,
     /// The journal.
     Journal,
 }
@@ -126,6 +143,9 @@ impl Kind {
             Self::Secrets => "secrets",
             Self::Tools => "tools",
             Self::ToolValues => "values kept by tools",
+            Self::Approvals => "questions about effects",
+            Self::Grants => "things that were allowed",
+            Self::Results => "results of turns",
             Self::Journal => "entries of the journal",
         }
     }
@@ -243,6 +263,7 @@ impl Eraser {
             Row::Conversation(_) | Row::Turn(_) | Row::Reminder(_) | Row::Identity(_) => {}
             Row::Member(_) | Row::MemberRow(_) | Row::Pairing(_) | Row::Group(_) | Row::Message(_) | Row::Step(_) | Row::Memory(_) => {}
             Row::Claim(..) | Row::Delivery(_) | Row::Session(_) | Row::Secret(_) | Row::Tool(_) | Row::ToolValue(_) | Row::Entry(_) => {}
+            Row::Approval(_) | Row::Endorsement(_) | Row::Grant(_) | Row::Result(_) => {}
         }
     }
 
@@ -303,6 +324,13 @@ impl Eraser {
             Row::Secret(row) if self.shared_secrets.contains(&row.id) && row.owner == self.member => Fate::Keep(Reason::UsedByOthers),
             Row::Secret(row) => self.theirs(row.owner),
             Row::ToolValue(row) => self.theirs(row.member),
+            Row::Approval(row) => self.theirs(row.call.member),
+            // One is about calls of one member.
+            Row::Endorsement(row) => row.calls().first().map_or(Fate::Keep(Reason::Others), |one| self.theirs(one.call.member)),
+            Row::Grant(row) => self.theirs(row.member),
+            Row::Result(row) if self.turns.contains(&row.turn) => Fate::Erase(Reason::PrivateConversation),
+            Row::Result(row) if self.goes(row.conversation, &row.stored.label.readers) => Fate::Erase(Reason::ReadByNobodyElse),
+            Row::Result(_) => Fate::Keep(Reason::Others),
         }
     }
 
@@ -383,6 +411,9 @@ const fn kind(row: Row<'_>) -> Kind {
         Row::Secret(_) => Kind::Secrets,
         Row::Tool(_) => Kind::Tools,
         Row::ToolValue(_) => Kind::ToolValues,
+        Row::Approval(_) | Row::Endorsement(_) => Kind::Approvals,
+        Row::Grant(_) => Kind::Grants,
+        Row::Result(_) => Kind::Results,
         Row::Entry(_) => Kind::Journal,
     }
 }

@@ -321,6 +321,11 @@ impl Pairings {
         Some(row.clone())
     }
 
+    /// Removes a pairing, open or not.
+    pub fn cancel(&mut self, id: PairingId) {
+        self.rows.remove(&id);
+    }
+
     /// Removes the pairings of these accounts, open or not.
     pub fn forget(&mut self, accounts: &[IdentityId]) -> Vec<PairingId> {
         let theirs: Vec<_> = self.rows.values().filter(|row| accounts.contains(&row.identity.id())).map(|row| row.id).collect();

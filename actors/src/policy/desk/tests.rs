@@ -100,7 +100,10 @@ fn what_the_rules_leave_to_a_child_needs_no_adult_and_what_they_do_not_say_is_de
     assert!(is_free(&desk(), &light));
     let lamp = question(&kim, Effect::Physical, "home__light__switch", "make it bright", json!({"id": "kitchen"}));
     assert!(matches!(desk().rule(&lamp, at(0)), Ruling::Decided(Decision::Deny(_)) | Ruling::Ask(_)), "a model's wish alone");
-    assert_eq!(refused(&desk(), &question(&kim, Effect::Delete, "me__files__delete", "delete a.txt", json!({"id": "a.txt"}))), "no rule allows this effect");
+    assert_eq!(
+        refused(&desk(), &question(&kim, Effect::Delete, "me__files__delete", "delete a.txt", json!({"id": "a.txt"}))),
+        "no rule allows this effect"
+    );
 }
 
 #[test]

@@ -10,10 +10,10 @@ use surrealdb::types::{Array, Number, Object, RecordId, Value};
 
 use super::failure::{FENCED, Failure};
 use super::household::{self, Erasure};
-use super::{encode, flow};
 use super::link::Link;
 use super::read;
 use super::schema::{PAUSE, TRIES};
+use super::{encode, flow};
 
 /// Most bytes of text, envelopes and components in one transaction. It has to fit into one of the engine's memtables, with its keys and its
 /// index, or the engine has it in its log and cannot bring it to the table.
@@ -281,7 +281,7 @@ pub(super) async fn apply(link: &Link, fence: Option<i64>, group: &Group) -> Res
 }
 
 /// The bytes of text, envelopes and components in a value; a fixed small number for anything else.
-fn bytes(value: &Value) -> usize {
+pub(super) fn bytes(value: &Value) -> usize {
     if let Value::String(text) = value {
         text.len()
     } else if let Value::Bytes(bytes) = value {

@@ -58,7 +58,7 @@ impl Row {
         self.given(field).map(|value| Self::of(self.table, value)).transpose()
     }
 
-    fn uuid(&mut self, field: &str) -> Decoded<Uuid> {
+    pub(super) fn uuid(&mut self, field: &str) -> Decoded<Uuid> {
         self.optional_uuid(field)?.ok_or_else(|| self.damage(field))
     }
 
@@ -141,7 +141,7 @@ impl Row {
         rows(self.table, self.take(field))
     }
 
-    fn key(&mut self) -> Decoded<RecordIdKey> {
+    pub(super) fn key(&mut self) -> Decoded<RecordIdKey> {
         let Value::RecordId(id) = self.take("id") else { return Err(self.damage("id")) };
         Ok(id.key)
     }

@@ -101,7 +101,8 @@ pub(super) fn group(row: &Group) -> Encoded<Keyed> {
     Ok(Draft::new(record("room", row.id.uuid())).with("body", body(row)?).done())
 }
 
-fn member_row(mut row: Row) -> Decoded<MemberRow> {
+/// A member's row as it is stored.
+pub(super) fn member_row(mut row: Row) -> Decoded<MemberRow> {
     let guardians = row.uuids("guardians")?.unwrap_or_default().into_iter().map(MemberId::from_uuid).collect::<BTreeSet<_>>();
     let by = row.optional_uuid("who")?.map(MemberId::from_uuid);
     let at = if row.has("since") { row.time("since")? } else { Timestamp::UNIX_EPOCH };

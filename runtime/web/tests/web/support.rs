@@ -11,7 +11,6 @@ use futures_util::future::BoxFuture;
 use hearth_actors::ports::{House as Household, Ports};
 use hearth_actors::tree::build;
 use hearth_conformance::double::MemoryStore;
-use hearth_rules::rules::Rules;
 use hearth_domain::chance::Seed;
 use hearth_domain::household::{Member, Role};
 use hearth_domain::http::NoHttp;
@@ -26,6 +25,7 @@ use hearth_domain::store::Store;
 use hearth_domain::time::{Clock, Mono, Timestamp};
 use hearth_domain::tool::{Invocation, ToolError, ToolOutput, ToolSpec, Tools};
 use hearth_domain::vault::NoVault;
+use hearth_rules::rules::Rules;
 use hearth_supervisor::root::{Root, RootOptions};
 use hearth_supervisor::wires::Wires;
 use hearth_web::login::LoginLinks;
@@ -171,7 +171,8 @@ impl House {
             wires: Wires::plain(),
         };
         let members = vec![member("Ada", Role::Owner), member("Bob", Role::Adult)];
-        let household = Household { name: "The Lovelace house".to_owned(), members, limits, rules: Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap()) };
+        let household =
+            Household { name: "The Lovelace house".to_owned(), members, limits, rules: Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap()) };
         let ((up, is_up), (stop, stopped)) = (mpsc::channel(), oneshot::channel());
         let login = links.clone();
         let thread = std::thread::Builder::new().spawn(move || {

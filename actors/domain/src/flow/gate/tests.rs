@@ -3,9 +3,9 @@ use serde_json::{Map, json};
 
 use super::super::value::{Origin, ResultId, Source, Traced};
 use super::*;
-use crate::household::Role as Person;
 use crate::approval::Answer;
 use crate::approval::tests::{at, person};
+use crate::household::Role as Person;
 use crate::ids::ConversationId;
 use crate::journal::Digest;
 use crate::label::Readers;

@@ -100,8 +100,14 @@ impl House {
     /// What a turn upon it does: a step, a memory and a reminder.
     fn done(&mut self, key: &str, turn: TurnId, who: MemberId, place: ConversationId, label: &Label, text: &str) {
         let arguments = Value::String(text.to_owned());
-        let body =
-            StepBody::Intent { call: CallId::derived(&[key]), provider_call: String::new(), name: "t".into(), arguments, idempotent: true, taken: Default::default() };
+        let body = StepBody::Intent {
+            call: CallId::derived(&[key]),
+            provider_call: String::new(),
+            name: "t".into(),
+            arguments,
+            idempotent: true,
+            taken: Default::default(),
+        };
         self.steps.push(Step { turn, index: 0, body, label: label.clone(), at: at(0) });
         self.memories.push(Memory {
             id: MemoryId::derived(&[key]),

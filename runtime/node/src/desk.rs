@@ -1,0 +1,83 @@
+//! What the local socket serves of the household: who is here, and changes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_actors::household::{Change, ListHousehold, Listing, Resolve, account};
+use hearth_actors::tree::Doors;
+use hearth_domain::household::identity::Identity;
+use hearth_domain::household::pairing::Setting;
+use hearth_domain::household::wish::{Newcomer, Wish};
+use hearth_domain::household::{Member, MemberId};
+use hearth_domain::store::Store;
+
+use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownAccount, ShownMember, ShownWaiting};
+
+/// How long the household may take to answer, and to write.
+const ANSWER: Duration = Duration::from_secs(20);
+/// Sentence for an ask without an answer.
+const BUSY: &str = "the house is busy or restarting; try again in a moment";
+
+/// Serves one question of a member at this machine; the owner when none is named.
+pub async fn serve(doors: &Doors, store: &Arc<dyn Store>, member: Option<String>, ask: HouseholdAsk) -> Result<HouseholdAnswer, String> {
+    let resolved = doors.resolve.ask(Resolve { identity: member, thread: String::new() }, ANSWER).await.map_err(|_| BUSY.to_owned())?;
+    let by: Member = resolved.map_err(|error| error.to_string())?.member;
+    if ask == HouseholdAsk::List {
+        return Ok(shown(&list(doors, by.id).await?));
+    }
+    let removes = matches!(ask, HouseholdAsk::Remove { .. });
+    let wish = match ask {
+        HouseholdAsk::List => return Err(BUSY.to_owned()),
+        HouseholdAsk::Add(new) => Wish::Add(newcomer(new)),
+        HouseholdAsk::Role { name, role, guardians } => Wish::Role { name, role, guardians },
+        HouseholdAsk::Remove { name } => Wish::Remove { name },
+        HouseholdAsk::PairNew { code, new } => Wish::PairNew { code, newcomer: newcomer(new) },
+        HouseholdAsk::PairWith { code, name } => Wish::PairWith { code, name },
+        HouseholdAsk::Deny { code } => Wish::Deny { code },
+        HouseholdAsk::Unlink { account: typed } => {
+            let listing = list(doors, by.id).await?;
+            let id = account(&listing, &typed).ok_or("nobody has such an account, or you may not see it; see `hearth identity list`")?;
+            Wish::Unlink { id }
+        }
+    };
+    // Whoever is at this machine is alone with the house.
+    let change = Change { by: by.id, from: Setting::Private, wish };
+    let granted = doors.household.change.ask(change, ANSWER).await.map_err(|_| BUSY.to_owned())?;
+    let member = granted.map_err(|error| error.to_string())?.changed.member;
+    let secrets = if removes { secrets_of(store, member).await } else { 0 };
+    Ok(HouseholdAnswer::Done { member: member.to_string(), secrets })
+}
+
+async fn list(doors: &Doors, by: MemberId) -> Result<Listing, String> {
+    let listed = doors.household.list.ask(ListHousehold { by }, ANSWER).await.map_err(|_| BUSY.to_owned())?;
+    listed.map_err(|error| error.to_string())
+}
+
+/// How many sealed records are of a member. When that cannot be read, it is only not said.
+async fn secrets_of(store: &Arc<dyn Store>, member: MemberId) -> usize {
+    let records = tokio::time::timeout(ANSWER, store.secrets()).await;
+    records.ok().and_then(Result::ok).unwrap_or_default().iter().filter(|record| record.owner == member).count()
+}
+
+fn newcomer(new: New) -> Newcomer {
+    Newcomer { name: new.name, role: new.role, zone: new.zone, guardians: new.guardians }
+}
+
+fn shown(listing: &Listing) -> HouseholdAnswer {
+    let named = |id: &MemberId| {
+        let row = listing.members.iter().find(|(row, _)| row.member.id == *id);
+        row.map_or_else(|| id.to_string(), |(row, _)| row.member.name.clone())
+    };
+    let account = |identity: &Identity| ShownAccount { id: identity.id().to_string(), account: identity.to_string() };
+    let members = listing.members.iter().map(|(row, accounts)| ShownMember {
+        id: row.member.id.to_string(),
+        name: row.member.name.clone(),
+        role: row.member.role,
+        zone: row.member.zone.clone(),
+        guardians: row.guardians.iter().map(named).collect(),
+        configured: row.by.is_none(),
+        accounts: accounts.iter().map(account).collect(),
+    });
+    let waiting = listing.waiting.iter().map(|row| ShownWaiting { account: row.identity.to_string(), until: row.until.to_string() });
+    HouseholdAnswer::Listing { members: members.collect(), waiting: waiting.collect(), away: listing.away.clone() }
+}
