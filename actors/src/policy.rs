@@ -232,7 +232,8 @@ impl PolicyActor {
     /// Shows the question where its member asked, and to the adults whose matter it is.
     fn tell_card(&self, approval: &Approval, alone: bool, ctx: &mut Context<Self>) {
         let (asker, card, code) = (approval.call.member, approval.card.sentence(), code(approval.id));
-        let yes_or_no = format!("{card}\nSay /yes {code} or /no {code}; /always {code} allows it from now on.");
+        let how = format!("Say /yes {code} or /no {code}; /always {code} allows it from now on.");
+        let (yes_or_no, for_others) = (format!("{card}\n{how}"), format!("{}\n{how}", approval.card.for_others().sentence()));
         let here = if alone { approval.call.conversation } else { Place::main(asker) };
         let (concern, id) = (approval.concern, approval.id);
         let (at, waiting) = (approval.asked, format!("{card}\nAn adult of the household is asked."));
@@ -243,7 +244,7 @@ impl PolicyActor {
             let asks_itself = others.iter().filter(may_answer).any(|member| member.id == asker) || concern == Concern::Own(asker);
             this.tell(notice(id, asker, here, if asks_itself { yes_or_no.clone() } else { waiting }, at), ctx);
             for adult in others.iter().filter(may_answer).filter(|member| member.id != asker) {
-                this.tell(notice(id, adult.id, Place::main(adult.id), yes_or_no.clone(), at), ctx);
+                this.tell(notice(id, adult.id, Place::main(adult.id), for_others.clone(), at), ctx);
             }
         }));
     }

@@ -10,7 +10,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::System;
+use hearth_actors::policy::{TakeReply, Waiting};
 use hearth_actors::tree::build;
+use hearth_domain::approval::Answer;
+use hearth_domain::approval::reply::{Reply, code};
 use hearth_domain::chance::Seed;
 use hearth_domain::time::Clock as _;
 use hearth_supervisor::exit::ExitReason;
@@ -29,6 +32,8 @@ use crate::trace::Trace;
 use crate::world::{Violation, World, outside};
 use crate::{keepers, people};
 
+/// How long a person waits for the house to take an answer.
+const ANSWERING: Duration = Duration::from_secs(20);
 /// Virtual time within which the house must be at rest once faults have stopped.
 const REST: Duration = Duration::from_secs(1_200);
 /// Time between two pictures of the tree.
@@ -266,6 +271,7 @@ async fn settle(world: &World, front: &Front) -> Result<(), Violation> {
         let unrest = world.checkers().unrest(world.clock.wall());
         let busy = front.busy.load(Ordering::Relaxed);
         let (None, 0) = (&unrest, busy) else {
+            answer_questions(world, front).await;
             // A reply that was lost is waited for as long as eight model calls may take.
             if world.now().saturating_sub(since) > REST + world.plan.limits.model_deadline * 9 {
                 let people = || Violation { invariant: "rest: everybody is done", what: format!("{busy} are not") };
@@ -275,6 +281,20 @@ async fn settle(world: &World, front: &Front) -> Result<(), Violation> {
         };
         world.note("== at rest");
         return Ok(());
+    }
+}
+
+/// People have time for what the house asks them, each in their own way.
+async fn answer_questions(world: &World, front: &Front) {
+    let Some(doors) = front.doors() else { return };
+    for (n, member) in world.plan.members.iter().enumerate() {
+        let waiting = outside(|| doors.policy.waiting.ask(Waiting(member.clone()), ANSWERING)).await.unwrap_or_default();
+        for approval in waiting {
+            let answer = if n % 2 == 0 { Answer::Once } else { Answer::No };
+            let reply = Reply { answer, code: Some(code(approval.id)) };
+            let taken = outside(|| doors.policy.take_reply.ask(TakeReply { who: member.id, reply }, ANSWERING)).await;
+            world.note(format!("{} answers {answer:?}: {taken:?}", member.name));
+        }
     }
 }
 

@@ -95,6 +95,22 @@ pub enum Why {
     Minor,
 }
 
+impl Why {
+    /// The argument that it is about, if it is about one.
+    #[must_use]
+    pub fn pointer(&self) -> Option<&str> {
+        match self {
+            Self::Outside { pointer, .. }
+            | Self::Foreign { pointer }
+            | Self::NotSaid { pointer }
+            | Self::Contested { pointer }
+            | Self::Picked { pointer, .. }
+            | Self::Readers { pointer } => Some(pointer),
+            Self::Tainted { .. } | Self::Wider | Self::NotNamed | Self::Standing | Self::Minor => None,
+        }
+    }
+}
+
 /// Whose matter it is: who may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

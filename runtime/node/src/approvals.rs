@@ -20,10 +20,11 @@ pub async fn serve(doors: &Doors, deadline: Duration, identity: Option<String>, 
     let door = &doors.policy;
     match ask {
         PolicyAsk::Waiting => {
+            let own = member.id;
             let waiting = door.waiting.ask(Waiting(member), deadline).await.map_err(|_| BUSY.to_owned())?;
             let questions = waiting.into_iter().map(|approval| policy::Waiting {
                 code: code(approval.id),
-                text: approval.card.sentence(),
+                text: if approval.call.member == own { approval.card.sentence() } else { approval.card.for_others().sentence() },
                 until: approval.expires.to_string(),
             });
             Ok(PolicyAnswer::Waiting { questions: questions.collect() })

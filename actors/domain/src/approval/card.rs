@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Why};
-use crate::flow::call::Function;
+use crate::flow::call::{Function, is_inside, is_target};
 use crate::flow::canonical::{mixes_alphabets, shown, visible};
 use crate::flow::value::{Chosen, Leaf, Origin, Source};
 use crate::label::{Integrity, Label};
@@ -68,14 +68,33 @@ impl Card {
         self.arguments.iter().filter(|argument| argument.role == Some(Role::Recipient)).count()
     }
 
+    /// The card for somebody else, who decides for its member: what it hits, and not what the member says. Of what the tool does not
+    /// explain, and of what stays inside the house and is the member's own, nothing.
+    #[must_use]
+    pub fn for_others(&self) -> Self {
+        let hits = |one: &Argument| !is_inside(self.effect) && one.role.is_some() && is_target(one.role);
+        let is_shown = |pointer: &str| self.arguments.iter().any(|one| one.pointer == pointer && hits(one));
+        let mut card = self.clone();
+        card.whys.retain(|why| why.pointer().is_none_or(is_shown));
+        for argument in &mut card.arguments {
+            if !is_shown(&argument.pointer) {
+                argument.pointer = String::new();
+                argument.shown = "theirs alone to read".to_owned();
+            }
+        }
+        card
+    }
+
     /// The question in plain sentences, one line each.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mut lines = vec![format!("May `{}` of {} {} for {}?", self.function, self.tool, does(self.effect), self.member)];
+        let of = if self.tool.is_empty() { String::new() } else { format!(" of {}", self.tool) };
+        let mut lines = vec![format!("May `{}`{of} {} for {}?", self.function, does(self.effect), self.member)];
         for argument in &self.arguments {
             let mixed = if argument.mixed { "; letters of two alphabets: look closely" } else { "" };
             let name = visible(argument.pointer.trim_start_matches('/'));
-            lines.push(format!("- {} ({name}): {} — {}{mixed}", purpose(argument.role), argument.shown, argument.from));
+            let name = if name.is_empty() { name } else { format!(" ({name})") };
+            lines.push(format!("- {}{name}: {} — {}{mixed}", purpose(argument.role), argument.shown, argument.from));
         }
         let cost: Vec<_> = self.arguments.iter().filter(|one| one.role == Some(Role::Amount)).map(|one| one.shown.as_str()).collect();
         if self.effect == Effect::Pay {

@@ -150,6 +150,16 @@ fn another_release_member_or_function_is_not_covered() {
 }
 
 #[test]
+fn a_card_for_others_says_what_it_hits_and_not_what_the_member_says() {
+    let kim = person("Kim", Role::Child);
+    let card = ask(json!({"to": "GB29", "amount": 98.7, "note": "my diary", "secret key": "also mine"}), &kim).card;
+    let text = card.for_others().sentence();
+    assert!(text.contains("GB29") && text.contains("98.7"), "{text}");
+    assert!(!text.contains("diary") && !text.contains("also mine") && !text.contains("secret key"), "{text}");
+    assert!(card.sentence().contains("diary"));
+}
+
+#[test]
 fn a_card_says_what_to_whom_how_much_and_why_and_hides_nothing() {
     let ada = person("Ada", Role::Adult);
     let note = format!("hi\u{202e}{}mallory", "a".repeat(60_000));
