@@ -25,6 +25,7 @@ mod limits;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod policy;
 mod providers;
 #[cfg(test)]
 mod spine;
