@@ -26,6 +26,7 @@ mod limits;
 mod memory;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod spine;
