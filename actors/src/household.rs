@@ -170,8 +170,9 @@ impl HouseholdActor {
     pub async fn enrol(house: House, ports: Ports, save: Link<Save>) -> Result<Self, StartError> {
         let stored = ports.store.household().await.map_err(|error| StartError::caused_by("the members could not be read", error))?;
         let now = ports.clock.wall();
-        let Opened { people, changed, away } = open(&house.members, stored, PairingLimits::default(), now)
-            .map_err(|error| StartError::caused_by("the members of the configuration and those that were added do not fit together", error))?;
+        let Opened { people, changed, away } = open(&house.members, stored, PairingLimits::default(), now).map_err(|error| {
+            StartError::caused_by("the members of the configuration and those that were added do not fit together", error)
+        })?;
         for row in changed {
             let commit = enrolment(row, now);
             let saved = save.ask(Save(commit), house.limits.commit_deadline).await;
@@ -233,7 +234,7 @@ impl HouseholdActor {
     /// Writes; then the changed household counts, and this is the answer. Nothing else is handled meanwhile.
     fn written<T: 'static>(&self, people: People, commit: Commit, answer: T) -> AtomicResponse<Self, Result<T, ChangeError>> {
         let saved = self.save.ask(Save(commit), self.house.limits.commit_deadline);
-        AtomicResponse::new(Box::pin(async move { saved.await }.into_actor(self).map(move |saved, this, ctx| match saved {
+        AtomicResponse::new(Box::pin(saved.into_actor(self).map(move |saved, this, ctx| match saved {
             Ok(Ok(())) => {
                 this.people = people;
                 Ok(answer)
@@ -315,7 +316,7 @@ impl Handler<Arrive> for HouseholdActor {
             Arrival::Silent => Err(Unpaired::Nothing),
             Arrival::Asked(show, commit) => {
                 let saved = self.save.ask(Save(commit), self.house.limits.commit_deadline);
-                return AtomicResponse::new(Box::pin(async move { saved.await }.into_actor(self).map(move |saved, this, _| {
+                return AtomicResponse::new(Box::pin(saved.into_actor(self).map(move |saved, this, _| {
                     if let Ok(Ok(())) = saved {
                         this.people = people;
                         return Err(Unpaired::Show(show));

@@ -105,14 +105,7 @@ impl StoreActor {
 }
 
 fn erased(member: MemberId, at: Timestamp) -> Commit {
-    let fact = Fact {
-        kind: FactKind::MemberErased,
-        who: None,
-        subject: member.to_string(),
-        detail: String::new(),
-        content: None,
-        at,
-    };
+    let fact = Fact { kind: FactKind::MemberErased, who: None, subject: member.to_string(), detail: String::new(), content: None, at };
     Commit { writes: vec![Write::Household(HouseholdWrite::Gone(GoneRow { id: member, at, erased: true }))], fact }
 }
 

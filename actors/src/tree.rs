@@ -238,8 +238,8 @@ fn store(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     ChildSpec::worker(&slots.store, move || {
         StoreActor::open(Arc::clone(&ports.store), Arc::clone(&ports.clock), Arc::clone(&ports.meter), limits.clone())
     })
-        .start_deadline(STORE_START)
-        .probe(PROBE)
+    .start_deadline(STORE_START)
+    .probe(PROBE)
 }
 
 fn vault(ports: &Ports, house: &House, slots: &Slots, stored: Stored) -> ChildSpec {

@@ -117,10 +117,7 @@ mod tests {
         let told: Vec<_> = facts.iter().map(|fact| (fact.subject.as_str(), fact.detail.as_str(), fact.at.as_second())).collect();
         let both = ["sky", "sea"].map(|name| SecretName::new(name).unwrap().pseudonym()).join(" ");
         let both = both.as_str();
-        assert_eq!(
-            told,
-            [(both, "tool/weather GET https://b:443 sent", 4), (both, "tool/weather GET https://a:443 sent x3", 3),]
-        );
+        assert_eq!(told, [(both, "tool/weather GET https://b:443 sent", 4), (both, "tool/weather GET https://a:443 sent x3", 3),]);
         assert!(uses.is_empty());
     }
 

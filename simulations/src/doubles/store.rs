@@ -17,7 +17,9 @@ use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult, Write};
+use hearth_domain::store::{
+    Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult, Write,
+};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 use tokio::task::AbortHandle;

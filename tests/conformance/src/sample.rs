@@ -225,10 +225,8 @@ fn call(name: &str) -> (Call, Vec<Leaf>) {
     let arguments = json!({ "to": "u'x' \u{202e} Ω", "amount": 12.5, "big": u64::MAX });
     let call = Call::new(&function(), arguments, who(name), place("kitchen"));
     let source = Source::result(ResultId(3), "mail_read");
-    let origin = Origin::outside(source.clone()).join(&Origin {
-        picked: [(Pick { source, by: "[subject~\"Rent\"]".to_owned() }, 3)].into(),
-        ..Origin::mention("Rent")
-    });
+    let origin = Origin::outside(source.clone())
+        .join(&Origin { picked: [(Pick { source, by: "[subject~\"Rent\"]".to_owned() }, 3)].into(), ..Origin::mention("Rent") });
     let traced = Traced { value: json!("u'x' \u{202e} Ω"), label: said_to(&[name]), origin };
     (call, vec![Leaf { pointer: "/to".to_owned(), traced }])
 }
@@ -280,7 +278,12 @@ pub fn result(name: &str, seq: u64, number: u32) -> StoredResult {
     StoredResult {
         turn: turn_id(name, seq),
         conversation: place(name),
-        stored: Stored { id: ResultId(number), function: function(), value, label: Label::new(said_to(&["ada"]).readers, Integrity::Outside) },
+        stored: Stored {
+            id: ResultId(number),
+            function: function(),
+            value,
+            label: Label::new(said_to(&["ada"]).readers, Integrity::Outside),
+        },
         at: at(i64::try_from(seq).unwrap_or_default()),
     }
 }

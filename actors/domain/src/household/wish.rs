@@ -202,7 +202,10 @@ mod tests {
         let granted = people.grant(by("Ben"), Wish::Add(new("Leo", Role::Child)), fresh()).unwrap();
         assert_eq!((granted.kind, granted.detail.as_str(), granted.changed.member), (FactKind::MemberAdded, "child", Member::id_of("Leo")));
         let leo = people.roster.named("leo").unwrap();
-        assert_eq!((leo.member.zone.as_str(), &leo.guardians, leo.by), ("Europe/Berlin", &[Member::id_of("Ben")].into(), Some(Member::id_of("Ben"))));
+        assert_eq!(
+            (leo.member.zone.as_str(), &leo.guardians, leo.by),
+            ("Europe/Berlin", &[Member::id_of("Ben")].into(), Some(Member::id_of("Ben")))
+        );
     }
 
     #[test]
@@ -236,17 +239,22 @@ mod tests {
         let mut people = people();
         let mut chance = Seed::from_u64(1).rng();
         let account = |n: &str| Identity::new(Platform::Telegram, "telegram", n).unwrap();
-        let mut code = |people: &mut People, n: &str| {
-            match people.stranger(now(), &mut chance, PairingId::derived(&[n]), &account(n), Setting::Private) {
-                Some(Reply::Code(code, _)) => code.to_string(),
-                other => panic!("{other:?}"),
-            }
+        let mut code = |people: &mut People, n: &str| match people.stranger(
+            now(),
+            &mut chance,
+            PairingId::derived(&[n]),
+            &account(n),
+            Setting::Private,
+        ) {
+            Some(Reply::Code(code, _)) => code.to_string(),
+            other => panic!("{other:?}"),
         };
         let (first, second) = (code(&mut people, "1"), code(&mut people, "2"));
         let denied = people.grant(by("Ben"), Wish::Deny { code: first.clone() }, fresh()).unwrap();
         assert_eq!(denied.kind, FactKind::PairingDenied);
         assert!(people.grant(by("Ben"), Wish::PairWith { code: first, name: "Ben".to_owned() }, fresh()).is_err());
-        let paired = people.grant(by("Ben"), Wish::PairNew { code: second.to_lowercase(), newcomer: new("Uma", Role::Guest) }, fresh()).unwrap();
+        let paired =
+            people.grant(by("Ben"), Wish::PairNew { code: second.to_lowercase(), newcomer: new("Uma", Role::Guest) }, fresh()).unwrap();
         assert_eq!((paired.kind, people.identities.member(&account("2"))), (FactKind::IdentityLinked, Some(Member::id_of("Uma"))));
         let id = account("2").id();
         let unlinked = people.grant(by("Ben"), Wish::Unlink { id }, fresh()).unwrap();

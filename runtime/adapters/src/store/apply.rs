@@ -10,10 +10,10 @@ use surrealdb::types::{Array, Number, Object, RecordId, Value};
 
 use super::failure::{FENCED, Failure};
 use super::household::{self, Erasure};
-use super::{encode, flow};
 use super::link::Link;
 use super::read;
 use super::schema::{PAUSE, TRIES};
+use super::{encode, flow};
 
 /// Most bytes of text, envelopes and components in one transaction. It has to fit into one of the engine's memtables, with its keys and its
 /// index, or the engine has it in its log and cannot bring it to the table.

@@ -298,8 +298,7 @@ mod tests {
     #[test]
     fn every_table_of_the_schema_is_looked_at() {
         let text = super::super::schema::MIGRATIONS.concat();
-        let defined: BTreeSet<_> =
-            text.lines().filter_map(|line| line.strip_prefix("DEFINE TABLE ")?.split_whitespace().next()).collect();
+        let defined: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("DEFINE TABLE ")?.split_whitespace().next()).collect();
         assert_eq!(defined, TABLES.into_iter().collect());
     }
 

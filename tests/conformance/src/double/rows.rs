@@ -20,7 +20,9 @@ use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Session, Step, StoreError, StoredResult, Turn, TurnState, Write};
+use hearth_domain::store::{
+    Conversation, ConversationState, Counts, Group, Session, Step, StoreError, StoredResult, Turn, TurnState, Write,
+};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 
@@ -107,12 +109,9 @@ impl Rows {
 
     fn write(&mut self, write: Write) {
         match write {
-            Write::Member(member) => self.change(HouseholdWrite::Member(MemberRow {
-                member,
-                guardians: BTreeSet::new(),
-                by: None,
-                at: Timestamp::UNIX_EPOCH,
-            })),
+            Write::Member(member) => {
+                self.change(HouseholdWrite::Member(MemberRow { member, guardians: BTreeSet::new(), by: None, at: Timestamp::UNIX_EPOCH }))
+            }
             Write::Household(change) => self.change(change),
             Write::Approval(row) => drop(self.approvals.insert(row.id, row)),
             Write::Endorsement(row) => drop(self.endorsements.insert(row.id, row)),

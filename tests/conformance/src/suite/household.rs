@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use hearth_domain::household::Role;
 use hearth_domain::household::audience::{Group, Presence};
 use hearth_domain::household::identity::{Identity, IdentityError, Platform};
 use hearth_domain::household::pairing::{Pairing, PairingState};
 use hearth_domain::household::record::{GoneRow, HouseholdRows, HouseholdWrite, IdentityRow, MemberRow};
-use hearth_domain::household::Role;
 use hearth_domain::ids::{IdentityId, PairingId};
 use hearth_domain::journal::Digest;
 use hearth_domain::label::{Integrity, Label, Readers};
@@ -18,8 +18,8 @@ use hearth_domain::time::Timestamp;
 
 use super::{Check, House, Outcome, boxed, check, same};
 use crate::sample::{
-    adults, approval, at, conversation, delivery, endorsement, fact, grant, kept, member, message, place, reminder, result, said_to, session,
-    turn, turn_id, who,
+    adults, approval, at, conversation, delivery, endorsement, fact, grant, kept, member, message, place, reminder, result, said_to,
+    session, turn, turn_id, who,
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -194,7 +194,8 @@ async fn erased_own(mut house: House) -> Outcome {
     house.write([Write::Endorsement(endorsement("ada", 1)?), Write::Endorsement(endorsement("bob", 1)?)]).await?;
     house.write([grant("ada", "a"), grant("bob", "b")].map(Write::Grant)).await?;
     house.write([Write::Household(HouseholdWrite::EraseOwn { member: who("ada") })]).await?;
-    let found = hearth_domain::memory::MemorySearch { words: "own bobs common between handed".to_owned(), audience: adults(&["ada"]), limit: 9 };
+    let found =
+        hearth_domain::memory::MemorySearch { words: "own bobs common between handed".to_owned(), audience: adults(&["ada"]), limit: 9 };
     let mut words: Vec<_> = house.store.search(found).await?.into_iter().map(|hit| hit.memory.text).collect();
     words.sort();
     same("what ada could read", &words, &vec!["between".to_owned(), "common".to_owned()])?;
@@ -214,7 +215,9 @@ async fn in_order(mut house: House) -> Outcome {
     let own = Write::Household(HouseholdWrite::EraseOwn { member: who("ada") });
     let said = |seq| Write::Message(Message { ..message("kitchen", seq, "text") });
     let opened = || Write::Conversation(Conversation { ..conversation("kitchen") });
-    house.write([opened(), said(1), Write::Memory(fact("before", "tea")), erase, own, said(2), Write::Memory(fact("after", "tea"))]).await?;
+    house
+        .write([opened(), said(1), Write::Memory(fact("before", "tea")), erase, own, said(2), Write::Memory(fact("after", "tea"))])
+        .await?;
     same("messages", &house.store.recent(place("kitchen"), 9).await?, &vec![message("kitchen", 2, "text")])?;
     same("the row", &house.store.conversation(place("kitchen"), 1).await?.row, &None)?;
     same("memories", &house.store.memory_count(who("ada")).await?, &1)
