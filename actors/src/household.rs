@@ -234,7 +234,7 @@ impl HouseholdActor {
     /// Writes; then the changed household counts, and this is the answer. Nothing else is handled meanwhile.
     fn written<T: 'static>(&self, people: People, commit: Commit, answer: T) -> AtomicResponse<Self, Result<T, ChangeError>> {
         let saved = self.save.ask(Save(commit), self.house.limits.commit_deadline);
-        AtomicResponse::new(Box::pin(async move { saved.await }.into_actor(self).map(move |saved, this, ctx| match saved {
+        AtomicResponse::new(Box::pin(saved.into_actor(self).map(move |saved, this, ctx| match saved {
             Ok(Ok(())) => {
                 this.people = people;
                 Ok(answer)
@@ -316,7 +316,7 @@ impl Handler<Arrive> for HouseholdActor {
             Arrival::Silent => Err(Unpaired::Nothing),
             Arrival::Asked(show, commit) => {
                 let saved = self.save.ask(Save(commit), self.house.limits.commit_deadline);
-                return AtomicResponse::new(Box::pin(async move { saved.await }.into_actor(self).map(move |saved, this, _| {
+                return AtomicResponse::new(Box::pin(saved.into_actor(self).map(move |saved, this, _| {
                     if let Ok(Ok(())) = saved {
                         this.people = people;
                         return Err(Unpaired::Show(show));
@@ -359,5 +359,131 @@ impl Handler<Who> for HouseholdActor {
 
     fn handle(&mut self, _: Who, _: &mut Context<Self>) -> Self::Result {
         MessageResult(self.people.roster.iter().map(|row| row.member.clone()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_domain::chance::Seed;
+    use hearth_domain::household::identity::Platform;
+    use hearth_domain::household::record::HouseholdRows;
+    use hearth_domain::household::wish::Newcomer;
+    use hearth_domain::limits::Limits;
+    use hearth_domain::time::Mono;
+    use hearth_supervisor::slot::Slot;
+    use hearth_supervisor::wires::Wires;
+
+    use super::*;
+    use crate::store::StoreActor;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn wall(&self) -> Timestamp {
+            Timestamp::from_second(1_780_000_000).unwrap()
+        }
+
+        fn mono(&self) -> Mono {
+            Mono::default()
+        }
+    }
+
+    struct Counted(std::sync::atomic::AtomicU64);
+
+    impl Ids for Counted {
+        fn fresh(&self) -> uuid::Uuid {
+            uuid::Uuid::from_u128(u128::from(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)))
+        }
+    }
+
+    fn member(name: &str, role: Role) -> Member {
+        Member { id: Member::id_of(name), name: name.to_owned(), role, zone: "UTC".to_owned() }
+    }
+
+    fn actor() -> HouseholdActor {
+        let members = vec![member("Ada", Role::Owner), member("Ben", Role::Adult), member("Mia", Role::Child)];
+        let house = House { name: "home".to_owned(), members, limits: Limits::default() };
+        let opened = open(&house.members, HouseholdRows::default(), PairingLimits::default(), Still.wall()).unwrap();
+        let slot: Slot<StoreActor> = Slot::new("store", 8, &Wires::plain());
+        HouseholdActor {
+            people: opened.people,
+            first: Some(Member::id_of("Ada")),
+            away: Vec::new(),
+            house,
+            clock: Arc::new(Still),
+            ids: Arc::new(Counted(1.into())),
+            chance: Seed::from_u64(7).rng(),
+            save: slot.link(),
+        }
+    }
+
+    fn from(number: &str) -> Arrive {
+        Arrive { identity: Identity::new(Platform::Telegram, "telegram", number).unwrap(), thread: String::new() }
+    }
+
+    /// What an account is shown, once; the change counts as if it had been written.
+    fn shown(actor: &mut HouseholdActor, number: &str) -> Option<String> {
+        let mut people = actor.people.clone();
+        match actor.arrived(&mut people, &from(number)) {
+            Arrival::Asked(show, _) => {
+                actor.people = people;
+                Some(show)
+            }
+            Arrival::Known(_) | Arrival::Silent => None,
+        }
+    }
+
+    #[test]
+    fn an_unknown_account_is_shown_a_code_once_and_is_a_member_after_a_grown_up_says_so() {
+        let mut actor = actor();
+        let show = shown(&mut actor, "1").unwrap();
+        assert_eq!(shown(&mut actor, "1"), None);
+        let code = show.rsplit_once(' ').unwrap().1.to_owned();
+        let newcomer = Newcomer { name: "Uma".to_owned(), role: Role::Guest, zone: None, guardians: Vec::new() };
+        let pair = |by: &str| Change {
+            by: Member::id_of(by),
+            from: Setting::Private,
+            wish: Wish::PairNew { code: code.clone(), newcomer: newcomer.clone() },
+        };
+        let mut people = actor.people.clone();
+        assert!(actor.changed(&mut people, pair("Mia")).is_err());
+        let (granted, commit) = actor.changed(&mut people, pair("Ben")).unwrap();
+        assert_eq!((granted.kind, commit.fact.who, commit.writes.len()), (FactKind::IdentityLinked, Some(Member::id_of("Ben")), 3));
+        actor.people = people;
+        let mut people = actor.people.clone();
+        let Arrival::Known(resolved) = actor.arrived(&mut people, &from("1")) else { panic!("not known") };
+        assert_eq!((resolved.member.name.as_str(), resolved.member.role), ("Uma", Role::Guest));
+    }
+
+    #[test]
+    fn nobody_is_named_means_the_first_of_the_configuration_or_whoever_owns_the_house() {
+        let mut actor = actor();
+        let asked = |identity: Option<&str>| Resolve { identity: identity.map(str::to_owned), thread: String::new() };
+        assert_eq!(actor.resolve(&asked(None)).unwrap().member.name, "Ada");
+        assert_eq!(actor.resolve(&asked(Some(" mia "))).unwrap().member.name, "Mia");
+        assert!(matches!(actor.resolve(&asked(Some("Eve"))), Err(Stranger)));
+        for (by, wish) in [
+            ("Ada", Wish::Role { name: "Ben".to_owned(), role: Role::Owner, guardians: Vec::new() }),
+            ("Ben", Wish::Remove { name: "Ada".to_owned() }),
+        ] {
+            let mut people = actor.people.clone();
+            actor.changed(&mut people, Change { by: Member::id_of(by), from: Setting::Private, wish }).unwrap();
+            actor.people = people;
+        }
+        assert_eq!(actor.resolve(&asked(None)).unwrap().member.name, "Ben");
+    }
+
+    #[test]
+    fn a_child_sees_who_is_here_and_nobody_else_s_accounts() {
+        let mut actor = actor();
+        let account = from("9").identity;
+        actor.people.identities.link(account.clone(), Member::id_of("Ben")).unwrap();
+        shown(&mut actor, "1").unwrap();
+        let accounts = |listing: &Listing| listing.members.iter().map(|(_, accounts)| accounts.len()).sum::<usize>();
+        let (child, adult) = (actor.list(Member::id_of("Mia")).unwrap(), actor.list(Member::id_of("Ada")).unwrap());
+        assert_eq!((child.members.len(), accounts(&child), child.waiting.len()), (3, 0, 0));
+        assert_eq!((adult.members.len(), accounts(&adult), adult.waiting.len()), (3, 1, 1));
+        assert_eq!(super::account(&adult, "telegram/9"), Some(account.id()));
+        assert!(actor.list(Member::id_of("Eve")).is_err());
     }
 }

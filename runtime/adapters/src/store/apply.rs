@@ -87,7 +87,27 @@ impl Plan {
             Write::Household(HouseholdWrite::EraseOwn { member }) => self.erase(Erasure::Own(*member)),
             Write::ForgetResults(turn) => self.erase(Erasure::Results(*turn)),
             Write::Household(change) => self.last.change(change)?,
-            other => self.last.write(other)?,
+            Write::Member(_)
+            | Write::Conversation(_)
+            | Write::Turn(_)
+            | Write::Step(_)
+            | Write::Memory(_)
+            | Write::Forget(_)
+            | Write::Reminder(_)
+            | Write::Delivery(_)
+            | Write::Session(_)
+            | Write::EndSession(_)
+            | Write::Secret(_)
+            | Write::EraseSecret(_)
+            | Write::Tool(_)
+            | Write::ToolInfo(_)
+            | Write::RemoveTool(_)
+            | Write::ToolValue(_)
+            | Write::ForgetToolValue { .. }
+            | Write::Approval(_)
+            | Write::Endorsement(_)
+            | Write::Grant(_)
+            | Write::Result(_) => self.last.write(write)?,
         }
         Ok(())
     }

@@ -287,12 +287,24 @@ pub(super) fn report(folder: &Path, reports: &[(MemberId, Report)]) {
 fn remove(folder: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hearth_conformance::sample;
+    use hearth_domain::delivery::DeliveryState;
+    use hearth_domain::household::Role;
+    use hearth_domain::household::erase::{Kind, What};
+    use hearth_domain::household::record::{HouseholdWrite, MemberRow};
+    use hearth_domain::label::{Integrity, Label, Readers};
+    use hearth_domain::memory::{Memory, MemorySearch};
+    use hearth_domain::message::{Author, Message};
+    use hearth_domain::schedule::ReminderState;
+    use hearth_domain::store::{Conversation, Store as _, Write};
+
+    use super::super::{Location, StoreConfig, SurrealStore};
     use super::*;
 
     #[test]
@@ -300,6 +312,104 @@ mod tests {
         let text = super::super::schema::MIGRATIONS.concat();
         let defined: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("DEFINE TABLE ")?.split_whitespace().next()).collect();
         assert_eq!(defined, TABLES.into_iter().collect());
+    }
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    /// Rows of every kind: one of each of ada's, who goes, and as many of bob's, who stays.
+    fn lived_in() -> Vec<Write> {
+        let shared = Label::new(Readers::household(), Integrity::Member);
+        let own =
+            |name: &str, whose: &str| Memory { member: sample::who(whose), label: sample::said_to(&[whose]), ..sample::fact(name, name) };
+        let row =
+            |name: &str, role| MemberRow { member: sample::member(name, role), guardians: BTreeSet::new(), by: None, at: sample::at(0) };
+        let child = MemberRow { guardians: [sample::who("ada"), sample::who("bob")].into(), ..row("mia", Role::Child) };
+        let bobs = Conversation { owner: Some(sample::who("bob")), audience: sample::adults(&["bob"]), ..sample::conversation("garden") };
+        let said = Message {
+            author: Author::Member(sample::who("bob")),
+            label: sample::said_to(&["bob"]),
+            ..sample::message("garden", 1, "bobs-canary-words")
+        };
+        let household = [row("ada", Role::Adult), row("bob", Role::Owner), child].map(|row| Write::Household(HouseholdWrite::Member(row)));
+        let mut writes = vec![
+            Write::Conversation(sample::conversation("kitchen")),
+            Write::Message(sample::message("kitchen", 1, "adas-canary-words")),
+            Write::Turn(sample::turn("kitchen", 1)),
+            Write::Result(sample::result("kitchen", 1, 1)),
+            Write::Delivery(sample::delivery(1, DeliveryState::Pending)),
+            Write::Conversation(bobs),
+            Write::Message(said),
+            Write::Memory(own("adas-canary-fact", "ada")),
+            Write::Memory(own("bobs-canary-fact", "bob")),
+            Write::Memory(Memory { label: shared, ..sample::fact("common", "a common fact") }),
+            Write::Reminder(sample::reminder("adas", 5, ReminderState::Pending)),
+            Write::Claim { reminder: ReminderId::derived(&["adas"]), due: sample::at(1), at: sample::at(1) },
+            Write::Claim { reminder: ReminderId::derived(&["bobs"]), due: sample::at(1), at: sample::at(1) },
+            Write::Session(sample::session("phone")),
+            Write::Secret(sample::secret("adas-canary-key", 1).unwrap()),
+            Write::Tool(sample::tool("hearth/feeds", "1.0.0")),
+            Write::Endorsement(sample::endorsement("ada", 1).unwrap()),
+            Write::Endorsement(sample::endorsement("bob", 1).unwrap()),
+        ];
+        writes.extend(household);
+        for name in ["ada", "bob"] {
+            writes.push(Write::ToolValue(sample::kept("hearth/feeds", name, &format!("{name}s-canary-value"), b"1")));
+            writes.push(Write::Approval(sample::approval(name, 1)));
+            writes.push(Write::Grant(sample::grant(name, name)));
+        }
+        writes
+    }
+
+    /// Whether a text is in a file of a folder.
+    fn holds(folder: &Path, text: &str) -> bool {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+            if path.is_dir() {
+                holds(&path, text)
+            } else {
+                std::fs::read(&path).unwrap().windows(text.len()).any(|part| part == text.as_bytes())
+            }
+        })
+    }
+
+    #[test]
+    fn a_removed_member_is_in_no_byte_after_the_next_opening_and_everything_of_the_others_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SurrealStore::new(StoreConfig { location: Location::Embedded(folder.path().to_owned()) });
+        let mut head = wait(store.open()).unwrap().head;
+        wait(store.apply(sample::group(&mut head, lived_in()))).unwrap();
+        let gone = |erased| Write::Household(HouseholdWrite::Gone(GoneRow { id: sample::who("ada"), at: sample::at(9), erased }));
+        wait(store.apply(sample::group(&mut head, [gone(false)]))).unwrap();
+        let data = folder.path().join("store");
+        for text in ["adas-canary-words", "adas-canary-fact", "adas-canary-key", "adas-canary-value", "bobs-canary-words"] {
+            assert!(holds(&data, text), "{text} was not written");
+        }
+        let opened = wait(store.open()).unwrap();
+        assert_eq!((opened.head, opened.migrated_from), (head, None));
+        let [(member, report)] = opened.erased.as_slice() else { panic!("{:?}", opened.erased) };
+        assert_eq!(*member, sample::who("ada"));
+        assert_eq!((report.of(What::Erased, Kind::Messages), report.of(What::Kept, Kind::Messages)), (1, 1));
+        assert_eq!((report.of(What::Erased, Kind::Claims), report.of(What::Changed, Kind::Members)), (1, 1));
+        for text in ["adas-canary-words", "adas-canary-fact", "adas-canary-key", "adas-canary-value"] {
+            assert!(!holds(folder.path(), text), "{text} is still there");
+        }
+        assert!(holds(&data, "bobs-canary-words"));
+        assert_eq!(wait(store.open_approvals()).unwrap(), [sample::approval("bob", 1)]);
+        assert_eq!(wait(store.open_endorsements()).unwrap(), [sample::endorsement("bob", 1).unwrap()]);
+        assert_eq!(wait(store.grants(None)).unwrap(), [sample::grant("bob", "bob")]);
+        assert_eq!(wait(store.tool_keys("hearth/feeds".to_owned(), sample::who("bob"), String::new(), 9)).unwrap(), ["bobs-canary-value"]);
+        assert!(wait(store.tool_component("hearth/feeds".to_owned())).unwrap().is_some());
+        let words = MemorySearch { words: "common canary fact".to_owned(), audience: sample::adults(&["bob"]), limit: 9 };
+        assert_eq!(wait(store.search(words)).unwrap().len(), 2, "the index of words is there again");
+        let mia = wait(store.household()).unwrap().members.into_iter().find(|row| row.member.name == "mia").unwrap();
+        assert_eq!(mia.guardians, [sample::who("bob")].into());
+        // The chain goes on where it stood; what is done is not done again.
+        let entries = wait(store.journal(0, 9)).unwrap();
+        assert_eq!(hearth_domain::journal::verify(hearth_domain::journal::Head::EMPTY, &entries), Ok(head));
+        wait(store.apply(sample::group(&mut head, [gone(true)]))).unwrap();
+        assert_eq!(wait(store.open()).unwrap().erased, []);
+        wait(store.close()).unwrap();
     }
 
     #[test]

@@ -106,7 +106,7 @@ async fn results(mut house: House) -> Outcome {
 
 async fn recent(mut house: House) -> Outcome {
     let row = |seq: u64, n: u32, second| StoredResult { at: at(second), ..result("kitchen", seq, n) };
-    let rows = vec![row(2, 1, 1), row(1, 1, 2), row(1, 2, 2), row(3, 1, 3)];
+    let rows = [row(2, 1, 1), row(1, 1, 2), row(1, 2, 2), row(3, 1, 3)];
     house.write(rows.iter().rev().cloned().map(Write::Result)).await?;
     house.write([Write::Result(result("garden", 9, 1))]).await?;
     for (limit, left) in [(0, 4), (1, 3), (3, 1), (4, 0), (99, 0)] {
