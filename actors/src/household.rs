@@ -370,6 +370,7 @@ mod tests {
     use hearth_domain::household::wish::Newcomer;
     use hearth_domain::limits::Limits;
     use hearth_domain::time::Mono;
+    use hearth_rules::rules::Rules;
     use hearth_supervisor::slot::Slot;
     use hearth_supervisor::wires::Wires;
 
@@ -402,7 +403,12 @@ mod tests {
 
     fn actor() -> HouseholdActor {
         let members = vec![member("Ada", Role::Owner), member("Ben", Role::Adult), member("Mia", Role::Child)];
-        let house = House { name: "home".to_owned(), members, limits: Limits::default() };
+        let house = House {
+            name: "home".to_owned(),
+            members,
+            limits: Limits::default(),
+            rules: Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap()),
+        };
         let opened = open(&house.members, HouseholdRows::default(), PairingLimits::default(), Still.wall()).unwrap();
         let slot: Slot<StoreActor> = Slot::new("store", 8, &Wires::plain());
         HouseholdActor {

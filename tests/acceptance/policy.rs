@@ -184,7 +184,8 @@ fn after_a_page_was_read_even_what_was_named_is_asked() {
 fn the_households_own_rules_are_checked_shown_tested_and_decide() {
     let home = Home::new();
     let rules = home.folder().join("rules.cedar");
-    let members = "[[members]]\nname = \"Ada\"\n[[members]]\nname = \"Mia\"\nrole = \"child\"\n[[members]]\nname = \"Tom\"\nrole = \"teen\"\n";
+    let members =
+        "[[members]]\nname = \"Ada\"\n[[members]]\nname = \"Mia\"\nrole = \"child\"\n[[members]]\nname = \"Tom\"\nrole = \"teen\"\n";
     home.configure(&format!("[house]\nzone = \"UTC\"\nrules = \"{}\"\n{members}", rules.display()));
     std::fs::write(&rules, "@id(\"x\")\nforbid (principal == Member::\"Mia\", action == Action::\"pey\", resource);\n").unwrap();
     let wrong = home.run(&["policy", "check"]);

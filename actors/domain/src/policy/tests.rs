@@ -51,7 +51,7 @@ fn weigh(question: &Question) -> Verdict {
 fn whys(question: &Question) -> BTreeSet<Why> {
     match weigh(question) {
         Verdict::Ask(approval) => approval.card.whys,
-        other => panic!("{other:?}"),
+        other @ (Verdict::Allow(_) | Verdict::Deny(_)) => panic!("{other:?}"),
     }
 }
 
