@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use hearth::wire::ClientFrame;
+use hearth_domain::message::Purpose;
 use hearth_scripted::script::{Call, Step};
 use hearth_scripted::server::Scripted;
 use hearth_tool_package::SecretKey;
@@ -178,6 +180,37 @@ fn a_tool_is_installed_called_updated_and_revoked_in_a_call_while_a_conversation
     assert_eq!(home.run(&["verify"]).code, Some(0));
     done(&home, &["remove", NAME]);
     assert!(done(&home, &["list"]).contains("No tool is installed"));
+    assert_eq!(house.stop(), Some(0));
+}
+
+#[test]
+fn a_stop_ends_the_call_of_a_tool_at_once_and_the_next_one_is_served() {
+    let server = Scripted::start().unwrap();
+    let model = format!(
+        "[[models]]\nname = \"first\"\nkind = \"openai\"\nmodel = \"scripted-1\"\nbase_url = \"{}/v1\"\nkey = \"first\"\n",
+        server.url_of("first")
+    );
+    let (port, heard) = silent();
+    // A call that is not stopped outlasts the test.
+    let home = home_for(port, &format!("[limits]\ntool_deadline = \"10m\"\n{model}"));
+    home.key(&server, "first");
+    let house = home.start();
+    installed(&home, port);
+    let mut talk = house.talk();
+    talk.open(None, None);
+    let page = json!({ "url": format!("http://127.0.0.1:{port}/") });
+    server.push_to("first", Step::calls(vec![Call::new("1", "hearth__probe__wait", &page)]));
+    let nonce = talk.say("Please wait for the probe");
+    let taken = talk.taken(&nonce);
+    heard.recv_timeout(DEADLINE).unwrap();
+    let before = process(&home);
+    talk.send(&ClientFrame::Stop);
+    let answer = talk.answer_of(taken.answer);
+    assert_eq!((answer.text.as_str(), answer.purpose), ("Stopped.", Purpose::Failure));
+    assert_eq!(call(&home, "echo", &json!({}))["arguments"], json!({}));
+    let after = shown(&home);
+    assert_eq!(after["process"]["failures"], 0, "a stop is no failure of the tool: {after}");
+    assert_ne!(process(&home), before, "the process of the call that was stopped is gone");
     assert_eq!(house.stop(), Some(0));
 }
 
