@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
@@ -47,6 +48,35 @@ pub(crate) fn http() -> (u16, Got) {
             got.add(head.as_bytes());
             got.add(&body);
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").ok()?;
+        }
+    })
+}
+
+/// A server of tools by streamable HTTP (MCP 2025-11-25): one tool, `say`, which gives back its arguments.
+pub(crate) fn mcp() -> (u16, Got) {
+    listen(|mut stream, got| {
+        loop {
+            let (head, body) = message(&mut stream)?;
+            got.add(head.as_bytes());
+            let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let result = match asked["method"].as_str() {
+                Some("initialize") => {
+                    let info = json!({ "name": "trains", "version": "1" });
+                    json!({ "protocolVersion": "2025-11-25", "capabilities": { "tools": {} }, "serverInfo": info })
+                }
+                Some("tools/list") => {
+                    json!({ "tools": [{ "name": "say", "description": "Says it.", "inputSchema": { "type": "object" } }] })
+                }
+                Some("tools/call") => json!({ "content": [{ "type": "text", "text": asked["params"]["arguments"].to_string() }] }),
+                _ => Value::Null,
+            };
+            let (status, text) = match (head.starts_with("POST"), &result) {
+                (false, _) => (405, String::new()),
+                (true, Value::Null) => (202, String::new()),
+                (true, _) => (200, json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result }).to_string()),
+            };
+            let kind = "content-type: application/json\r\nmcp-session-id: s1";
+            write!(stream, "HTTP/1.1 {status} X\r\n{kind}\r\ncontent-length: {}\r\n\r\n{text}", text.len()).ok()?;
         }
     })
 }
