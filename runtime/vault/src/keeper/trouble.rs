@@ -81,10 +81,11 @@ impl fmt::Display for Ill {
 }
 
 impl Keeper {
-    /// The records that are not used, and those that are missing.
+    /// The records that are not used, those that are missing, and sign-ins that have ended or are not renewed.
     #[must_use]
     pub fn troubled(&self) -> Vec<Troubled> {
-        self.core().ill.iter().map(Ill::shown).collect()
+        let core = self.core();
+        core.ill.iter().map(Ill::shown).chain(core.ended()).collect()
     }
 
     /// Takes what the house has as the current state, older or not. What is not authentic stays refused.

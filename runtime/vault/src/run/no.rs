@@ -54,6 +54,9 @@ impl From<ChangeError> for No {
             | ChangeError::Put(_)
             | ChangeError::Step(_)
             | ChangeError::Value
+            | ChangeError::Reserved
+            | ChangeError::SignedIn
+            | ChangeError::NotSignedIn
             | ChangeError::Busy
             | ChangeError::NotStored => Code::Other,
         };

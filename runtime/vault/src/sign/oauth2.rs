@@ -112,6 +112,9 @@ pub enum OAuthError {
     /// The provider is overloaded or broken.
     #[error("the provider has no answer right now: try again later")]
     Unavailable,
+    /// The address of tokens sends on to another.
+    #[error("the provider's address for tokens sends on to another one, which is not followed: enter the address that answers")]
+    Redirect,
     /// The answer is none.
     #[error("the provider's answer is no token that can be used")]
     Answer,
@@ -122,7 +125,8 @@ impl Classified for OAuthError {
         match self {
             Self::Unavailable => Class::Transient,
             Self::State => Class::Denied,
-            Self::Endpoint | Self::NotGranted | Self::Grant | Self::Client | Self::Scope | Self::Refused | Self::Answer => Class::Permanent,
+            Self::Endpoint | Self::NotGranted | Self::Grant | Self::Client | Self::Scope | Self::Refused => Class::Permanent,
+            Self::Redirect | Self::Answer => Class::Permanent,
         }
     }
 }
@@ -145,6 +149,12 @@ pub fn authorize_url(
     if target.check_public().is_err() || !endpoint.starts_with("https://") {
         return Err(OAuthError::Endpoint);
     }
+    Ok(authorize_url_at(&target, client, redirect_uri, scope, state, pkce))
+}
+
+/// The same, for an address that was judged before.
+#[must_use]
+pub fn authorize_url_at(target: &Target, client: &str, redirect_uri: &str, scope: &str, state: &str, pkce: &Pkce) -> String {
     let challenge = pkce.challenge();
     let form = form(&[
         ("response_type", "code"),
@@ -156,7 +166,7 @@ pub fn authorize_url(
         ("code_challenge_method", "S256"),
     ]);
     let join = if target.query.is_some() { '&' } else { '?' };
-    Ok(format!("{}{join}{}", target.url(), String::from_utf8_lossy(&form)))
+    format!("{}{join}{}", target.url(), String::from_utf8_lossy(&form))
 }
 
 /// The code of an answer (RFC 6749 section 4.1.2): the query of the address that the person was sent back to.
@@ -277,6 +287,9 @@ enum Seconds {
 pub fn tokens(status: StatusCode, body: &[u8], now: jiff::Timestamp) -> Result<Tokens, OAuthError> {
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(OAuthError::Unavailable);
+    }
+    if status.is_redirection() {
+        return Err(OAuthError::Redirect);
     }
     let answer = if body.len() > ANSWER_MAX { None } else { serde_json::from_slice::<Answer>(body).ok() };
     let Some(answer) = answer else {
