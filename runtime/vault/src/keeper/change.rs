@@ -19,8 +19,8 @@ use secrecy::SecretSlice;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::trouble::Ill;
 use super::login::is_login;
+use super::trouble::Ill;
 use super::{Core, Keeper, Kind, Lock, Secret, Standing};
 use crate::policy::change::{PolicyError, check, widens};
 use crate::policy::rule::{self, TextError};
@@ -123,6 +123,9 @@ pub enum ChangeError {
     /// Too many at once.
     #[error("too many changes wait for the house; try again in a moment")]
     Busy,
+    /// The house said nothing.
+    #[error("the house did not say whether it stored the change; look with `hearth secret list` what came of it")]
+    Unsure,
     /// The house did not store it.
     #[error("the house could not store the change; nothing was changed")]
     NotStored,
@@ -131,7 +134,9 @@ pub enum ChangeError {
 impl Classified for ChangeError {
     fn class(&self) -> Class {
         match self {
-            Self::Sealed | Self::NotLoaded | Self::Busy | Self::NotStored | Self::Underway | Self::Remains => Class::Transient,
+            Self::Sealed | Self::NotLoaded | Self::Busy | Self::NotStored | Self::Unsure | Self::Underway | Self::Remains => {
+                Class::Transient
+            }
             Self::Broken | Self::Exists | Self::Unknown | Self::Target { .. } | Self::Preset { .. } | Self::Value => Class::Permanent,
             Self::Reserved | Self::SignedIn | Self::NotSignedIn => Class::Permanent,
             Self::NoPassphrase | Self::Troubled | Self::Usable | Self::NotInTrouble | Self::Ambiguous => Class::Permanent,

@@ -29,10 +29,10 @@ use http::{HeaderMap, StatusCode};
 use secrecy::SecretSlice;
 use zeroize::Zeroizing;
 
-use super::renewer::{Renewer, Renewing};
-use super::{Keeper, Kind};
 use super::body::{BodyRewriter, BodyUse};
+use super::renewer::{Renewer, Renewing};
 use super::signing::Signing;
+use super::{Keeper, Kind};
 use crate::egress::limits::Bounds;
 use crate::egress::ports::{self, Gate, Head, Hop, Pass, Refused, Sign, Why, Written};
 use crate::policy::decide::Refusal;

@@ -314,7 +314,10 @@ mod tests {
         let tokens = |refresh: Option<&str>| Tokens { access: "n".into(), refresh: refresh.map(SecretString::from), until: None };
         let before = login(None, Some("r"), "a", None);
         let refresh = |login: Login| login.refresh.unwrap().expose_secret().to_owned();
-        assert_eq!((refresh(before.renewed(tokens(None), at(0))), refresh(before.renewed(tokens(Some("s")), at(0)))), ("r".into(), "s".into()));
+        assert_eq!(
+            (refresh(before.renewed(tokens(None), at(0))), refresh(before.renewed(tokens(Some("s")), at(0)))),
+            ("r".into(), "s".into())
+        );
         assert_eq!(before.renewed(tokens(None), at(0)).standing, Standing::Good);
     }
 

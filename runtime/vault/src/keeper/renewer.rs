@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Keeper;
 use super::change::{Begun, ChangeError};
-use super::login::{Login, Standing as Going};
+use super::login::Standing as Going;
 use super::renew::{Asking, Due, RenewError, own_pass};
 use crate::egress::own::OwnWay;
 use crate::egress::ports::{self, Waiting};

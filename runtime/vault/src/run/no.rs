@@ -58,6 +58,7 @@ impl From<ChangeError> for No {
             | ChangeError::SignedIn
             | ChangeError::NotSignedIn
             | ChangeError::Busy
+            | ChangeError::Unsure
             | ChangeError::NotStored => Code::Other,
         };
         Self { code, ..Self::of(&error) }
