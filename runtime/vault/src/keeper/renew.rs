@@ -121,7 +121,13 @@ pub(super) enum Due {
 }
 
 /// The request to an address of a provider, as far as this secret's policy allows it.
-pub(super) fn own_pass(policy: &SecretPolicy, address: &str, sent: &TokenRequest, now: Timestamp) -> Result<(Pass, String), RenewError> {
+pub(super) fn own_pass(
+    policy: &SecretPolicy,
+    address: &str,
+    sent: &TokenRequest,
+    now: Timestamp,
+    bounds: Bounds,
+) -> Result<(Pass, String), RenewError> {
     let target = Target::of_url(&Method::POST, address).map_err(RenewError::Address)?;
     let bytes = u64::try_from(sent.body.len()).unwrap_or(u64::MAX);
     let rule = decide_own(policy, now, bytes, &target).map_err(RenewError::Policy)?;
@@ -140,7 +146,7 @@ pub(super) fn own_pass(policy: &SecretPolicy, address: &str, sent: &TokenRequest
         sign: None,
         lan: rule.lan,
         authority_pem: rule.authority.as_deref().map(std::sync::Arc::from),
-        bounds: BOUNDS,
+        bounds,
     };
     Ok((pass, place))
 }

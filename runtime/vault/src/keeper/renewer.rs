@@ -20,7 +20,8 @@ use tokio::time::{sleep, timeout};
 use super::Keeper;
 use super::change::{Begun, ChangeError};
 use super::login::Standing as Going;
-use super::renew::{Asking, Due, RenewError, own_pass};
+use super::renew::{Asking, BOUNDS, Due, RenewError, own_pass};
+use crate::egress::limits::Bounds;
 use crate::egress::own::OwnWay;
 use crate::egress::ports::{self, Waiting};
 use crate::sign::oauth2::{OAuthError, TokenRequest, Tokens, refresh, tokens};
@@ -48,6 +49,7 @@ struct Inner {
     keeper: Keeper,
     way: OwnWay,
     house: Arc<dyn House>,
+    bounds: Bounds,
     turns: Mutex<BTreeMap<SecretName, Arc<Turn<()>>>>,
 }
 
@@ -61,7 +63,17 @@ impl Renewer {
     /// Renews this keeper's secrets.
     #[must_use]
     pub fn new(keeper: Keeper, way: OwnWay, house: Arc<dyn House>) -> Self {
-        Self { inner: Arc::new(Inner { keeper, way, house, turns: Mutex::default() }) }
+        Self::within(keeper, way, house, BOUNDS)
+    }
+
+    /// The same, with other bounds for what is asked of providers.
+    #[must_use]
+    pub fn within(keeper: Keeper, way: OwnWay, house: Arc<dyn House>, bounds: Bounds) -> Self {
+        Self { inner: Arc::new(Inner { keeper, way, house, bounds, turns: Mutex::default() }) }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        self.inner.bounds
     }
 
     pub(super) fn keeper(&self) -> &Keeper {
@@ -128,7 +140,7 @@ impl Renewer {
             let token = login.refresh.as_ref().ok_or(OAuthError::Grant)?;
             let sent = refresh(&login.provider.client(), token).map_err(|_| RenewError::Unwritable)?;
             let now = keeper.core().ports.clock.wall();
-            let (pass, at) = own_pass(&policy, &login.provider.token, &sent, now)?;
+            let (pass, at) = own_pass(&policy, &login.provider.token, &sent, now, self.bounds())?;
             *place = at;
             let next = match self.ask(&pass, sent).await {
                 Ok(tokens) => keeper.with(&login, tokens),

@@ -153,7 +153,7 @@ impl SignIns {
         }
         // Said now rather than after the person has agreed.
         let longest = refresh(&provider.client(), &SecretString::from("")).map_err(|_| SignInError::Parameter)?;
-        own_pass(&policy, &provider.token, &longest, keeper.core().ports.clock.wall())?;
+        own_pass(&policy, &provider.token, &longest, keeper.core().ports.clock.wall(), self.renewer.bounds())?;
         let endpoint = may_open(&policy, &provider.authorize)?;
         let (pkce, state, until) = {
             let core = keeper.core();
@@ -191,7 +191,7 @@ impl SignIns {
         let keeper = self.renewer.keeper();
         let (policy, _) = keeper.signing_in(name, &waits.aim)?;
         let sent = exchange(&waits.provider.client(), &code, &waits.provider.redirect, &waits.pkce).map_err(|_| SignInError::Parameter)?;
-        let (pass, place) = own_pass(&policy, &waits.provider.token, &sent, keeper.core().ports.clock.wall())?;
+        let (pass, place) = own_pass(&policy, &waits.provider.token, &sent, keeper.core().ports.clock.wall(), self.renewer.bounds())?;
         let tokens = self.renewer.ask(&pass, sent).await;
         let outcome = if tokens.is_ok() { "signed-in" } else { "sign-in-failed" };
         keeper.told(name, place, outcome);

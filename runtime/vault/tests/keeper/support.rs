@@ -46,7 +46,7 @@ impl Clock for Hands {
     }
 
     fn wall(&self) -> Timestamp {
-        Timestamp::from_second(1_700_000_000).unwrap()
+        Timestamp::from_second(1_700_000_000 + i64::try_from(self.0.lock().unwrap().as_secs()).unwrap()).unwrap()
     }
 }
 
