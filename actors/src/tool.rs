@@ -454,7 +454,7 @@ impl ToolActor {
     }
 
     fn done(&mut self, call: u64, outcome: Outcome, used: Usage, ctx: &mut Context<Self>) -> Result<Vec<Effect>, Failure> {
-        let running = self.running.as_ref().filter(|running| running.turn.may_end(call)).ok_or(Failure::Protocol)?;
+        let running = self.running.as_ref().filter(|running| running.turn.may_end(call, &outcome)).ok_or(Failure::Protocol)?;
         let heard = running.serving.label().clone();
         let value = match outcome {
             Outcome::Parts(parts) => outcome::value(parts, &self.made.grant.limits).ok_or(Fault::Malformed),

@@ -256,7 +256,7 @@ fn every_failure_of_a_tool_is_told_apart_and_the_next_call_is_served() {
         ("fetch", json!({ "url": 7 }), "`/url`"),
         ("nothing", json!({}), "no such tool"),
         ("crash", json!({}), ""),
-        ("spin", json!({}), "did not finish in time"),
+        ("spin", json!({}), "the tool computed longer than it may"),
         ("deep", json!({}), ""),
         ("nested", json!({}), ""),
     ] {
@@ -421,9 +421,10 @@ fn what_confines_a_tool_is_shown() {
     installed(&home, 1);
     call(&home, "echo", &json!({}));
     let text = done(&home, &["show", NAME]);
-    for part in ["no new privileges", "seccomp"] {
-        assert!(text.to_lowercase().contains(part), "{part}: {text}");
+    for part in ["no new privileges: done", "files: done", "network: done", "system calls: done"] {
+        assert!(text.contains(part), "{part}: {text}");
     }
+    assert!(home.run(&["doctor"]).out.contains("hearth/probe: granted"));
     drop(house);
 }
 
@@ -489,7 +490,12 @@ fn a_stranger_begins_tests_builds_and_installs_a_tool_without_a_compiler() {
     let calls = std::fs::read_to_string(folder.join("calls.toml")).unwrap();
     std::fs::write(folder.join("calls.toml"), calls.replace("= \"hearth\" }\n\n", "= \"heart\" }\n\n")).unwrap();
     let ran = tool(&home, &["test", path]);
-    assert!(ran.code == Some(1) && ran.out.contains("WRONG") && ran.err.contains("1 of 2 calls came out otherwise"), "{}{}", ran.out, ran.err);
+    assert!(
+        ran.code == Some(1) && ran.out.contains("WRONG") && ran.err.contains("1 of 2 calls came out otherwise"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
     let source = std::fs::read_to_string(folder.join("tool.js")).unwrap();
     let more = "operation({ name: \"shout\", description: \"Says it louder.\", effect: \"read\", parameters: { type: \"object\", required: [\"text\"], properties: { text: { type: \"string\" } } }, run: ({ text }) => ({ text: text.toUpperCase() }) });\n";
     std::fs::write(folder.join("tool.js"), source + more).unwrap();

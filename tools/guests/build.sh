@@ -23,10 +23,22 @@ target=$(cd "$target" && pwd)
 export CARGO_TARGET_DIR=$target/guests
 unset CARGO_ENCODED_RUSTFLAGS
 
+# Cargo names a crate by its place, unless it lies in the workspace, and the compiler orders by names. So what is built is a copy in which
+# the SDK lies in the workspace of the guests.
+staged=$CARGO_TARGET_DIR/src
+stage() {
+    rm -rf "$staged"
+    mkdir -p "$staged/guests/sdk"
+    tar -C "$here" --exclude=./target --exclude=./built -cf - . | tar -C "$staged/guests" -xf -
+    tar -C "$sdk" --exclude=./target --exclude=./template -cf - . | tar -C "$staged/guests/sdk" -xf -
+    cp -a "$here/../wit" "$staged/guests/wit"
+    sed -i 's#path = "../sdk"#path = "sdk"#' "$staged/guests/Cargo.toml"
+}
+
 # Bytes say nothing about where they were built.
-export RUSTFLAGS="--cfg getrandom_backend=\"custom\" --remap-path-prefix=$root=/src --remap-path-prefix=$cargo_home/registry/src/=/crates/ --remap-path-prefix=$CARGO_TARGET_DIR=/target"
+export RUSTFLAGS="--cfg getrandom_backend=\"custom\" --remap-path-prefix=$staged=/src --remap-path-prefix=$root=/src --remap-path-prefix=$cargo_home/registry/src/=/crates/ --remap-path-prefix=$CARGO_TARGET_DIR=/target"
 # The same for what is written in C.
-export CFLAGS_wasm32_unknown_unknown="-DNDEBUG -ffile-prefix-map=$cargo_home/registry/src/=/crates/ -ffile-prefix-map=$root=/src -ffile-prefix-map=$CARGO_TARGET_DIR=/target"
+export CFLAGS_wasm32_unknown_unknown="-DNDEBUG -ffile-prefix-map=$cargo_home/registry/src/=/crates/ -ffile-prefix-map=$staged=/src -ffile-prefix-map=$CARGO_TARGET_DIR=/target"
 
 build() { # folder of the crate or workspace, package or none, crate's file name
     (cd "$1" && "$wasm_cargo" build --quiet --locked --release --target $wasm_target ${2:+-p "$2"})
@@ -97,11 +109,12 @@ compare() { # name, digest
     fi
 }
 
+stage
 differ=0
 other=
 for name in $names; do
     [ "$name" != script ] || [ -n "$wasm_clang" ] || fail "script has a part in C: install clang, or name one in HEARTH_WASM_CLANG"
-    build "$here" "hearth-guest-$name"
+    build "$staged/guests" "hearth-guest-$name"
     cp "$CARGO_TARGET_DIR/$wasm_target/release/hearth_guest_$name.wasm" "$out/$name.wasm"
     look_at "$out/$name.wasm"
     sum=$(digest "$out/$name.wasm")

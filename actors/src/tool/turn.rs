@@ -1,6 +1,6 @@
 //! Whose turn it is to speak within one call, and how much may be said. Pure.
 
-use hearth_domain::sandbox::{Line, SandboxLimits};
+use hearth_domain::sandbox::{Line, Outcome, SandboxLimits};
 
 use super::life::Failure;
 
@@ -65,15 +65,15 @@ impl Turn {
         if self.lines > LINES || self.bytes > self.bytes_max { Err(Failure::Flood) } else { Ok(()) }
     }
 
-    /// Whether it may end: not while it waits for an answer.
-    pub(super) const fn may_end(&self, call: u64) -> bool {
-        call == self.call && !self.open
+    /// Whether it may end: while it waits for an answer, only by giving up, because its own time can be over before ours.
+    pub(super) const fn may_end(&self, call: u64, outcome: &Outcome) -> bool {
+        call == self.call && (!self.open || matches!(outcome, Outcome::Fault(_)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use hearth_domain::sandbox::Level;
+    use hearth_domain::sandbox::{Fault, Level};
 
     use super::*;
 
@@ -81,14 +81,20 @@ mod tests {
         Turn::new(7, &SandboxLimits { host_calls: 3, log_bytes: 10, ..SandboxLimits::default() })
     }
 
+    fn ended() -> Outcome {
+        Outcome::Parts(Vec::new())
+    }
+
     #[test]
     fn questions_count_up_and_each_waits_for_its_answer() {
         let mut turn = turn();
         assert_eq!(turn.asks(7, 0), Ok(()));
-        assert!(!turn.may_end(7));
+        assert!(!turn.may_end(7, &ended()));
+        assert!(turn.may_end(7, &Outcome::Fault(Fault::Deadline)), "it gave up waiting");
+        assert!(!turn.may_end(8, &Outcome::Fault(Fault::Deadline)));
         assert_eq!(turn.asks(7, 1), Err(Failure::Protocol), "the first is not answered");
         turn.answered();
-        assert!(turn.may_end(7) && !turn.may_end(8));
+        assert!(turn.may_end(7, &ended()) && !turn.may_end(8, &ended()));
         assert_eq!(turn.asks(7, 1), Ok(()));
         turn.answered();
         for (call, question) in [(7, 1), (7, 3), (8, 2)] {

@@ -11,7 +11,6 @@ use hearth_domain::sandbox::Sandboxes;
 use hearth_mcp::port::McpSandboxes;
 use hearth_mcp::{http, server};
 use hearth_supervisor::process::spawn::Spawner;
-use hearth_tool_host::cache::CacheKey;
 use hearth_tool_host::port::{COMPILE, SANDBOX, Sandboxer};
 use hearth_tool_host::{compile, sandbox};
 
@@ -22,9 +21,7 @@ const FOLDER: &str = "compiled";
 
 /// The port: components in processes of their own, and the MCP servers of the configuration.
 pub fn port(config: &Config, data: &Path, spawner: &Arc<Spawner>, ways: &Ways) -> anyhow::Result<Arc<dyn Sandboxes>> {
-    let folder = data.join(FOLDER);
-    let key = CacheKey::of(&folder).context("tools cannot be kept ready")?;
-    let components = Arc::new(Sandboxer::new(Arc::clone(spawner), &folder, key).context("tools cannot be run")?);
+    let components = Arc::new(Sandboxer::later(Arc::clone(spawner), &data.join(FOLDER)).context("tools cannot be run")?);
     let (vault, egress) = ways.clients();
     let servers = McpSandboxes::new(Arc::clone(spawner), http::Ways { vault, egress }, config.mcp.clone(), components)?;
     Ok(Arc::new(servers))

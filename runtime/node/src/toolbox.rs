@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hearth_actors::household::Resolve;
 use hearth_actors::leash::leash;
 use hearth_actors::tools::{
-    Answers, CallTool, Change, GrantTool, Install, ListTools, Package, RemoveTool, RevokeTool, ShowTool, Shown, ToolLogs,
+    Answers, CallTool, Change, GrantTool, Install, ListTools, Package, RemoveTool, RevokeTool, ShowTool, Shown, ToolLogs, ToolboxError,
 };
 use hearth_actors::tree::Doors;
 use hearth_domain::household::Member;
@@ -29,6 +29,8 @@ use crate::wire::tools::{Granted, PIECE_BYTES, ShownTool, ToolAnswer, ToolAsk, T
 
 /// What is kept back of every deadline for the way there and back.
 const SLACK: Duration = Duration::from_secs(5);
+/// How often it is looked whether what is installed has been read.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Sentence for an ask without an answer.
 const BUSY: &str = "the house is busy or restarting; try again in a moment";
 
@@ -71,6 +73,7 @@ impl Toolbox {
     /// Serves whatever is not a piece; the package is that of the pieces so far.
     pub async fn serve(self, member: Option<String>, ask: ToolAsk, package: Vec<u8>) -> Result<ToolAnswer, String> {
         let by = self.member(member).await?;
+        self.until_read().await;
         let tools = &self.doors.tools;
         let (deadline, long) = (self.limits.commit_deadline + SLACK, self.limits.tool_compile + self.limits.commit_deadline + SLACK);
         let changed = match ask {
@@ -112,6 +115,17 @@ impl Toolbox {
         };
         let changed = changed.map_err(|_| BUSY.to_owned())?;
         changed.map(|tool| ToolAnswer::Tool(Box::new(shown(tool)))).map_err(|error| error.to_string())
+    }
+
+    /// Waits while what is installed is being read, and compiled where that is needed: a house that has just started is no reason to say no.
+    async fn until_read(&self) {
+        let read = async {
+            while let Ok(Err(ToolboxError::Busy)) = self.doors.tools.list.ask(ListTools, self.limits.ask_deadline).await {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // What is asked then says what is the matter.
+        drop(tokio::time::timeout(self.limits.tool_compile, read).await);
     }
 
     /// A package of what an MCP server lists now: a new one, or one with the next version.

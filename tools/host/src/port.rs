@@ -10,8 +10,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -76,8 +76,17 @@ pub struct Sandboxer {
 #[derive(Debug)]
 struct Inner {
     spawner: Arc<Spawner>,
-    cache: Cache,
+    cache: Mutex<Kept>,
     verbs: Verbs,
+}
+
+/// What is kept of compiling.
+#[derive(Debug)]
+enum Kept {
+    /// Not opened yet: whose folder it lies in may be decided later.
+    Folder(PathBuf, [u8; 32]),
+    /// Opened.
+    Open(Cache),
 }
 
 impl Sandboxer {
@@ -94,9 +103,18 @@ impl Sandboxer {
     /// # Errors
     /// [`SandboxerError`].
     pub fn with_verbs(spawner: Arc<Spawner>, folder: &Path, key: CacheKey, verbs: Verbs) -> Result<Self, SandboxerError> {
-        let engine = engine::compatibility(&engine::compiling()?);
-        let cache = Cache::open(folder, key, engine)?;
-        Ok(Self { inner: Arc::new(Inner { spawner, cache, verbs }) })
+        let cache = Cache::open(folder, key, engine::compatibility(&engine::compiling()?))?;
+        Ok(Self { inner: Arc::new(Inner { spawner, cache: Mutex::new(Kept::Open(cache)), verbs }) })
+    }
+
+    /// As [`Self::new`], with the key in the folder, neither of which is touched before it is needed: then whoever has the folder is known
+    /// to have it alone.
+    ///
+    /// # Errors
+    /// [`SandboxerError::Engine`].
+    pub fn later(spawner: Arc<Spawner>, folder: &Path) -> Result<Self, SandboxerError> {
+        let kept = Kept::Folder(folder.to_owned(), engine::compatibility(&engine::compiling()?));
+        Ok(Self { inner: Arc::new(Inner { spawner, cache: Mutex::new(kept), verbs: Verbs::default() }) })
     }
 }
 
@@ -108,12 +126,12 @@ impl Sandboxes for Sandboxer {
 
     fn has(&self, digest: &str) -> BoxFuture<'static, bool> {
         let (inner, digest) = (Arc::clone(&self.inner), digest.to_owned());
-        async move { apart(move || inner.cache.find(&digest).is_some()).await.unwrap_or(false) }.boxed()
+        async move { apart(move || inner.cache().is_ok_and(|cache| cache.find(&digest).is_some())).await.unwrap_or(false) }.boxed()
     }
 
     fn retain(&self, digests: BTreeSet<String>) -> BoxFuture<'static, ()> {
         let inner = Arc::clone(&self.inner);
-        let removed = apart(move || inner.cache.retain(&digests));
+        let removed = apart(move || inner.cache()?.retain(&digests));
         async move {
             if let Err(error) = removed.await.and_then(|removed| removed) {
                 tracing::warn!(target: "hearth::tools", %error, "compiled forms that are of no use any more cannot be removed");
@@ -135,11 +153,25 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 impl Inner {
+    /// What is kept, opened now if it was not. Reads and writes the disk.
+    fn cache(&self) -> io::Result<Cache> {
+        let mut kept = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = match &*kept {
+            Kept::Open(cache) => return Ok(cache.clone()),
+            Kept::Folder(folder, engine) => {
+                CacheKey::of(folder).and_then(|key| Cache::open(folder, key, *engine)).map_err(io::Error::other)?
+            }
+        };
+        *kept = Kept::Open(cache.clone());
+        Ok(cache)
+    }
+
     async fn start(self: &Arc<Self>, tool: &str, digest: &str, limits: SandboxLimits) -> Result<Started, SandboxError> {
         let not_started = |error: &dyn std::fmt::Display| SandboxError::NotStarted(error.to_string());
         let (own, wanted) = (Arc::clone(self), digest.to_owned());
-        let found = apart(move || own.cache.find(&wanted).map(|compiled| sealed::sealed("component", &compiled)));
-        let compiled = found.await.map_err(|error| not_started(&error))?.ok_or(SandboxError::NotCompiled)?;
+        let found = apart(move || Ok(own.cache()?.find(&wanted).map(|compiled| sealed::sealed("component", &compiled))));
+        let found = found.await.and_then(|found: io::Result<_>| found).map_err(|error| not_started(&error))?;
+        let compiled = found.ok_or(SandboxError::NotCompiled)?;
         let compiled = compiled.map_err(|error| not_started(&error))?;
         let program = program(&format!("hearth sandbox {tool}"), &self.verbs.sandbox);
         let spawned = self.spawner.spawn(program).await.map_err(|error| not_started(&error))?;
@@ -166,12 +198,12 @@ impl Inner {
         let (component, to) = (component.map_err(process)?, to.map_err(process)?);
         self.compile_apart(component, &to).await?;
         let (own, name) = (Arc::clone(self), digest.clone());
-        let kept = apart(move || own.cache.keep(&name, &sealed::read(&to, COMPILED_BYTES)?));
+        let kept = apart(move || own.cache()?.keep(&name, &sealed::read(&to, COMPILED_BYTES)?));
         kept.await.and_then(|kept| kept).map_err(|error| CompileError::Keep(error.to_string()))?;
         let described = tokio::time::timeout(DESCRIBE_DEADLINE, self.describe(&digest)).await;
         let described = described.unwrap_or(Err(CompileError::Limit));
         if described.is_err()
-            && let Err(error) = self.cache.remove(&digest)
+            && let Err(error) = self.cache().and_then(|cache| cache.remove(&digest))
         {
             tracing::warn!(target: "hearth::tools", %error, "a compiled form that is of no use cannot be removed");
         }

@@ -147,11 +147,11 @@ impl Running {
 }
 
 impl Running {
-    /// Whether it can be called.
-    pub(crate) async fn ready_or_unfit(&mut self) -> bool {
+    /// Whether it can be called, or what is wrong with it.
+    pub(crate) async fn ready_or_unfit(&mut self) -> Result<(), Fault> {
         match self.hear().await {
-            Heard::Tell(Tell::Ready { .. }) => true,
-            Heard::Tell(Tell::Unfit(_)) => false,
+            Heard::Tell(Tell::Ready { .. }) => Ok(()),
+            Heard::Tell(Tell::Unfit(fault)) => Err(fault),
             other => panic!("{other:?}"),
         }
     }

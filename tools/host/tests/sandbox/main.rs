@@ -36,8 +36,16 @@ fn tests() -> Vec<Test> {
 
 /// Runs a future on a runtime of its own, with the deadline.
 fn run<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(DEADLINE, future).await.expect("the deadline of a test") })
+    run_steps(async { within(future).await })
+}
+
+/// As [`run`], for a future whose steps have the deadline, each by itself.
+fn run_steps<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(DEADLINE, future).await.expect("the deadline of a test")
 }
 
 fn main() -> ExitCode {
