@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::keeper::Census;
 use crate::keeper::change::Allowance;
 use crate::keeper::login::ClientAuth;
+use crate::keeper::renew::SignedIn;
 use crate::keeper::trouble::Troubled;
 
 /// The socket's name in the key folder.
@@ -330,6 +331,9 @@ pub enum AdminAnswer {
     Listed {
         /// By name.
         secrets: Vec<SecretInfo>,
+        /// Those of them that are signed in for.
+        #[serde(default)]
+        signed_in: Vec<SignedIn>,
         /// Records that are not used, and why.
         #[serde(default)]
         troubled: Vec<Troubled>,

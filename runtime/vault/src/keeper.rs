@@ -28,6 +28,7 @@
 //! **Not claimed.** Who asks is what the house says: a house that lies can use each secret for what its policy allows its users, and no more.
 //! Counts of uses begin anew with the process, and when a rate's window is changed.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -434,9 +435,18 @@ impl Core {
         let until = self.ports.clock.mono().plus(time);
         let owner = self.secrets.get(name).map(|secret| secret.record.owner);
         if self.kept.len() >= KEPT_MAX {
-            self.kept.remove(0);
+            self.drop_one_kept();
         }
         self.kept.push(Kept { name: name.clone(), owner, until, locked });
+    }
+
+    /// Of the name that has most of them, the one whose time is over first: a secret whose value changes often pushes out its own.
+    fn drop_one_kept(&mut self) {
+        let of = |name: &SecretName| self.kept.iter().filter(|kept| kept.name == *name).count();
+        let first = self.kept.iter().enumerate().min_by_key(|(_, kept)| (Reverse(of(&kept.name)), kept.until));
+        if let Some(first) = first.map(|(place, _)| place) {
+            self.kept.remove(first);
+        }
     }
 
     fn info(&self, name: &SecretName, secret: &Secret) -> SecretInfo {

@@ -332,7 +332,7 @@ fn recovers() {
         let recover = |key: &Hidden| AdminAsk::Recover { key: key.clone(), new: Some(hidden("a third passphrase")) };
         assert!(refused(&house.ask(&mut line, recover(&first)).await).contains("not this vault's recovery key"));
         assert!(matches!(house.ask(&mut line, recover(&second)).await, AdminAnswer::Done));
-        let AdminAnswer::Listed { secrets, troubled } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        let AdminAnswer::Listed { secrets, troubled, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
         assert_eq!((secrets[0].name.clone(), troubled.len()), (name("key"), 0));
         drop(line.process.kill());
         line.process.wait().await.unwrap();
@@ -385,7 +385,7 @@ fn restores() {
         house.store = backup;
         house.store.values_mut().find(|record| record.name == name("two")).unwrap().envelope[200] ^= 1;
         let (mut line, ..) = house.vault().await;
-        let AdminAnswer::Listed { secrets, troubled } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        let AdminAnswer::Listed { secrets, troubled, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
         assert_eq!((secrets.len(), troubled.len()), (0, 2));
         let accept = |words: &str| AdminAsk::AcceptRestore { proof: proof(words) };
         assert!(refused(&house.ask(&mut line, accept("wrong horse battery")).await).contains("neither the owner's"));

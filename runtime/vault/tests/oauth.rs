@@ -1,6 +1,12 @@
 //! Secrets that are signed in for: a real provider on loopback, a real broker, a house that stores or does not.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is the message")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "in a test a failure is the message, and its tasks are its own"
+)]
 
 #[path = "keeper/books.rs"]
 mod books;
@@ -17,7 +23,9 @@ use std::time::Duration;
 
 use books::Mood;
 use futures_util::future::join_all;
+use hearth_vault::keeper::KEPT_MAX;
 use hearth_vault::keeper::change::{Allowance, ChangeError};
+use hearth_vault::keeper::login::Provider;
 use hearth_vault::keeper::renew::{BOUNDS, PAUSE, RenewError};
 use hearth_vault::keeper::sign_in::{Aim, SIGN_IN, SIGN_INS_MAX, SignInError};
 use hearth_vault::sign::oauth2::OAuthError;
@@ -148,6 +156,51 @@ async fn a_policy_that_does_not_allow_the_address_of_the_tokens_ends_it_before_a
 }
 
 #[tokio::test]
+async fn a_code_comes_back_to_this_machine_or_over_tls_and_nowhere_else() {
+    let world = World::new().await;
+    for (redirect, taken) in [
+        ("http://127.0.0.1:8123/back", true),
+        ("http://[::1]:8123/", true),
+        ("http://localhost:8123/", true),
+        ("https://home.example.com/back", true),
+        ("http://home.example.com/back", false),
+        ("http://192.168.1.7/back", false),
+        ("http://localhost.example.com/", false),
+        ("http://127.0.0.1@example.com/", false),
+        ("http://127.0.0.1:8123/#back", false),
+        ("javascript:alert(1)", false),
+        ("", false),
+    ] {
+        let provider = Box::new(Provider { redirect: redirect.into(), ..world.provider() });
+        let aim = Aim::New { owner: owner(), policy: Box::new(policy("key", &world.rules())), provider };
+        let begun = world.sign_ins.begin(&name("key"), aim);
+        assert!(begun.is_ok() == taken && (taken || matches!(begun, Err(SignInError::Redirect))), "{redirect}: {begun:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_waits_for_a_renewal_that_is_being_stored_before_its_code_is_spent() {
+    let world = World::signed_in().await;
+    world.pass(3600);
+    let address = world.sign_ins.begin(&name("key"), Aim::Again).unwrap();
+    let answer = world.agreed(&address);
+    *world.shelf.storing.lock().unwrap() = Storing::Later;
+    let asking = tokio::spawn(world.get().send());
+    // The first was the sign-in itself.
+    world.shelf.reached.notified().await;
+    world.shelf.reached.notified().await;
+    *world.shelf.storing.lock().unwrap() = Storing::Yes;
+    let secret = name("key");
+    let mut finishing = std::pin::pin!(world.sign_ins.finish(&secret, &answer));
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut finishing).await.is_err(), "it waits");
+    assert_eq!(world.books.lock().unwrap().forms.len(), 2, "the code is not spent");
+    world.shelf.go_on();
+    finishing.await.unwrap();
+    assert_eq!(told(&asking.await.unwrap().unwrap()), fine());
+    assert_eq!(world.vault.keeper.list().first().unwrap().version, 3);
+}
+
+#[tokio::test]
 async fn a_value_that_is_entered_is_never_taken_for_a_login() {
     let mut world = World::signed_in().await;
     let keeper = &world.vault.keeper;
@@ -229,6 +282,71 @@ async fn a_401_renews_once_and_only_what_may_be_sent_twice_is_sent_again() {
     world.pass(60);
     assert_eq!(status(world.post().header("hearth-idempotent", "yes")).await, fine());
     assert_eq!(world.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn a_token_whose_life_is_none_is_used_until_it_is_not_accepted() {
+    let world = World::new().await;
+    world.books.lock().unwrap().life = 0;
+    let address = world.sign_ins.begin(&name("key"), world.aim()).unwrap();
+    world.sign_ins.finish(&name("key"), &world.agreed(&address)).await.unwrap();
+    let all = join_all((0..20).map(|_| status(world.get()))).await;
+    assert!(all.iter().all(|one| *one == fine()), "{all:?}");
+    assert_eq!(world.refreshes(), 0);
+    world.books.lock().unwrap().access.clear();
+    assert_eq!(status(world.get()).await, fine());
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_is_stored_later_though_nobody_asks() {
+    let world = World::signed_in().await;
+    world.shelf.reached.notified().await;
+    world.pass(3600);
+    *world.shelf.storing.lock().unwrap() = Storing::No;
+    assert_eq!(status(world.get()).await, code(503, "not_renewed"));
+    world.shelf.reached.notified().await;
+    *world.shelf.storing.lock().unwrap() = Storing::Yes;
+    world.pass(PAUSE.as_secs());
+    tokio::time::timeout(Duration::from_secs(60), world.shelf.reached.notified()).await.unwrap();
+    let (world, _) = world.restarted();
+    assert_eq!(status(world.get()).await, fine());
+    assert_eq!(world.refreshes(), 1, "what the provider gave was stored");
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_with_the_same_access_token_is_not_taken_for_stored() {
+    let mut world = World::signed_in().await;
+    world.pass(3600);
+    let answer = r#"{"access_token":"access-0001-Hd02nPzx71LmWvTe","refresh_token":"refresh-new-q83Kd0NzPx7LmW5r"}"#;
+    world.mood(Mood::Says(200, answer.to_owned()));
+    *world.shelf.storing.lock().unwrap() = Storing::No;
+    assert_eq!(status(world.get()).await, code(503, "not_renewed"));
+    let narrower = Allowance { bytes_out_max: Some(1000), ..Allowance::default() };
+    let begun = world.vault.keeper.begin_allow(&name("key"), &narrower, None).unwrap();
+    world.vault.store(begun).unwrap();
+    *world.shelf.storing.lock().unwrap() = Storing::Yes;
+    world.pass(PAUSE.as_secs());
+    assert_eq!(status(world.get()).await, fine());
+    assert_eq!(world.refreshes(), 1, "it was in hand");
+    assert!(guarded(&world, "refresh-new-q83Kd0NzPx7LmW5r"));
+}
+
+#[tokio::test]
+async fn tokens_that_come_and_go_push_no_other_secret_out_of_the_guard() {
+    let mut world = World::signed_in().await;
+    world.vault.add("plain", "sk-plain-8d72hHq2-0mNx", policy("plain", &[]));
+    let begun = world.vault.keeper.begin_rotate(&name("plain"), &value("sk-other-8d72hHq2-0mNx")).unwrap();
+    world.vault.store(begun).unwrap();
+    // Without an end they are kept for as long as a value that was entered.
+    world.books.lock().unwrap().life = 0;
+    for _ in 0..KEPT_MAX {
+        world.books.lock().unwrap().access.clear();
+        world.pass(61);
+        assert_eq!(status(world.get()).await, fine());
+    }
+    let found = world.vault.keeper.look("it is sk-plain-8d72hHq2-0mNx, no?");
+    assert!(found.iter().any(|span| span.name == name("plain")), "{found:?}");
 }
 
 #[tokio::test]

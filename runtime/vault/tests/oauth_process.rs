@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::wildcard_enum_match_arm,
     reason = "the whole program is a test, though none that the compiler knows as one"
@@ -176,8 +177,8 @@ fn killed() {
             let asked = outside.get(&house).send();
             assert_eq!(house.meanwhile(&mut line, asked).await.unwrap().status(), after);
             assert_eq!(outside.books.lock().unwrap().refreshes(), 2);
-            let AdminAnswer::Listed { secrets, troubled } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
-            let said: String = troubled.into_iter().map(|troubled| troubled.sentence).collect();
+            let AdminAnswer::Listed { secrets, signed_in, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+            let said: String = signed_in.into_iter().filter_map(|how| how.trouble).collect();
             assert_eq!((secrets.len(), said.contains("hearth secret sign-in key")), (1, after == 401), "{said}");
             if after == 401 {
                 let AdminAnswer::Open { address, .. } = house.ask(&mut line, AdminAsk::SignInAgain { name: name("key") }).await else {

@@ -336,7 +336,8 @@ mod tests {
             let all = |login: &Login| login.secrets().iter().map(|secret| secret.expose_secret().to_owned()).collect::<Vec<_>>();
             prop_assert_eq!(all(&before), all(&after));
             prop_assert_eq!((before.until, before.since, before.grant, before.standing), (after.until, after.since, after.grant, after.standing));
-            prop_assert_eq!(after.value().unwrap().expose_secret(), value.expose_secret());
+            let again = after.value().unwrap();
+            prop_assert_eq!(again.expose_secret(), value.expose_secret());
         }
 
         #[test]

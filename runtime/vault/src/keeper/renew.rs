@@ -20,11 +20,11 @@ use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use serde::{Deserialize, Serialize};
 
 use super::change::{Begun, ChangeError};
 use super::gate::{No, port_target, unknown};
 use super::login::{Age, Grant, Login, Standing as Going};
-use super::trouble::Troubled;
 use super::{Core, Keeper, Kept, Kind, Locked, OVERLAP, Standing};
 use crate::egress::limits::Bounds;
 use crate::egress::ports::{Pass, Why, Written};
@@ -109,6 +109,19 @@ pub(super) enum Asking {
     Renew(Box<Login>, SecretPolicy),
 }
 
+/// A secret that is signed in for, and how that stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// Which.
+    pub name: SecretName,
+    /// When its access token ends, where the provider said so.
+    pub until: Option<Timestamp>,
+    /// Whether the token is renewed after that.
+    pub renewed: bool,
+    /// What is wrong: for its owner.
+    pub trouble: Option<String>,
+}
+
 /// When a secret is to be renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
@@ -154,7 +167,10 @@ pub(super) fn own_pass(
 /// Whether an owner's browser may be sent there: over TLS on the internet, or to a host of the LAN that the policy names.
 pub(super) fn may_open(policy: &SecretPolicy, address: &str) -> Result<Target, OAuthError> {
     let target = Target::of_url(&Method::GET, address).map_err(|_| OAuthError::Endpoint)?;
-    let named = policy.targets.iter().any(|rule| rule.lan && rule.host == target.host_text() && rule.port == target.port);
+    let named = policy
+        .targets
+        .iter()
+        .any(|rule| rule.lan && (rule.scheme, rule.host.as_str(), rule.port) == (target.scheme, target.host_text().as_str(), target.port));
     let public = target.scheme == Scheme::Https && target.check_public().is_ok();
     if public || named { Ok(target) } else { Err(OAuthError::Endpoint) }
 }
@@ -228,13 +244,13 @@ impl Core {
     /// A new version of a secret counts: what was in hand for it is stored, or is of no use any more.
     pub(super) fn settle_renewal(&mut self, id: SecretId, name: &SecretName) {
         let Some(grant) = self.renewals.get(&id).map(|renewal| renewal.grant) else { return };
-        let stored = self.login(name).map(|(_, _, login)| login).filter(|login| login.grant == grant);
-        let Some(stored) = stored else {
+        let Some(stored) = self.login(name).map(|(_, _, login)| login).filter(|login| login.grant == grant) else {
             self.renewals.remove(&id);
             return;
         };
-        let same = |hand: &Login| hand.access.expose_secret() == stored.access.expose_secret() && hand.standing == stored.standing;
-        if self.in_hand(id).is_some_and(|hand| same(&hand)) {
+        // All of it: a provider may give a new refresh token with the same access token.
+        let same = |hand: &Login| Some(hand.value()?.expose_secret() == stored.value()?.expose_secret());
+        if self.in_hand(id).is_some_and(|hand| same(&hand) == Some(true)) {
             self.renewal(id, grant).hand = None;
         }
     }
@@ -277,22 +293,17 @@ impl Core {
         }
     }
 
-    /// Logins that need their owner, and those whose renewal fails.
-    pub(super) fn ended(&self) -> Vec<Troubled> {
-        let now = self.ports.clock.wall();
-        let said = |name: &SecretName| {
-            let (id, _, login) = self.login(name)?;
-            let renewal = self.renewals.get(&id);
-            let ended = login.standing == Going::Ended || (login.age(now) == Age::Over && login.needs_owner());
-            let why = renewal.filter(|renewal| renewal.failures > 0).and_then(|renewal| renewal.why.as_ref());
-            let sentence = match (ended, why) {
-                (true, _) => format!("its sign-in has ended: sign in again with `hearth secret sign-in {name}`"),
-                (false, Some(why)) => format!("its access token could not be renewed, which is tried again: {why}"),
-                (false, None) => return None,
-            };
-            Some(Troubled { id, name: Some(name.clone()), sentence })
+    fn sign_in(&self, name: &SecretName) -> Option<SignedIn> {
+        let (id, _, login) = self.login(name)?;
+        let ended = login.standing == Going::Ended || (login.age(self.ports.clock.wall()) == Age::Over && login.needs_owner());
+        let trouble = if ended {
+            Some(format!("its sign-in has ended: sign in again with `hearth secret sign-in {name}`"))
+        } else {
+            let why = self.renewals.get(&id).and_then(|renewal| renewal.why.as_ref());
+            why.map(|why| format!("its access token could not be renewed, which is tried again: {why}"))
         };
-        self.secrets.keys().filter_map(said).collect()
+        let until = login.until.and_then(|until| Timestamp::from_second(until).ok());
+        Some(SignedIn { name: name.clone(), until, renewed: login.refresh.is_some(), trouble })
     }
 }
 
@@ -349,10 +360,11 @@ impl Keeper {
         Ok(Some((begun, login.standing)))
     }
 
-    /// A renewal came to its end. Failures make each other wait.
-    pub(super) fn renewed(&self, name: &SecretName, place: &str, result: &Result<Going, RenewError>) {
+    /// A renewal came to its end. Failures make each other wait. Gives how long, when there is something in hand that is to be stored then.
+    pub(super) fn renewed(&self, name: &SecretName, place: &str, result: &Result<Going, RenewError>) -> Option<Duration> {
         let mut core = self.core();
         let (now, at) = (core.ports.clock.mono(), core.ports.clock.wall());
+        let mut again = None;
         if let Some((id, _, login)) = core.login(name) {
             let renewal = core.renewal(id, login.grant);
             match result {
@@ -361,6 +373,7 @@ impl Keeper {
                     let pause = PAUSE.saturating_mul(1_u32.checked_shl(renewal.failures.min(20)).unwrap_or(u32::MAX)).min(PAUSE_MAX);
                     renewal.failures = renewal.failures.saturating_add(1);
                     (renewal.not_before, renewal.why) = (now.plus(pause), Some(error.to_string()));
+                    again = renewal.hand.is_some().then_some(pause);
                 }
             }
         }
@@ -372,6 +385,14 @@ impl Keeper {
         };
         let (place, outcome) = (place.to_owned(), outcome.to_owned());
         self.events.push(Used { who: None, member: None, secrets: vec![name.clone()], place, outcome, alarm: false, times: 1, at });
+        again
+    }
+
+    /// The secrets that are signed in for.
+    #[must_use]
+    pub fn signed_in(&self) -> Vec<SignedIn> {
+        let core = self.core();
+        core.secrets.keys().filter_map(|name| core.sign_in(name)).collect()
     }
 
     /// Whether there is anything that is renewed.

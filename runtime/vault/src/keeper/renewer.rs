@@ -84,6 +84,11 @@ impl Renewer {
         &*self.inner.house
     }
 
+    /// Waits until nothing is renewed under this name, and keeps it so.
+    pub(super) async fn mine(&self, name: &SecretName) -> OwnedMutexGuard<()> {
+        self.turn(name).lock_owned().await
+    }
+
     fn turn(&self, name: &SecretName) -> Arc<Turn<()>> {
         let mut turns = self.inner.turns.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that nobody has, and nobody waits for.
@@ -129,8 +134,13 @@ impl Renewer {
             if let Err(error) = &result {
                 tracing::warn!(secret = %name, %error, "an access token was not renewed");
             }
-            renewer.inner.keeper.renewed(&name, &place, &result);
+            let again = renewer.inner.keeper.renewed(&name, &place, &result);
             drop(mine);
+            // What a provider gave is not left to the next request: until it is stored, an end of this process loses it.
+            if let Some(pause) = again {
+                sleep(pause).await;
+                renewer.fresh(&name, None).await;
+            }
         });
     }
 
@@ -186,15 +196,18 @@ impl Renewer {
     }
 }
 
+/// Secrets, each with a version.
+type Mentioned = Vec<(SecretName, Option<u32>)>;
+
 /// The logins that one request mentions.
 pub(super) struct Renewing {
     pub(super) renewer: Renewer,
     /// Each with the version that it goes out with.
-    pub(super) names: Arc<Mutex<Vec<(SecretName, Option<u32>)>>>,
+    pub(super) names: Arc<Mutex<Mentioned>>,
 }
 
 impl Renewing {
-    fn names(&self) -> Vec<(SecretName, Option<u32>)> {
+    fn names(&self) -> Mentioned {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

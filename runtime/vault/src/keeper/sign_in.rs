@@ -15,9 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_domain::error::{Class, Classified};
 use hearth_domain::ids::MemberId;
-use hearth_domain::secret::{SecretName, SecretPolicy};
+use hearth_domain::secret::{Scheme, SecretName, SecretPolicy};
 use hearth_domain::time::Mono;
 use hearth_domain::vault::Used;
+use http::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
@@ -27,6 +28,7 @@ use super::renew::{RenewError, may_open, own_pass};
 use super::renewer::Renewer;
 use super::{Keeper, Kind};
 use crate::policy::change::check;
+use crate::policy::target::Target;
 use crate::seal::Draft;
 use crate::seal::crypto::EntropyError;
 use crate::sign::oauth2::{OAuthError, Pkce, authorize_url_at, code_of, exchange, refresh};
@@ -50,6 +52,9 @@ pub enum SignInError {
     /// What was entered cannot be kept.
     #[error("a client's identifier is needed, and neither it nor an address or scope holds control characters or is longer than 16 KiB")]
     Parameter,
+    /// The browser would be sent somewhere else with a code.
+    #[error("the address that the browser is sent back to is https, or http at 127.0.0.1, [::1] or localhost, without a fragment")]
+    Redirect,
     /// No chance.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -67,7 +72,7 @@ pub enum SignInError {
 impl Classified for SignInError {
     fn class(&self) -> Class {
         match self {
-            Self::None | Self::Parameter => Class::Permanent,
+            Self::None | Self::Parameter | Self::Redirect => Class::Permanent,
             Self::Busy | Self::Entropy(_) => Class::Transient,
             Self::OAuth(error) => error.class(),
             Self::Renew(error) => error.class(),
@@ -151,6 +156,9 @@ impl SignIns {
         if !provider.fits() {
             return Err(SignInError::Parameter);
         }
+        if !may_return(&provider.redirect) {
+            return Err(SignInError::Redirect);
+        }
         // Said now rather than after the person has agreed.
         let longest = refresh(&provider.client(), &SecretString::from("")).map_err(|_| SignInError::Parameter)?;
         own_pass(&policy, &provider.token, &longest, keeper.core().ports.clock.wall(), self.renewer.bounds())?;
@@ -189,6 +197,8 @@ impl SignIns {
             (waiting.remove(name).ok_or(SignInError::None)?, code?)
         };
         let keeper = self.renewer.keeper();
+        // A renewal that is under way is stored first: the code serves once, and what comes of it has to find its place free.
+        let _mine = self.renewer.mine(name).await;
         let (policy, _) = keeper.signing_in(name, &waits.aim)?;
         let sent = exchange(&waits.provider.client(), &code, &waits.provider.redirect, &waits.pkce).map_err(|_| SignInError::Parameter)?;
         let (pass, place) = own_pass(&policy, &waits.provider.token, &sent, keeper.core().ports.clock.wall(), self.renewer.bounds())?;
@@ -198,6 +208,12 @@ impl SignIns {
         let begun = keeper.begin_signed_in(name, waits.aim, waits.provider, tokens?)?;
         Ok(self.renewer.house().store(begun).await?)
     }
+}
+
+/// Whether a code may go there: to this machine (RFC 8252 section 7.3), or over TLS (RFC 6749 section 3.1.2).
+fn may_return(address: &str) -> bool {
+    let here = |target: &Target| ["127.0.0.1", "[::1]", "localhost"].contains(&target.host_text().as_str());
+    Target::of_url(&Method::GET, address).is_ok_and(|target| target.scheme == Scheme::Https || here(&target))
 }
 
 /// The query of an address, or what is one by itself.

@@ -81,11 +81,10 @@ impl fmt::Display for Ill {
 }
 
 impl Keeper {
-    /// The records that are not used, those that are missing, and sign-ins that have ended or are not renewed.
+    /// The records that are not used, and those that are missing.
     #[must_use]
     pub fn troubled(&self) -> Vec<Troubled> {
-        let core = self.core();
-        core.ill.iter().map(Ill::shown).chain(core.ended()).collect()
+        self.core().ill.iter().map(Ill::shown).collect()
     }
 
     /// Takes what the house has as the current state, older or not. What is not authentic stays refused.

@@ -109,7 +109,7 @@ async fn answer(process: &Process, asked: AdminAsk) -> Result<AdminAnswer, No> {
             let targets = policy.targets.iter().map(rule::show).collect();
             Ok(AdminAnswer::Policy { policy: Box::new((*policy).clone()), targets })
         }
-        AdminAsk::List => Ok(AdminAnswer::Listed { secrets: keeper.list(), troubled: keeper.troubled() }),
+        AdminAsk::List => Ok(AdminAnswer::Listed { secrets: keeper.list(), signed_in: keeper.signed_in(), troubled: keeper.troubled() }),
         AdminAsk::Revoke { name } => stored(process, keeper.begin_revoke(&name)?).await,
         AdminAsk::Test { name, url, header } => trial::test(process, &name, url.as_deref(), header.as_deref())
             .await

@@ -70,6 +70,7 @@ impl From<SignInError> for No {
             SignInError::None
             | SignInError::Busy
             | SignInError::Parameter
+            | SignInError::Redirect
             | SignInError::Entropy(_)
             | SignInError::OAuth(_)
             | SignInError::Renew(_) => Self::of(&error),

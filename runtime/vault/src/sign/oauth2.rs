@@ -7,7 +7,7 @@ use hearth_domain::error::{Class, Classified};
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -264,11 +264,18 @@ pub struct Tokens {
 
 #[derive(Deserialize)]
 struct Answer {
-    access_token: Option<String>,
-    refresh_token: Option<String>,
+    #[serde(default, deserialize_with = "hidden")]
+    access_token: Option<SecretString>,
+    #[serde(default, deserialize_with = "hidden")]
+    refresh_token: Option<SecretString>,
     token_type: Option<String>,
     expires_in: Option<Seconds>,
     error: Option<String>,
+}
+
+/// Zeroed from here on, also when the rest cannot be read.
+fn hidden<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(SecretString::from))
 }
 
 /// Some providers write numbers as text.
@@ -295,8 +302,7 @@ pub fn tokens(status: StatusCode, body: &[u8], now: jiff::Timestamp) -> Result<T
     let Some(answer) = answer else {
         return Err(if status.is_success() { OAuthError::Answer } else { OAuthError::Refused });
     };
-    let access = answer.access_token.map(SecretString::from);
-    let refresh = answer.refresh_token.map(SecretString::from).filter(|token| !token.expose_secret().is_empty());
+    let (access, refresh) = (answer.access_token, answer.refresh_token.filter(|token| !token.expose_secret().is_empty()));
     // Some providers report errors with a status of success.
     if let Some(error) = answer.error.as_deref().filter(|error| !error.is_empty()) {
         return Err(refused(error));
@@ -333,5 +339,7 @@ fn until(seconds: &Seconds, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
         Seconds::Number(number) => number.trunc().to_string().parse::<u64>().ok()?,
         Seconds::Text(text) => text.parse().ok()?,
     };
-    now.checked_add(jiff::SignedDuration::from_secs(i64::try_from(seconds.min(LIFE_MAX_S)).ok()?)).ok()
+    // None at all is what some say of a token that does not end; one that is over when it comes would be renewed at every use.
+    let seconds = Some(seconds.min(LIFE_MAX_S)).filter(|seconds| *seconds > 0)?;
+    now.checked_add(jiff::SignedDuration::from_secs(i64::try_from(seconds).ok()?)).ok()
 }

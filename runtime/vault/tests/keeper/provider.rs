@@ -33,6 +33,8 @@ pub(crate) enum Storing {
     No,
     /// It is not heard of again.
     Never,
+    /// When it is told to go on ([`Shelf::go_on`]).
+    Later,
 }
 
 /// A house that has what it stored.
@@ -43,6 +45,23 @@ pub(crate) struct Shelf {
     /// Everything it was told, as it was told.
     pub(crate) told: Mutex<String>,
     pub(crate) reached: Notify,
+    later: Mutex<Vec<(u64, Vec<SealedRecord>)>>,
+}
+
+impl Shelf {
+    /// Stores what it was told to store later.
+    pub(crate) fn go_on(&self) {
+        for (ticket, put) in std::mem::take(&mut *self.later.lock().unwrap()) {
+            self.put(put);
+            self.keeper.written(ticket, true);
+        }
+    }
+
+    fn put(&self, put: Vec<SealedRecord>) {
+        let mut stored = self.stored.lock().unwrap();
+        stored.retain(|record| put.iter().all(|new| new.id != record.id));
+        stored.extend(put);
+    }
 }
 
 impl House for Shelf {
@@ -51,13 +70,14 @@ impl House for Shelf {
         self.told.lock().unwrap().push_str(&serde_json::to_string(&write).unwrap());
         let Tell::Write { ticket, put, .. } = write else { panic!("not a write") };
         let storing = *self.storing.lock().unwrap();
-        if storing == Storing::Yes {
-            let mut stored = self.stored.lock().unwrap();
-            stored.retain(|record| put.iter().all(|new| new.id != record.id));
-            stored.extend(put);
-        }
-        if storing != Storing::Never {
-            self.keeper.written(ticket, storing == Storing::Yes);
+        match storing {
+            Storing::Yes => {
+                self.put(put);
+                self.keeper.written(ticket, true);
+            }
+            Storing::No => self.keeper.written(ticket, false),
+            Storing::Never => {}
+            Storing::Later => self.later.lock().unwrap().push((ticket, put)),
         }
         self.reached.notify_one();
         Box::pin(async move { done.await.unwrap() })
@@ -97,6 +117,7 @@ impl World {
             storing: Mutex::new(Storing::Yes),
             told: Mutex::default(),
             reached: Notify::new(),
+            later: Mutex::default(),
         });
         let way = OwnWay::new(Arc::new(SystemResolver), judge(), RootCertStore::empty(), Limits::default());
         let renewer = Renewer::within(keeper.clone(), way, shelf.clone(), bounds);
@@ -183,6 +204,6 @@ impl World {
     }
 
     pub(crate) fn said(&self) -> String {
-        self.vault.keeper.troubled().into_iter().map(|troubled| troubled.sentence).collect()
+        self.vault.keeper.signed_in().into_iter().filter_map(|how| how.trouble).collect()
     }
 }
