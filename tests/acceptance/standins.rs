@@ -96,7 +96,7 @@ pub(crate) fn gateway() -> (u16, Got) {
 }
 
 /// Head and body of what is said next; none at the end.
-fn message(stream: &mut (impl Read + ?Sized)) -> Option<(String, Vec<u8>)> {
+pub(crate) fn message(stream: &mut (impl Read + ?Sized)) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
