@@ -2,6 +2,7 @@
 //!
 //! `spine`: said, answered, kept. `terminal`: the chat in a terminal. `providers`: turns with language models over real HTTP.
 //! `vault`: secrets, from their owner's commands to the servers that they are for; `memory`: who else has them;
+//! `sign_in`: those that renew themselves; `owner`: what their owner does rarely;
 //! `standins`: what uses them and is not built yet.
 //! `tools`: components in processes of their own, from their installation to their removal.
 //! `household`: who lives here, from being added to being erased.
@@ -26,8 +27,11 @@ mod limits;
 mod memory;
 #[cfg(test)]
 mod policy;
+mod owner;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod sign_in;
 #[cfg(test)]
 mod spine;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
@@ -51,6 +52,35 @@ pub(crate) fn http() -> (u16, Got) {
     })
 }
 
+/// A server of tools by streamable HTTP (MCP 2025-11-25): one tool, `say`, which gives back its arguments.
+pub(crate) fn mcp() -> (u16, Got) {
+    listen(|mut stream, got| {
+        loop {
+            let (head, body) = message(&mut stream)?;
+            got.add(head.as_bytes());
+            let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let result = match asked["method"].as_str() {
+                Some("initialize") => {
+                    let info = json!({ "name": "trains", "version": "1" });
+                    json!({ "protocolVersion": "2025-11-25", "capabilities": { "tools": {} }, "serverInfo": info })
+                }
+                Some("tools/list") => {
+                    json!({ "tools": [{ "name": "say", "description": "Says it.", "inputSchema": { "type": "object" } }] })
+                }
+                Some("tools/call") => json!({ "content": [{ "type": "text", "text": asked["params"]["arguments"].to_string() }] }),
+                _ => Value::Null,
+            };
+            let (status, text) = match (head.starts_with("POST"), &result) {
+                (false, _) => (405, String::new()),
+                (true, Value::Null) => (202, String::new()),
+                (true, _) => (200, json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result }).to_string()),
+            };
+            let kind = "content-type: application/json\r\nmcp-session-id: s1";
+            write!(stream, "HTTP/1.1 {status} X\r\n{kind}\r\ncontent-length: {}\r\n\r\n{text}", text.len()).ok()?;
+        }
+    })
+}
+
 /// A gateway that takes text messages and says `hello` to each.
 pub(crate) fn gateway() -> (u16, Got) {
     listen(|stream, got| {
@@ -66,7 +96,7 @@ pub(crate) fn gateway() -> (u16, Got) {
 }
 
 /// Head and body of what is said next; none at the end.
-fn message(stream: &mut (impl Read + ?Sized)) -> Option<(String, Vec<u8>)> {
+pub(crate) fn message(stream: &mut (impl Read + ?Sized)) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

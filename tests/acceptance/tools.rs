@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use hearth::wire::ClientFrame;
+use hearth_domain::message::Purpose;
 use hearth_scripted::script::{Call, Step};
 use hearth_scripted::server::Scripted;
 use hearth_tool_package::SecretKey;
@@ -111,6 +113,15 @@ fn secret(home: &Home, value: &str, port: u16) {
     home.secret_done(value, &["add", "probe", "--value-env", "THE_VALUE", "--use", "tool/hearth.probe", "--allow", &rule]);
 }
 
+/// Looks through the memory of a process for a secret that must not be there.
+fn nowhere_in(needles: &Needles, name: &str, id: u32) {
+    match needles.in_process(id) {
+        Ok((size, hits)) => assert!(size > 1 << 20 && hits.is_empty(), "{name}: {size} {hits:?}"),
+        Err(error) if !geteuid().is_root() => eprintln!("NOT SHOWN: the memory of {name} may only be looked at by root ({error})"),
+        Err(error) => panic!("{name}: {error}"),
+    }
+}
+
 /// A server that takes connections and never answers; each is told.
 fn silent() -> (u16, Receiver<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -178,6 +189,37 @@ fn a_tool_is_installed_called_updated_and_revoked_in_a_call_while_a_conversation
     assert_eq!(home.run(&["verify"]).code, Some(0));
     done(&home, &["remove", NAME]);
     assert!(done(&home, &["list"]).contains("No tool is installed"));
+    assert_eq!(house.stop(), Some(0));
+}
+
+#[test]
+fn a_stop_ends_the_call_of_a_tool_at_once_and_the_next_one_is_served() {
+    let server = Scripted::start().unwrap();
+    let model = format!(
+        "[[models]]\nname = \"first\"\nkind = \"openai\"\nmodel = \"scripted-1\"\nbase_url = \"{}/v1\"\nkey = \"first\"\n",
+        server.url_of("first")
+    );
+    let (port, heard) = silent();
+    // A call that is not stopped outlasts the test.
+    let home = home_for(port, &format!("[limits]\ntool_deadline = \"10m\"\n{model}"));
+    home.key(&server, "first");
+    let house = home.start();
+    installed(&home, port);
+    let mut talk = house.talk();
+    talk.open(None, None);
+    let page = json!({ "url": format!("http://127.0.0.1:{port}/") });
+    server.push_to("first", Step::calls(vec![Call::new("1", "hearth__probe__wait", &page)]));
+    let nonce = talk.say("Please wait for the probe");
+    let taken = talk.taken(&nonce);
+    heard.recv_timeout(DEADLINE).unwrap();
+    let before = process(&home);
+    talk.send(&ClientFrame::Stop);
+    let answer = talk.answer_of(taken.answer);
+    assert_eq!((answer.text.as_str(), answer.purpose), ("Stopped.", Purpose::Failure));
+    assert_eq!(call(&home, "echo", &json!({}))["arguments"], json!({}));
+    let after = shown(&home);
+    assert_eq!(after["process"]["failures"], 0, "a stop is no failure of the tool: {after}");
+    assert_ne!(process(&home), before, "the process of the call that was stopped is gone");
     assert_eq!(house.stop(), Some(0));
 }
 
@@ -385,13 +427,7 @@ fn a_tool_uses_a_secret_that_it_never_has_and_reaches_only_what_it_was_granted()
 
     let needles = Needles::of(&[&value]);
     let processes = [("house", house.id()), ("egress", house.part("hearth egress", &[])), ("sandbox", process(&home))];
-    for (name, id) in processes {
-        match needles.in_process(id) {
-            Ok((size, hits)) => assert!(size > 1 << 20 && hits.is_empty(), "{name}: {size} {hits:?}"),
-            Err(error) if !geteuid().is_root() => eprintln!("NOT SHOWN: the memory of {name} may only be looked at by root ({error})"),
-            Err(error) => panic!("{name}: {error}"),
-        }
-    }
+    processes.iter().for_each(|(name, id)| nowhere_in(&needles, name, *id));
     assert_eq!(house.stop(), Some(0));
     let (files, found) = needles.in_files(home.folder());
     assert!(files > 5 && found.is_empty(), "{files} {found:?}");
@@ -475,6 +511,35 @@ fn an_mcp_server_is_one_more_tool_confined_to_its_own_folder() {
     let said = done(&home, &["mcp", "notes"]);
     assert!(said.contains("tells everybody") && said.contains("Nothing is granted"), "{said}");
     assert_eq!(house.stop(), Some(0));
+}
+
+#[test]
+fn an_mcp_server_elsewhere_is_reached_by_the_vault_with_a_key_that_the_house_never_has() {
+    let (port, got) = standins::mcp();
+    let server = format!("[[mcp]]\nname = \"trains\"\nwhat = {{ http = {{ url = \"http://127.0.0.1:{port}/mcp\", key = \"trains\" }} }}\n");
+    let home = Home::with(&server);
+    let (key, rules) = ("mcp-canary-51b70c9e".to_owned() + "44d2", ["POST", "GET", "DELETE"]);
+    let rules = rules.map(|method| format!("{method} http://127.0.0.1:{port}/** lan in header"));
+    let [post, get, delete] = rules.each_ref().map(String::as_str);
+    let user = "tool/mcp.trains";
+    home.secret_done(
+        &key,
+        &["add", "trains", "--value-env", "THE_VALUE", "--use", user, "--allow", post, "--allow", get, "--allow", delete],
+    );
+    let house = home.start();
+    done(&home, &["mcp", "trains"]);
+    done(&home, &["grant", "mcp/trains", "--yes"]);
+    let said: Value = serde_json::from_str(&done(&home, &["call", "mcp/trains", "say", r#"{"to":"all"}"#])).unwrap();
+    assert_eq!(said, json!({ "text": json!({ "to": "all" }).to_string() }), "{}", home.log());
+    assert!(got.count(&format!("Bearer {key}")) > 0, "the server gets the key itself");
+    assert_eq!(got.count("hearth-as"), 0, "and nothing of who asks");
+    let needles = Needles::of(&[&key]);
+    for (part, id) in [("house", house.id()), ("egress", house.part("hearth egress", &[]))] {
+        nowhere_in(&needles, part, id);
+    }
+    assert_eq!(house.stop(), Some(0));
+    let (files, found) = needles.in_files(home.folder());
+    assert!(files > 5 && found.is_empty(), "{files} {found:?}");
 }
 
 // === for authors ===

@@ -69,7 +69,7 @@ fn killed(id: u32) {
 }
 
 /// Copies a folder with all that is in it, as a backup does, over what is there.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     if to.exists() {
         std::fs::remove_dir_all(to).unwrap();
     }
@@ -450,7 +450,7 @@ fn the_vault_is_killed_in_the_middle_of_turns_and_nothing_else_restarts() {
 // === what is stored ===
 
 /// Changes what is stored of the first secret.
-fn alter(home: &Home, set: &str, change: impl FnOnce(&mut [u8])) {
+pub(crate) fn alter(home: &Home, set: &str, change: impl FnOnce(&mut [u8])) {
     in_store(home, async |store| {
         let first = "SELECT VALUE envelope FROM ONLY secret WHERE name = 'first' LIMIT 1";
         let Some(Stored::Bytes(envelope)) = asked(&store, first, Object::new()).await.pop() else { panic!("no envelope") };

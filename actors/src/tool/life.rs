@@ -176,6 +176,8 @@ pub(super) struct Life {
     waiting: VecDeque<(u64, Mono)>,
     /// When it failed, within the window.
     failures: VecDeque<Mono>,
+    /// Processes that failed since a call had its result.
+    in_a_row: u32,
     /// No process before then.
     rest: Mono,
     waiting_max: usize,
@@ -193,6 +195,7 @@ impl Life {
             service: Service::Open,
             waiting: VecDeque::new(),
             failures: VecDeque::new(),
+            in_a_row: 0,
             rest: now,
             waiting_max: limits.tool_waiting,
             failures_max: limits.tool_failures,
@@ -255,6 +258,7 @@ impl Life {
     /// The call has its result. `None` when it is not the one that runs.
     pub(super) fn done(&mut self, now: Mono) -> Option<Vec<Effect>> {
         self.running()?;
+        self.in_a_row = 0;
         self.phase = Phase::Idle { since: now };
         Some(self.go_on(now, Vec::new()))
     }
@@ -283,6 +287,7 @@ impl Life {
         if too_often || why == Failure::NotCompiled {
             effects.extend(self.quarantine(why));
         }
+        self.in_a_row = self.in_a_row.saturating_add(1);
         self.rest = now.plus(self.pause());
         self.go_on(now, effects)
     }
@@ -377,9 +382,10 @@ impl Life {
         self.failures.len() >= self.failures_max
     }
 
-    /// None after the first failure, then ever longer.
+    /// None after the first failure, then ever longer, until a call has its result: one that works is back at once, however often it is killed
+    /// (how often that may be is the window's matter, which counts on).
     fn pause(&self) -> Duration {
-        let doublings = u32::try_from(self.failures.len()).unwrap_or(u32::MAX).checked_sub(2);
+        let doublings = self.in_a_row.checked_sub(2);
         doublings.map_or(Duration::ZERO, |doublings| WAIT_FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(WAIT_MAX))
     }
 

@@ -4,6 +4,7 @@ mod acts;
 mod command;
 mod entry;
 mod openclaw;
+mod sign_in;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use hearth_vault::keeper::Census;
 use hearth_vault::keeper::change::Allowance;
 use secrecy::ExposeSecret as _;
 
-pub use command::{AddOptions, AllowOptions, ProofOptions, RotateKeyOptions, SecretCommand, ValueOptions};
+pub use command::{AddOptions, AllowOptions, PolicyOptions, ProofOptions, RotateKeyOptions, SecretCommand, SignInOptions, ValueOptions};
 
 use crate::config::Config;
 use crate::terminal::{Terminal, harmless, harmless_json};
@@ -53,6 +54,7 @@ pub fn run(config: &Config, command: SecretCommand) -> anyhow::Result<()> {
     let terminal = Terminal::new();
     let said = match command {
         SecretCommand::Add(options) => add(config, &socket, *options)?,
+        SecretCommand::SignIn(options) => sign_in::sign_in(config, &socket, &terminal, *options)?,
         SecretCommand::List { json } => return list(&socket, &terminal, json),
         SecretCommand::ShowPolicy { name: of } => return show_policy(&socket, &terminal, name(&of)?),
         SecretCommand::Allow(options) => allow(&socket, *options)?,
@@ -145,32 +147,45 @@ fn rate(text: &str) -> anyhow::Result<Rate> {
     parsed.context("a rate is USES/SECONDS, such as 100/3600")
 }
 
-fn add(config: &Config, socket: &Path, options: AddOptions) -> anyhow::Result<String> {
-    let secret_name = name(&options.name)?;
-    if options.targets.is_empty() && !options.canary {
+/// That a policy says for whom and where.
+fn named(policy: &PolicyOptions) -> anyhow::Result<()> {
+    if policy.targets.is_empty() {
         bail!("say where it may be sent: --allow 'POST https://api.example.com/v1/**', or --allow @openai for a service that is known");
     }
-    if options.users.is_empty() && !options.canary {
+    if policy.users.is_empty() {
         bail!("say who may use it: --use provider/NAME, channel/NAME or tool/NAME");
+    }
+    Ok(())
+}
+
+/// A secret without a value.
+fn new(config: &Config, name: SecretName, policy: PolicyOptions) -> anyhow::Result<NewSecret> {
+    Ok(NewSecret {
+        name,
+        owner: owner(config, policy.owner.as_deref())?.id,
+        value: None,
+        users: policy.users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?,
+        targets: policy.targets,
+        authority: policy.authority.as_deref().map(entry::pem).transpose()?,
+        members: None,
+        rate: policy.rate.as_deref().map(rate).transpose()?,
+        bytes_out_max: policy.bytes.unwrap_or(BYTES_OUT),
+        until: policy.until.as_deref().map(str::parse).transpose().context("--until is a time such as 2027-01-31T00:00:00Z")?,
+        canary: false,
+    })
+}
+
+fn add(config: &Config, socket: &Path, options: AddOptions) -> anyhow::Result<String> {
+    let secret_name = name(&options.name)?;
+    if !options.canary {
+        named(&options.policy)?;
     }
     let value = if options.canary && !options.value.is_given() {
         None
     } else {
         Some(entry::value(&options.value, &format!("Value of {secret_name}: "))?)
     };
-    let secret = NewSecret {
-        owner: owner(config, options.owner.as_deref())?.id,
-        value,
-        users: options.users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?,
-        targets: options.targets,
-        authority: options.authority.as_deref().map(entry::pem).transpose()?,
-        members: None,
-        rate: options.rate.as_deref().map(rate).transpose()?,
-        bytes_out_max: options.bytes.unwrap_or(BYTES_OUT),
-        until: options.until.as_deref().map(str::parse).transpose().context("--until is a time such as 2027-01-31T00:00:00Z")?,
-        canary: options.canary,
-        name: secret_name,
-    };
+    let secret = NewSecret { value, canary: options.canary, ..new(config, secret_name, options.policy)? };
     let shown = secret.name.clone();
     let answer = ask(socket, &AdminAsk::Add(Box::new(secret)))?;
     if let AdminAnswer::Planted { value } = &answer {
@@ -182,10 +197,10 @@ fn add(config: &Config, socket: &Path, options: AddOptions) -> anyhow::Result<St
 }
 
 fn list(socket: &Path, terminal: &Terminal, json: bool) -> anyhow::Result<()> {
-    let AdminAnswer::Listed { secrets, troubled } = ask(socket, &AdminAsk::List)? else { bail!(UNEXPECTED) };
+    let AdminAnswer::Listed { secrets, signed_in, troubled } = ask(socket, &AdminAsk::List)? else { bail!(UNEXPECTED) };
     if json {
-        let both = serde_json::json!({ "secrets": secrets, "troubled": troubled });
-        terminal.line(&harmless_json(&serde_json::to_string_pretty(&both)?));
+        let all = serde_json::json!({ "secrets": secrets, "signed_in": signed_in, "troubled": troubled });
+        terminal.line(&harmless_json(&serde_json::to_string_pretty(&all)?));
         return Ok(());
     }
     if secrets.is_empty() && troubled.is_empty() {
@@ -196,7 +211,10 @@ fn list(socket: &Path, terminal: &Terminal, json: bool) -> anyhow::Result<()> {
     for secret in secrets {
         let users: Vec<String> = secret.users.iter().map(ToString::to_string).collect();
         let marks = [(secret.canary, ", a decoy"), (!secret.guarded, ", too weak to be looked for")];
-        let marks: String = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
+        let mut marks: String = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
+        if let Some(how) = signed_in.iter().find(|how| how.name == secret.name) {
+            marks.push_str(&sign_in::shown(how));
+        }
         let line = format!("{} (version {}{marks}): {} -> {}", secret.name, secret.version, users.join(", "), secret.targets.join("; "));
         terminal.line(&harmless(&line));
     }

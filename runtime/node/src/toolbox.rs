@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -40,6 +41,8 @@ pub struct Toolbox {
     doors: Doors,
     sandboxes: Arc<dyn Sandboxes>,
     limits: Limits,
+    /// Whether what is installed has been read once, for every client.
+    is_read: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Toolbox {
@@ -51,8 +54,8 @@ impl std::fmt::Debug for Toolbox {
 impl Toolbox {
     /// Behind these doors.
     #[must_use]
-    pub const fn new(doors: Doors, sandboxes: Arc<dyn Sandboxes>, limits: Limits) -> Self {
-        Self { doors, sandboxes, limits }
+    pub fn new(doors: Doors, sandboxes: Arc<dyn Sandboxes>, limits: Limits) -> Self {
+        Self { doors, sandboxes, limits, is_read: Arc::default() }
     }
 
     /// Takes a piece of a package.
@@ -119,13 +122,17 @@ impl Toolbox {
 
     /// Waits while what is installed is being read, and compiled where that is needed: a house that has just started is no reason to say no.
     async fn until_read(&self) {
+        if self.is_read.load(Ordering::Relaxed) {
+            return;
+        }
         let read = async {
             while let Ok(Err(ToolboxError::Busy)) = self.doors.tools.list.ask(ListTools, self.limits.ask_deadline).await {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
         // What is asked then says what is the matter.
-        drop(tokio::time::timeout(self.limits.tool_compile, read).await);
+        let waited = tokio::time::timeout(self.limits.tool_compile, read).await;
+        self.is_read.store(waited.is_ok(), Ordering::Relaxed);
     }
 
     /// A package of what an MCP server lists now: a new one, or one with the next version.

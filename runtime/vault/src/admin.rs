@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 
 use crate::keeper::Census;
 use crate::keeper::change::Allowance;
+use crate::keeper::login::ClientAuth;
+use crate::keeper::renew::SignedIn;
 use crate::keeper::trouble::Troubled;
 
 /// The socket's name in the key folder.
@@ -143,6 +145,30 @@ pub struct NewSecret {
     pub canary: bool,
 }
 
+/// A secret that its owner signs in for (OAuth 2). Its placeholder is filled with the access token, which the vault renews.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSignIn {
+    /// Name, owner and policy, without a value. A target has to name the address of the tokens, for POST; `in signature` lets nobody but the
+    /// vault use it.
+    pub secret: NewSecret,
+    /// Where a person agrees: https, or a LAN host that a target names.
+    pub authorize: String,
+    /// Where codes and refresh tokens are exchanged.
+    pub token: String,
+    /// The client's identifier.
+    pub client: String,
+    /// The client's secret, where it has one.
+    pub client_secret: Option<Hidden>,
+    /// How that is shown.
+    #[serde(default)]
+    pub auth: ClientAuth,
+    /// The rights that are asked for, separated by spaces.
+    pub scope: String,
+    /// Where the browser is sent back to, as it was registered with the provider.
+    pub redirect: String,
+}
+
 /// What is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -260,6 +286,20 @@ pub enum AdminAsk {
         /// The new one.
         new: Hidden,
     },
+    /// Begin to sign in for a new secret. Answered with [`AdminAnswer::Open`].
+    SignIn(Box<NewSignIn>),
+    /// Begin to sign in anew for one that is there; its policy, provider and client stay. Answered with [`AdminAnswer::Open`].
+    SignInAgain {
+        /// Which.
+        name: SecretName,
+    },
+    /// The person has agreed: exchange the code and store what comes of it.
+    SignedIn {
+        /// Which.
+        name: SecretName,
+        /// The address that the browser was sent back to, its query, or `code=…&state=…`. It serves once.
+        answer: Hidden,
+    },
     /// How is it?
     Status,
 }
@@ -291,6 +331,9 @@ pub enum AdminAnswer {
     Listed {
         /// By name.
         secrets: Vec<SecretInfo>,
+        /// Those of them that are signed in for.
+        #[serde(default)]
+        signed_in: Vec<SignedIn>,
         /// Records that are not used, and why.
         #[serde(default)]
         troubled: Vec<Troubled>,
@@ -303,6 +346,13 @@ pub enum AdminAnswer {
         regained: usize,
         /// What still cannot be.
         troubled: Vec<Troubled>,
+    },
+    /// To be opened in a browser.
+    Open {
+        /// The address. Nothing in it is secret.
+        address: String,
+        /// How long the vault waits for what comes back, in seconds.
+        seconds: u64,
     },
     /// So many records are under a new key.
     Rewrapped {

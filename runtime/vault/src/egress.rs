@@ -28,6 +28,7 @@ pub mod failure;
 mod forward;
 mod headers;
 pub mod limits;
+pub mod own;
 mod passing;
 mod patience;
 mod pool;

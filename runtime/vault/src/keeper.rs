@@ -14,17 +14,21 @@
 //! | [`member`] | a member's key: replaced, destroyed |
 //! | `owner` | the owner's proof; vault key, passphrase and recovery key |
 //! | [`gate`], `grant`, `body`, `signing` | the vault's answers to the broker |
+//! | [`login`], `renew`, [`renewer`], [`sign_in`] | secrets that are signed in for (OAuth 2), and renewed here |
 //! | [`keyless`] | those of the process without keys |
 //! | [`watch`], [`events`] | leaks and uses |
 //!
 //! **Versions.** A placeholder means the newest durable version, always. What was put in before a rotation stays as it went out. The value
 //! before (or of a revoked secret) stays known to the guard for [`OVERLAP`], encrypted under a key of this process; a restart forgets it.
 //!
+//! A login renews itself: its versions come and go as its access tokens do.
+//!
 //! **In memory.** Policies and the guard's fingerprints. A value is opened for one use (or one rebuild of the guard) and zeroed after it.
 //!
 //! **Not claimed.** Who asks is what the house says: a house that lies can use each secret for what its policy allows its users, and no more.
 //! Counts of uses begin anew with the process, and when a rate's window is changed.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -51,14 +55,19 @@ pub mod events;
 pub mod gate;
 mod grant;
 pub mod keyless;
+pub mod login;
 pub mod member;
 mod owner;
+pub mod renew;
+pub mod renewer;
+pub mod sign_in;
 mod signing;
 pub mod trouble;
 pub mod watch;
 
 use change::Pending;
 use events::Events;
+use renew::Renewal;
 use trouble::Ill;
 
 /// How long a value that was replaced or revoked stays known to the guard.
@@ -102,11 +111,34 @@ enum Standing {
     Leaving,
 }
 
+/// What a secret's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// What is put in.
+    Plain,
+    /// A [`login::Login`].
+    Login,
+}
+
+impl Kind {
+    fn of(value: &SecretSlice<u8>) -> Self {
+        if login::is_login(value) { Self::Login } else { Self::Plain }
+    }
+}
+
 /// A secret that can be used.
 struct Secret {
     record: SealedRecord,
     policy: Arc<SecretPolicy>,
     standing: Standing,
+    kind: Kind,
+}
+
+/// A value under the key of this process.
+struct Locked {
+    nonce: [u8; NONCE_BYTES],
+    tag: [u8; TAG_BYTES],
+    text: Vec<u8>,
 }
 
 /// A value that is only guarded any more.
@@ -114,9 +146,7 @@ struct Kept {
     name: SecretName,
     owner: Option<MemberId>,
     until: Mono,
-    nonce: [u8; NONCE_BYTES],
-    tag: [u8; TAG_BYTES],
-    text: Vec<u8>,
+    locked: Locked,
 }
 
 /// What the keeper is made of.
@@ -131,6 +161,9 @@ struct Core {
     /// What the house has beside them, and what it should have.
     ill: Vec<Ill>,
     kept: Vec<Kept>,
+    /// Secrets that are logins, and what became of their renewals.
+    logins: usize,
+    renewals: BTreeMap<SecretId, Renewal>,
     windows: BTreeMap<SecretId, Window>,
     guard: Guard,
     guard_key: Zeroizing<[u8; 32]>,
@@ -187,6 +220,8 @@ impl Keeper {
             secrets: BTreeMap::new(),
             ill: Vec::new(),
             kept: Vec::new(),
+            logins: 0,
+            renewals: BTreeMap::new(),
             windows: BTreeMap::new(),
             guard: Guard::build(&guard_key, []),
             guard_key,
@@ -276,7 +311,7 @@ impl Keeper {
         let mut core = self.core();
         let now = core.ports.clock.mono();
         let before = core.kept.len();
-        core.kept.retain(|kept| kept.until > now);
+        core.kept.retain(|kept| !kept.is_over(now));
         if core.kept.len() != before {
             core.rebuild();
         }
@@ -347,6 +382,7 @@ impl Core {
         self.ill = findings.troubles.iter().filter_map(|finding| Ill::missing(*finding, seal_of(&self.lock)?)).collect();
         records.sort_by_key(|record| record.id);
         self.secrets.clear();
+        self.renewals.clear();
         self.unfinished.clear();
         for record in records {
             match self.judge(&record) {
@@ -355,7 +391,8 @@ impl Core {
                     self.ill.push(Ill::of(record, "there are two secrets of this name; the older one is used".to_owned()));
                 }
                 Ok(opened) => {
-                    let secret = Secret { policy: Arc::new(opened.policy), record, standing: Standing::Good };
+                    let kind = Kind::of(&opened.value);
+                    let secret = Secret { policy: Arc::new(opened.policy), record, standing: Standing::Good, kind };
                     self.secrets.insert(secret.record.name.clone(), secret);
                 }
             }
@@ -368,32 +405,48 @@ impl Core {
     /// A new guard. All values are in memory at once while it is made.
     fn rebuild(&mut self) {
         let stored = self.secrets.iter().filter_map(|(name, secret)| Some((name.clone(), self.open_value(&secret.record)?)));
-        let kept = self.kept.iter().filter_map(|kept| Some((kept.name.clone(), self.open_kept(kept)?)));
-        let values: Vec<(SecretName, SecretSlice<u8>)> = stored.chain(kept).collect();
+        let stored = stored.flat_map(|(name, value)| Self::guarded(value).into_iter().map(move |value| (name.clone(), value)));
+        let kept = self.kept.iter().filter_map(|kept| Some((kept.name.clone(), self.unlock(&kept.locked)?)));
+        let values: Vec<(SecretName, SecretSlice<u8>)> = stored.chain(self.hands()).chain(kept).collect();
+        self.logins = self.secrets.values().filter(|secret| secret.kind == Kind::Login).count();
         self.guard = Guard::build(&self.guard_key, values.iter().map(|(name, value)| (name.clone(), value.expose_secret())));
     }
 
-    fn open_kept(&self, kept: &Kept) -> Option<SecretSlice<u8>> {
-        let mut text = Zeroizing::new(kept.text.clone());
-        crypto::open_in_place(&self.kept_key, &kept.nonce, b"kept", &mut text, &kept.tag).ok()?;
+    fn unlock(&self, locked: &Locked) -> Option<SecretSlice<u8>> {
+        let mut text = Zeroizing::new(locked.text.clone());
+        crypto::open_in_place(&self.kept_key, &locked.nonce, b"kept", &mut text, &locked.tag).ok()?;
         Some(SecretSlice::from(std::mem::take(&mut *text)))
     }
 
-    /// Keeps a value for the guard until the overlap is over.
-    fn keep(&mut self, name: &SecretName, value: &SecretSlice<u8>) {
+    fn lock_away(&self, value: &SecretSlice<u8>) -> Option<Locked> {
         let mut nonce = [0; NONCE_BYTES];
-        if let Err(error) = self.ports.entropy.fill(&mut nonce) {
-            tracing::warn!(%error, "an older value is not guarded any more");
+        self.ports.entropy.fill(&mut nonce).ok()?;
+        let mut text = Zeroizing::new(value.expose_secret().to_vec());
+        let tag = crypto::seal_in_place(&self.kept_key, &nonce, b"kept", &mut text)?;
+        Some(Locked { nonce, tag, text: std::mem::take(&mut *text) })
+    }
+
+    /// Keeps a value for the guard for so long.
+    fn keep(&mut self, name: &SecretName, value: &SecretSlice<u8>, time: Duration) {
+        let Some(locked) = self.lock_away(value) else {
+            tracing::warn!("there is no chance to be had: an older value is not guarded any more");
             return;
-        }
-        let mut text = value.expose_secret().to_vec();
-        let Some(tag) = crypto::seal_in_place(&self.kept_key, &nonce, b"kept", &mut text) else { return };
-        let until = self.ports.clock.mono().plus(OVERLAP);
+        };
+        let until = self.ports.clock.mono().plus(time);
         let owner = self.secrets.get(name).map(|secret| secret.record.owner);
         if self.kept.len() >= KEPT_MAX {
-            self.kept.remove(0);
+            self.drop_one_kept();
         }
-        self.kept.push(Kept { name: name.clone(), owner, until, nonce, tag, text });
+        self.kept.push(Kept { name: name.clone(), owner, until, locked });
+    }
+
+    /// Of the name that has most of them, the one whose time is over first: a secret whose value changes often pushes out its own.
+    fn drop_one_kept(&mut self) {
+        let of = |name: &SecretName| self.kept.iter().filter(|kept| kept.name == *name).count();
+        let first = self.kept.iter().enumerate().min_by_key(|(_, kept)| (Reverse(of(&kept.name)), kept.until));
+        if let Some(first) = first.map(|(place, _)| place) {
+            self.kept.remove(first);
+        }
     }
 
     fn info(&self, name: &SecretName, secret: &Secret) -> SecretInfo {

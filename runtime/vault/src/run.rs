@@ -27,6 +27,7 @@ mod house;
 mod no;
 pub mod options;
 pub mod ports;
+mod sign_in;
 mod trial;
 
 use door::Door;

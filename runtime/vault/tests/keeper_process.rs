@@ -14,36 +14,27 @@
     reason = "the whole program is a test, though none that the compiler knows as one"
 )]
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::os::fd::AsFd as _;
+#[path = "process/house.rs"]
+mod house;
+
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
-use std::panic::catch_unwind;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hearth_domain::household::MemberId;
-use hearth_domain::ids::SecretId;
-use hearth_domain::secret::{Principal, SealedRecord, SecretName};
-use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Tell, Used, VaultState};
-use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
+use hearth_domain::secret::Principal;
+use hearth_domain::vault::{Ask, Sent, Tell, VaultState};
 use hearth_supervisor::process::frame::Frame;
-use hearth_supervisor::process::spawn::{Process, Program, Spawner};
-use hearth_vault::admin::{self, AdminAnswer, AdminAsk, Code, Hidden, NewSecret, Proof, SOCKET};
+use hearth_vault::admin::{self, AdminAnswer, AdminAsk, Code, Hidden, NewSecret, Proof};
 use hearth_vault::keeper::change::Allowance;
-use hearth_vault::run::{self, Role};
+use house::{House, Test, hidden, name, refused, run};
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-const DEADLINE: Duration = Duration::from_secs(60);
 const VALUE: &str = "sk-kq83Hd02nPzx71LmWvTe5r9B";
 const PASSPHRASE: &str = "correct horse battery";
-
-type Test = (&'static str, fn());
 
 const TESTS: [Test; 10] = [
     ("a_secret_is_added_used_and_changed_through_the_sockets", uses),
@@ -59,128 +50,7 @@ const TESTS: [Test; 10] = [
 ];
 
 fn main() {
-    let mut arguments = std::env::args_os().skip(1).peekable();
-    let role = match arguments.peek().and_then(|first| first.to_str()) {
-        Some("vault") => Some(Role::Vault),
-        Some("egress") => Some(Role::Egress),
-        _ => None,
-    };
-    if let Some(role) = role {
-        let _ = run::main(role, arguments.skip(1));
-        std::process::exit(0);
-    }
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == "--list") {
-        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
-        return;
-    }
-    let names: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let mut failed = 0;
-    for (name, test) in TESTS.into_iter().filter(|(name, _)| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()))) {
-        let passed = catch_unwind(test).is_ok();
-        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
-        failed += i32::from(!passed);
-    }
-    std::process::exit(failed);
-}
-
-fn run<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(DEADLINE, future).await.expect("the deadline of a test") })
-}
-
-/// What outlives a process.
-struct House {
-    folder: tempfile::TempDir,
-    listener: UnixListener,
-    spawner: Spawner,
-    store: BTreeMap<SecretId, SealedRecord>,
-    used: Vec<Used>,
-}
-
-struct Line {
-    process: Process,
-    to: FrameSender,
-    from: FrameReceiver,
-}
-
-fn name(text: &str) -> SecretName {
-    SecretName::new(text).unwrap()
-}
-
-impl House {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(folder.path().join("vault.sock")).unwrap();
-        Self { folder, listener, spawner: Spawner::start().unwrap(), store: BTreeMap::new(), used: Vec::new() }
-    }
-
-    fn keys(&self) -> PathBuf {
-        self.folder.path().join("keys")
-    }
-
-    fn admin(&self) -> PathBuf {
-        self.keys().join(SOCKET)
-    }
-
-    fn client(&self) -> reqwest::Client {
-        reqwest::Client::builder().unix_socket(self.folder.path().join("vault.sock")).build().unwrap()
-    }
-
-    async fn start(&self, arguments: Vec<String>) -> (Line, VaultState, Vec<String>, Vec<(String, String)>) {
-        let spawned = self.spawner.spawn(Program::new("hearth-test", arguments)).await.unwrap();
-        let (mut to, mut from) = channel(spawned.socket, MESSAGE_BYTES).unwrap();
-        let records = self.store.values().cloned().collect();
-        let pieces = Ask::Records { records }.pieces();
-        for (at, sent) in pieces.into_iter().enumerate() {
-            let descriptors = [self.listener.as_fd()];
-            to.send(&Frame::Message(sent), if at == 0 { &descriptors } else { &[] }).await.unwrap();
-        }
-        let Some(Frame::Message(Tell::Up { state, findings, confined })) = from.recv::<Tell>().await.unwrap().map(|got| got.frame) else {
-            panic!("it did not come up")
-        };
-        (Line { process: spawned.process, to, from }, state, findings, confined)
-    }
-
-    async fn vault(&self) -> (Line, VaultState, Vec<String>, Vec<(String, String)>) {
-        self.start(vec!["vault".into(), "--keys".into(), self.keys().display().to_string()]).await
-    }
-
-    /// Does what a house does, until the future is done.
-    async fn meanwhile<T>(&mut self, line: &mut Line, future: impl Future<Output = T>) -> T {
-        let mut future = std::pin::pin!(future);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut future => return done,
-                got = line.from.recv::<Tell>() => {
-                    let Ok(Some(got)) = got else { return future.await };
-                    if let Frame::Message(tell) = got.frame {
-                        self.hear(&mut line.to, tell).await;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn hear(&mut self, to: &mut FrameSender, tell: Tell) {
-        match tell {
-            Tell::Write { ticket, put, erase, .. } => {
-                self.store.extend(put.into_iter().map(|record| (record.id, record)));
-                erase.iter().for_each(|id| drop(self.store.remove(id)));
-                // The process may be gone.
-                drop(to.send(&Frame::Message(Sent { ask: Ask::Written { ticket, ok: true }, more: false }), &[]).await);
-            }
-            Tell::Used { uses } => self.used.extend(uses),
-            _ => {}
-        }
-    }
-
-    async fn ask(&mut self, line: &mut Line, ask: AdminAsk) -> AdminAnswer {
-        let socket = self.admin();
-        let asking = tokio::task::spawn_blocking(move || admin::ask(&socket, &ask).unwrap());
-        self.meanwhile(line, asking).await.unwrap()
-    }
+    house::main(&TESTS);
 }
 
 fn new_secret(secret: &str, value: &str, port: u16) -> AdminAsk {
@@ -227,10 +97,6 @@ fn get(house: &House, port: u16, secret: &str) -> reqwest::RequestBuilder {
     client.get(format!("http://127.0.0.1:{port}/v1/a")).header("hearth-as", "provider/p").bearer_auth(name(secret).placeholder())
 }
 
-fn hidden(text: &str) -> Hidden {
-    Hidden::new(text.as_bytes().to_vec())
-}
-
 fn proof(text: &str) -> Proof {
     Proof::Passphrase(hidden(text))
 }
@@ -250,13 +116,6 @@ fn code(answer: &AdminAnswer) -> Option<Code> {
     match answer {
         AdminAnswer::Refused { code, .. } => Some(*code),
         _ => None,
-    }
-}
-
-fn refused(answer: &AdminAnswer) -> &str {
-    match answer {
-        AdminAnswer::Refused { sentence, .. } => sentence,
-        _ => "not refused",
     }
 }
 
@@ -473,7 +332,7 @@ fn recovers() {
         let recover = |key: &Hidden| AdminAsk::Recover { key: key.clone(), new: Some(hidden("a third passphrase")) };
         assert!(refused(&house.ask(&mut line, recover(&first)).await).contains("not this vault's recovery key"));
         assert!(matches!(house.ask(&mut line, recover(&second)).await, AdminAnswer::Done));
-        let AdminAnswer::Listed { secrets, troubled } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        let AdminAnswer::Listed { secrets, troubled, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
         assert_eq!((secrets[0].name.clone(), troubled.len()), (name("key"), 0));
         drop(line.process.kill());
         line.process.wait().await.unwrap();
@@ -526,7 +385,7 @@ fn restores() {
         house.store = backup;
         house.store.values_mut().find(|record| record.name == name("two")).unwrap().envelope[200] ^= 1;
         let (mut line, ..) = house.vault().await;
-        let AdminAnswer::Listed { secrets, troubled } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+        let AdminAnswer::Listed { secrets, troubled, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
         assert_eq!((secrets.len(), troubled.len()), (0, 2));
         let accept = |words: &str| AdminAsk::AcceptRestore { proof: proof(words) };
         assert!(refused(&house.ask(&mut line, accept("wrong horse battery")).await).contains("neither the owner's"));

@@ -109,6 +109,7 @@ fn answers_are_read_and_refusals_are_told_apart() {
     assert_eq!(until("60.5"), Ok(Some(1060)));
     assert_eq!(until("-5"), Ok(None));
     assert_eq!(until("null"), Ok(None));
+    assert_eq!(until("0"), Ok(None));
     assert!(until("1e300").unwrap().is_none_or(|at| at < 400_000_000));
     let table = [
         (400, r#"{"error":"invalid_grant","error_description":"sk-secret"}"#, OAuthError::Grant),
@@ -123,7 +124,7 @@ fn answers_are_read_and_refusals_are_told_apart() {
         (200, r#"{"access_token":"a\r\nb"}"#, OAuthError::Answer),
         (200, r#"{"access_token":"a b"}"#, OAuthError::Answer),
         (200, r#"{"access_token":"a","token_type":"mac"}"#, OAuthError::Answer),
-        (302, r#"{"access_token":"a"}"#, OAuthError::Refused),
+        (302, r#"{"access_token":"a"}"#, OAuthError::Redirect),
         (503, "", OAuthError::Unavailable),
         (429, "", OAuthError::Unavailable),
     ];

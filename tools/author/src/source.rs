@@ -29,7 +29,7 @@ pub enum ComponentError {
     #[error("`{0}` cannot be started; a tool in Rust needs Rust (https://rustup.rs)")]
     NoCompiler(String, #[source] io::Error),
     /// The compiler has no standard library for components.
-    #[error("this compiler has no target {TARGET}: rustup target add {TARGET}\n{0}")]
+    #[error("this compiler has no target {TARGET}: rustup target add {TARGET} (without rustup: tools/sdk/README.md, 5)\n{0}")]
     NoTarget(String),
     /// The compiler's own words.
     #[error("the tool was not compiled:\n{0}")]

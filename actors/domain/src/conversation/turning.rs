@@ -85,6 +85,11 @@ pub(super) struct Ready {
     pub(super) asked: Option<ApprovalId>,
 }
 
+/// Whether a call of this tool can have had an effect. A tool that is gone meanwhile cannot say what it may have done.
+fn may_act(cx: Cx<'_>, name: &str) -> bool {
+    cx.tools.iter().find(|spec| spec.name == name).is_none_or(|spec| spec.effect != tool::Effect::Read)
+}
+
 /// How a turn ends.
 struct Ending<'a> {
     state: TurnState,
@@ -358,7 +363,6 @@ impl Core {
         let deadline = self.setting.limits.tool_deadline;
         let active = self.active.as_mut()?;
         let ready = active.queue.front_mut()?;
-        // A tool that is gone meanwhile cannot say what it may have done.
         let spec = cx.tools.iter().find(|spec| spec.name == ready.name);
         if spec.is_some_and(|spec| spec.idempotent) && !ready.repeated {
             ready.repeated = true;
@@ -366,7 +370,7 @@ impl Core {
             return Some(vec![active.run(cx, again, self.id, deadline)]);
         }
         let name = ready.name.clone();
-        if spec.is_some_and(|spec| spec.effect == tool::Effect::Read) { None } else { Some(self.unknown_outcome(cx, &name)) }
+        may_act(cx, &name).then(|| self.unknown_outcome(cx, &name))
     }
 
     /// Reply or outcome is durable: on with the next call or the model, unless the same thing fails again and again.
@@ -395,7 +399,8 @@ impl Core {
             active.pending.stop = true;
             return (Some(turn), Vec::new());
         }
-        let cut = if matches!(active.phase, Phase::Running(_)) { active.queue.front().map(|ready| ready.name.clone()) } else { None };
+        let running = active.queue.front().filter(|_| matches!(active.phase, Phase::Running(_)));
+        let cut = running.map(|ready| ready.name.clone()).filter(|name| may_act(cx, name));
         let mut effects = match &active.phase {
             Phase::Modelling(call) => vec![Effect::CancelModel(*call), Effect::ResetPreview(turn)],
             Phase::Running(call) => vec![Effect::CancelTool(*call)],

@@ -69,6 +69,20 @@ fn the_first_failure_is_followed_at_once_and_more_of_them_ever_later_until_quara
 }
 
 #[test]
+fn one_that_is_killed_between_calls_that_it_answers_is_back_at_once_and_its_failures_count() {
+    let mut life = idle();
+    for n in 2..5 {
+        life.submit(at(100), n, at(60_000)).unwrap();
+        assert_eq!(life.done(at(110)), Some(vec![]), "{n}");
+        assert_eq!(life.failed(at(120), Failure::Signalled(9)), [Effect::Kill]);
+        assert_eq!(life.submit(at(120), n + 10, at(60_000)), Ok(vec![Effect::Start]), "{n}");
+        assert_eq!(life.ready(at(130)), Some(vec![Effect::Say(n + 10)]));
+        assert_eq!(life.done(at(140)), Some(vec![]));
+    }
+    assert_eq!(life.failures(), 3);
+}
+
+#[test]
 fn failures_that_are_far_apart_are_forgotten() {
     let mut life = idle();
     for n in 0..50_u64 {

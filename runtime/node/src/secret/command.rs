@@ -4,11 +4,29 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// What `sign-in` says of itself.
+const SIGN_IN: &str = "Signs in at a service (OAuth 2 with PKCE): you agree in a browser, and the vault gets tokens, keeps them and renews \
+them. Nobody else sees one; the secret's placeholder stands for the access token of the moment.
+
+Register a client (an \"app\", of type desktop or native where that is asked) at the service first, with http://127.0.0.1:17171/ as the \
+address to return to. Then:
+
+  hearth secret sign-in calendar \\
+      --authorize https://accounts.example.com/authorize --token https://accounts.example.com/token \\
+      --client THE_IDENTIFIER --scope calendar.readonly \\
+      --use tool/hearth.calendar --allow 'GET https://api.example.com/calendar/**'
+
+A browser on this machine comes back by itself. From another one, copy the address at which it ends, though it shows an error, and enter it \
+where the command waits. When a sign-in has ended: hearth secret sign-in calendar";
+
 /// What to do with secrets.
 #[derive(Debug, Subcommand)]
 pub enum SecretCommand {
     /// Puts a secret into the vault.
     Add(Box<AddOptions>),
+    /// Signs in at a service (OAuth 2): you agree in a browser, and the vault gets tokens, keeps them and renews them.
+    #[command(long_about = SIGN_IN)]
+    SignIn(Box<SignInOptions>),
     /// Shows which secrets there are, never their values.
     List {
         /// As JSON.
@@ -206,6 +224,17 @@ pub struct AddOptions {
     /// Where the value comes from.
     #[command(flatten)]
     pub value: ValueOptions,
+    /// What it may be used for.
+    #[command(flatten)]
+    pub policy: PolicyOptions,
+    /// A decoy: never sent; whoever uses it raises an alarm.
+    #[arg(long)]
+    pub canary: bool,
+}
+
+/// What a new secret may be used for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct PolicyOptions {
     /// Whose; the owner's when it is not given.
     #[arg(long, value_name = "MEMBER")]
     pub owner: Option<String>,
@@ -227,9 +256,40 @@ pub struct AddOptions {
     /// Until when.
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// A decoy: never sent; whoever uses it raises an alarm.
-    #[arg(long)]
-    pub canary: bool,
+}
+
+/// `hearth secret sign-in`
+#[derive(Debug, Args)]
+pub struct SignInOptions {
+    /// Its name. By itself: sign in anew for a secret that is there; its policy and its service stay.
+    pub name: String,
+    /// Where you agree, as the service's documentation says: https://accounts.example.com/authorize
+    #[arg(long, value_name = "URL", requires_all = ["token", "client"])]
+    pub authorize: Option<String>,
+    /// Where tokens are given: https://accounts.example.com/token, or 'http://nas.lan:8080/token lan'. The vault may send there too.
+    #[arg(long, value_name = "URL", requires = "authorize")]
+    pub token: Option<String>,
+    /// The identifier that the service gave your client when you registered it.
+    #[arg(long, value_name = "ID", requires = "authorize")]
+    pub client: Option<String>,
+    /// A right to ask for; may be given more than once.
+    #[arg(long = "scope", value_name = "SCOPE", requires = "authorize")]
+    pub scopes: Vec<String>,
+    /// The client has a secret too: asked for without an echo when neither --value-fd nor --value-env is given.
+    #[arg(long, requires = "authorize")]
+    pub client_secret: bool,
+    /// The client's secret is sent in the form, because this service does not take it in the header.
+    #[arg(long, requires = "authorize")]
+    pub secret_in_form: bool,
+    /// Where the browser is sent back to, as you registered it; http://127.0.0.1:17171/ when it is not given.
+    #[arg(long, value_name = "URL", requires = "authorize")]
+    pub redirect: Option<String>,
+    /// Where the client's secret comes from.
+    #[command(flatten)]
+    pub value: ValueOptions,
+    /// What it may be used for.
+    #[command(flatten)]
+    pub policy: PolicyOptions,
 }
 
 /// `hearth secret allow`

@@ -56,7 +56,7 @@ impl Credentials {
         let text = |field: &str| profile.get(field).and_then(Value::as_str);
         match (text("type"), text("key"), text("token")) {
             (Some("api_key"), Some(value), _) | (Some("token"), _, Some(value)) => self.take(&[id], value),
-            (Some("oauth"), _, _) => self.leave(&["profiles", id], "a login that renews itself; log in anew instead"),
+            (Some("oauth"), _, _) => self.leave(&["profiles", id], "a login that renews itself; sign in anew with `hearth secret sign-in`"),
             _ => self.leave(&["profiles", id], "it holds no value"),
         }
     }

@@ -180,7 +180,7 @@ impl Failure {
                 Why::BadTarget => StatusCode::BAD_REQUEST,
                 Why::TooOften => StatusCode::TOO_MANY_REQUESTS,
                 Why::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-                Why::Sealed => StatusCode::SERVICE_UNAVAILABLE,
+                Why::Sealed | Why::NotNow => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::LeakOut(_) => StatusCode::FORBIDDEN,
             Self::Target(_) | Self::Client(_) | Self::Unwritable => StatusCode::BAD_REQUEST,
@@ -207,7 +207,7 @@ impl Classified for Failure {
     fn class(&self) -> Class {
         match self {
             Self::Refused(refused) => match refused.why {
-                Why::TooOften | Why::Sealed => Class::Transient,
+                Why::TooOften | Why::Sealed | Why::NotNow => Class::Transient,
                 Why::Denied | Why::BadTarget | Why::TooLarge => Class::Denied,
             },
             Self::LeakOut(_) | Self::LeakIn(_) => Class::Denied,

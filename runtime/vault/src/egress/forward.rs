@@ -17,7 +17,7 @@ use crate::egress::headers::{self, Wishes};
 use crate::egress::passing::{Passing, look};
 use crate::egress::patience::Patience;
 use crate::egress::pool::{Key, Leased};
-use crate::egress::ports::{Head, Pass};
+use crate::egress::ports::{Head, Pass, Renewal};
 use crate::egress::unpack::{self, Unpack};
 use crate::egress::upload::{Outgoing, Trouble, Upload, drain, gather, rewritten};
 use crate::egress::websocket;
@@ -45,6 +45,7 @@ struct Course<'a> {
     broker: &'a Broker,
     wishes: Wishes,
     started: Instant,
+    renewal: Option<Box<dyn Renewal>>,
 }
 
 /// An answer whose head has been looked through.
@@ -69,13 +70,17 @@ async fn course(broker: &Arc<Broker>, request: Request<Incoming>, permit: OwnedS
     let (mut parts, body) = request.into_parts();
     let (head, wishes) = headers::read(&mut parts).map_err(Failed::unsent)?;
     watch_head(broker, &head).map_err(Failed::unsent)?;
+    let renewal = broker.gate.renewal(&head, body.size_hint().exact());
+    if let Some(renewal) = &renewal {
+        renewal.ready().await;
+    }
     let mut pass = broker.gate.admit(&head, body.size_hint().exact()).map_err(Failed::unsent)?;
     headers::settle(&mut pass.written);
     if head.upgrade {
         // Boxed, as other parts that are seldom waited for: a future is moved about whole.
         return Box::pin(websocket::open(broker, parts, pass, started, permit)).await;
     }
-    Course { broker, wishes, started }.run(head, pass, body, permit).await
+    Course { broker, wishes, started, renewal }.run(head, pass, body, permit).await
 }
 
 fn watch_head(broker: &Broker, head: &Head) -> Result<(), Failure> {
@@ -86,14 +91,22 @@ fn watch_head(broker: &Broker, head: &Head) -> Result<(), Failure> {
 impl Course<'_> {
     async fn run(&self, mut head: Head, mut pass: Pass, body: Incoming, permit: OwnedSemaphorePermit) -> Result<Reply, Failed> {
         let mut payload = Some(self.payload(&head, &mut pass, body).await.map_err(Failed::unsent)?);
-        let mut hops = 0;
+        let (mut hops, mut renewed) = (0, false);
         loop {
             let gathered = match &payload {
                 Some(Payload::Gathered(bytes)) => Some(bytes.clone()),
                 Some(Payload::Arriving(_)) | None => None,
             };
             let Some(sent) = payload.take() else { return Err(Failed::unknown(Failure::Unwritable)) };
-            let answered = self.exchange(&mut pass, sent).await.map_err(|failed| after(hops, failed))?;
+            let answered = self.exchange(&mut pass, sent).await.map_err(|failed| after(hops + u32::from(renewed), failed))?;
+            if !renewed
+                && hops == 0
+                && let Some((again, bytes)) = Box::pin(self.renewed(&head, gathered.as_ref(), &answered.response)).await
+            {
+                Box::pin(self.pass_by(answered, &pass)).await;
+                (pass, payload, renewed) = (again, Some(Payload::Gathered(bytes)), true);
+                continue;
+            }
             let next = self.onward(&mut head, &pass, gathered, &answered.response, hops + 1).map_err(Failed::unknown)?;
             let Some((onward, bytes)) = next else {
                 return hand_back(self.broker, answered, &pass, self.started, permit).await.map_err(Failed::unknown);
@@ -101,6 +114,22 @@ impl Course<'_> {
             Box::pin(self.pass_by(answered, &pass)).await;
             (pass, payload, hops) = (onward, Some(Payload::Gathered(bytes)), hops + 1);
         }
+    }
+
+    /// The same request with other credentials, when the server did not accept those that it had: it says by that that it has not acted
+    /// (RFC 9110 15.5.2). Only for what may be sent twice.
+    async fn renewed(&self, head: &Head, gathered: Option<&Bytes>, response: &Response<Incoming>) -> Option<(Pass, Bytes)> {
+        let twice = self.wishes.idempotent || matches!(head.method, Method::GET | Method::HEAD);
+        let (renewal, bytes) = (self.renewal.as_ref()?, gathered?);
+        if response.status() != StatusCode::UNAUTHORIZED || !twice || !renewal.rejected().await {
+            return None;
+        }
+        let mut pass = self.broker.gate.admit(head, Some(bytes.len() as u64)).ok()?;
+        headers::settle(&mut pass.written);
+        if unpack::packing(&head.headers).is_ok_and(|packing| packing.is_some()) {
+            pass.rewriter = None;
+        }
+        Some((pass, bytes.clone()))
     }
 
     fn end(&self, pass: &Pass) -> Instant {

@@ -134,6 +134,8 @@ pub enum Why {
     TooLarge,
     /// The vault is sealed (503).
     Sealed,
+    /// Not just now, by no fault of the request (503).
+    NotNow,
 }
 
 /// Why a request does not go out.
@@ -162,6 +164,22 @@ pub trait Gate: Send + Sync {
     /// # Errors
     /// It leads to a place that is refused.
     fn redirect(&self, pass: &Pass, head: &Head, status: u16, location: &str, count: u32) -> Result<Option<Hop>, Refused>;
+
+    /// What of this request is renewed now and then by the gate itself; asked before [`Self::admit`]. `None` when there is nothing.
+    fn renewal(&self, _head: &Head, _body_len: Option<u64>) -> Option<Box<dyn Renewal>> {
+        None
+    }
+}
+
+/// Something that takes a while.
+pub type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Credentials of one request that are renewed now and then.
+pub trait Renewal: Send + Sync {
+    /// Until those that are over have been renewed, or could not be: then the gate refuses the request, and says why.
+    fn ready(&self) -> Waiting<()>;
+    /// The server did not accept them (401). Whether there are others now.
+    fn rejected(&self) -> Waiting<bool>;
 }
 
 /// Makes one [`Rewrite`] for each body or message.

@@ -19,8 +19,9 @@ use secrecy::SecretSlice;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use super::login::is_login;
 use super::trouble::Ill;
-use super::{Core, Keeper, Lock, Secret, Standing};
+use super::{Core, Keeper, Kind, Lock, Secret, Standing};
 use crate::policy::change::{PolicyError, check, widens};
 use crate::policy::rule::{self, TextError};
 use crate::seal::members::MemberError;
@@ -110,9 +111,21 @@ pub enum ChangeError {
     /// The stored value does not open.
     #[error("the stored value does not open; enter it anew with `hearth secret rotate`")]
     Value,
+    /// A value that only a sign-in makes.
+    #[error("a value cannot begin as a sign-in does")]
+    Reserved,
+    /// A value for what is signed in for.
+    #[error("this secret is signed in for and renews itself: sign in again with `hearth secret sign-in`")]
+    SignedIn,
+    /// Not signed in for.
+    #[error("this secret is not one that is signed in for")]
+    NotSignedIn,
     /// Too many at once.
     #[error("too many changes wait for the house; try again in a moment")]
     Busy,
+    /// The house said nothing.
+    #[error("the house did not say whether it stored the change; look with `hearth secret list` what came of it")]
+    Unsure,
     /// The house did not store it.
     #[error("the house could not store the change; nothing was changed")]
     NotStored,
@@ -121,8 +134,11 @@ pub enum ChangeError {
 impl Classified for ChangeError {
     fn class(&self) -> Class {
         match self {
-            Self::Sealed | Self::NotLoaded | Self::Busy | Self::NotStored | Self::Underway | Self::Remains => Class::Transient,
+            Self::Sealed | Self::NotLoaded | Self::Busy | Self::NotStored | Self::Unsure | Self::Underway | Self::Remains => {
+                Class::Transient
+            }
             Self::Broken | Self::Exists | Self::Unknown | Self::Target { .. } | Self::Preset { .. } | Self::Value => Class::Permanent,
+            Self::Reserved | Self::SignedIn | Self::NotSignedIn => Class::Permanent,
             Self::NoPassphrase | Self::Troubled | Self::Usable | Self::NotInTrouble | Self::Ambiguous => Class::Permanent,
             Self::NeedsProof | Self::NeedsPassphrase => Class::Denied,
             Self::Member(error) => error.class(),
@@ -288,6 +304,20 @@ impl Keeper {
         policy: SecretPolicy,
         value: &SecretSlice<u8>,
     ) -> Result<Begun, ChangeError> {
+        if is_login(value) {
+            return Err(ChangeError::Reserved);
+        }
+        self.begin_new((name, owner), policy, value, "added")
+    }
+
+    /// Begins to add a value of any kind.
+    pub(super) fn begin_new(
+        &self,
+        (name, owner): (&SecretName, MemberId),
+        policy: SecretPolicy,
+        value: &SecretSlice<u8>,
+        what: &str,
+    ) -> Result<Begun, ChangeError> {
         let mut core = self.core();
         core.ready()?;
         let adding = |pending: &Pending| matches!(&pending.step, Step::Put { record, .. } if record.name == *name);
@@ -296,7 +326,7 @@ impl Keeper {
         }
         check(&policy).map_err(ChangeError::Policy)?;
         let id = SecretId::fresh(&*core.ports.ids);
-        core.begin_put(&Draft { id, owner, name, policy: &policy, value }, "added")
+        core.begin_put(&Draft { id, owner, name, policy: &policy, value }, what)
     }
 
     /// Begins to give a secret a new value. Its policy stays.
@@ -307,6 +337,12 @@ impl Keeper {
     pub fn begin_rotate(&self, name: &SecretName, value: &SecretSlice<u8>) -> Result<Begun, ChangeError> {
         let mut core = self.core();
         let (record, policy) = core.known(name)?;
+        if is_login(value) {
+            return Err(ChangeError::Reserved);
+        }
+        if core.secrets.get(name).is_some_and(|secret| secret.kind == Kind::Login) {
+            return Err(ChangeError::SignedIn);
+        }
         core.begin_put(&Draft { id: record.id, owner: record.owner, name, policy: &policy, value }, "rotated")
     }
 
@@ -371,7 +407,7 @@ impl Core {
         }
     }
 
-    fn known(&mut self, name: &SecretName) -> Result<(SealedRecord, Arc<SecretPolicy>), ChangeError> {
+    pub(super) fn known(&mut self, name: &SecretName) -> Result<(SealedRecord, Arc<SecretPolicy>), ChangeError> {
         self.ready()?;
         let secret = self.secrets.get(name).filter(|secret| secret.standing == Standing::Good).ok_or(ChangeError::Unknown)?;
         let id = secret.record.id;
@@ -381,7 +417,7 @@ impl Core {
         Ok((secret.record.clone(), Arc::clone(&secret.policy)))
     }
 
-    fn begin_put(&mut self, draft: &Draft<'_>, what: &str) -> Result<Begun, ChangeError> {
+    pub(super) fn begin_put(&mut self, draft: &Draft<'_>, what: &str) -> Result<Begun, ChangeError> {
         let record = self.ready()?.begin_put(*draft)?;
         let step = Step::Put { record: Box::new(record.clone()), policy: Arc::new(draft.policy.clone()) };
         Ok(self.await_house(step, what, draft.name, vec![record], Vec::new()))
@@ -399,12 +435,14 @@ impl Core {
         match step {
             Step::Put { record, policy } => {
                 let name = record.name.clone();
+                let after = self.open_value(&record);
                 if let Some(before) = self.value(&name) {
-                    self.keep_if_other(&name, &before, &record);
+                    self.keep_before(&name, before, after.as_ref());
                 }
-                let id = record.id;
+                let (id, kind) = (record.id, after.as_ref().map_or(Kind::Plain, Kind::of));
                 // From here on it is what counts, whether or not the last step succeeds: it is what the house has.
-                self.secrets.insert(name, Secret { record: *record, policy, standing: Standing::Good });
+                self.secrets.insert(name.clone(), Secret { record: *record, policy, standing: Standing::Good, kind });
+                self.settle_renewal(id, &name);
                 self.rebuild();
                 if let Err(error) = self.ready()?.finish_put(id) {
                     tracing::warn!(%error, "the last step of a change is still to be done; it is tried again with the next one");
@@ -413,9 +451,10 @@ impl Core {
             }
             Step::Erase { id, name, .. } => {
                 if let Some(before) = self.value(&name) {
-                    self.keep(&name, &before);
+                    self.keep_before(&name, before, None);
                 }
                 self.secrets.remove(&name);
+                self.renewals.remove(&id);
                 self.windows.remove(&id);
                 self.rebuild();
                 if let Err(error) = self.ready()?.finish_remove(id) {
@@ -440,14 +479,6 @@ impl Core {
             if let Some(secret) = self.secrets.get_mut(&record.name).filter(same) {
                 secret.record = record;
             }
-        }
-    }
-
-    fn keep_if_other(&mut self, name: &SecretName, before: &SecretSlice<u8>, record: &SealedRecord) {
-        use secrecy::ExposeSecret as _;
-        let same = self.open_value(record).is_some_and(|value| value.expose_secret() == before.expose_secret());
-        if !same {
-            self.keep(name, before);
         }
     }
 

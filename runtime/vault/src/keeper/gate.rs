@@ -16,7 +16,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hearth_domain::household::MemberId;
@@ -29,9 +29,10 @@ use http::{HeaderMap, StatusCode};
 use secrecy::SecretSlice;
 use zeroize::Zeroizing;
 
-use super::Keeper;
 use super::body::{BodyRewriter, BodyUse};
+use super::renewer::{Renewer, Renewing};
 use super::signing::Signing;
+use super::{Keeper, Kind};
 use crate::egress::limits::Bounds;
 use crate::egress::ports::{self, Gate, Head, Hop, Pass, Refused, Sign, Why, Written};
 use crate::policy::decide::Refusal;
@@ -64,6 +65,7 @@ const OPAQUE_LOOKED_AT: u64 = 1 << 20;
 pub struct KeeperGate {
     keeper: Keeper,
     bounds: Bounds,
+    renewer: Option<Renewer>,
 }
 
 /// What was asked, read once.
@@ -148,7 +150,35 @@ impl KeeperGate {
     /// A gate with these bounds for every request; policies narrow them.
     #[must_use]
     pub const fn new(keeper: Keeper, bounds: Bounds) -> Self {
-        Self { keeper, bounds }
+        Self { keeper, bounds, renewer: None }
+    }
+
+    /// The same, with secrets renewed that are signed in for.
+    #[must_use]
+    pub fn renewing(self, renewer: Renewer) -> Self {
+        Self { renewer: Some(renewer), ..self }
+    }
+
+    /// The logins of a request that their policies let it have: for another one nothing is renewed.
+    fn logins(&self, head: &Head, body_len: Option<u64>) -> Result<Vec<SecretName>, No> {
+        let asked = asked(head)?;
+        let (headers, order) = without_order(&head.headers)?;
+        let probe = Target::of(&head.method, Scheme::Https, &head.authority, &head.path_and_query)?;
+        let mut mentions = placeholder::names(&probe, &headers)?;
+        for name in order.iter().flat_map(SignOrder::secrets) {
+            mentions.entry(name.clone()).or_default().insert(Slot::Signature);
+        }
+        let mut core = self.keeper.core();
+        let target = probe.over(core.scheme(head, &asked.who, &mentions), &head.authority)?;
+        let mut wanted: Vec<(SecretName, BTreeSet<Slot>)> =
+            mentions.into_iter().filter(|(name, _)| core.secrets.get(name).is_some_and(|secret| secret.kind == Kind::Login)).collect();
+        if head.upgrade || body_len != Some(0) {
+            let logins = core.secrets.iter().filter(|(_, secret)| secret.kind == Kind::Login);
+            wanted.extend(logins.map(|(name, _)| (name.clone(), BTreeSet::from([Slot::Body]))));
+        }
+        let bytes = head_bytes(head).saturating_add(body_len.unwrap_or(0));
+        let names = wanted.iter().filter(|(name, slots)| core.rule_for(name, &asked, &target, slots, bytes).is_ok());
+        Ok(names.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     fn decided(&self, head: &Head, body_len: Option<u64>, read: &mut Read) -> Result<Pass, No> {
@@ -287,6 +317,13 @@ impl Gate for KeeperGate {
             self.keeper.tell(read.asked.as_ref(), read.secrets, read.place, decided.as_ref().map(drop));
         }
         decided.map_err(|no| no.refused)
+    }
+
+    fn renewal(&self, head: &Head, body_len: Option<u64>) -> Option<Box<dyn ports::Renewal>> {
+        let renewer = self.renewer.as_ref().filter(|_| self.keeper.has_logins())?;
+        let names = self.logins(head, body_len).ok().filter(|names| !names.is_empty())?;
+        let names = Arc::new(Mutex::new(names.into_iter().map(|name| (name, None)).collect()));
+        Some(Box::new(Renewing { renewer: renewer.clone(), names }))
     }
 }
 

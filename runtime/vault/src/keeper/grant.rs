@@ -42,7 +42,7 @@ impl Core {
         secret.map(|secret| Arc::clone(&secret.policy)).ok_or_else(unknown)
     }
 
-    fn rule_for(
+    pub(super) fn rule_for(
         &mut self,
         name: &SecretName,
         asked: &Asker,
@@ -70,7 +70,7 @@ impl Core {
         for (name, slots) in mentions {
             // What only signs is opened when it signs.
             if slots.iter().any(|slot| *slot != Slot::Signature) {
-                values.insert(name.clone(), self.value(name).ok_or_else(unknown)?);
+                values.insert(name.clone(), self.fill(name)?);
             }
             self.count(name);
         }
@@ -120,7 +120,7 @@ impl Keeper {
             return Err(sealed(core.state()));
         }
         core.rule_for(name, asked, target, &BTreeSet::from([Slot::Body]), bytes)?;
-        let value = core.value(name).ok_or_else(unknown)?;
+        let value = core.fill(name)?;
         core.count(name);
         Ok((value, core.usable(name)?.bytes_out_max))
     }

@@ -128,6 +128,7 @@ impl Core {
         self.secrets.retain(|_, secret| secret.record.owner != member);
         self.ill.retain(|ill| ill.owner != Some(member));
         self.kept.retain(|kept| kept.owner != Some(member));
+        self.renewals.retain(|id, _| !ids.contains(id));
         self.windows.retain(|id, _| !ids.contains(id));
         self.unfinished.retain(|id| !ids.contains(id));
         self.rebuild();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hearth_domain::secret::Scheme;
 
 use super::Keeper;
-use super::gate::{No, unknown};
+use super::gate::No;
 use crate::egress::ports::{self, Refused, Sign, Why, Written};
 use crate::policy::target::{Target, default_port};
 use crate::sign::{self, Moment, SignOrder, ToSign};
@@ -38,7 +38,7 @@ impl Signing {
             let failed = |error: crate::seal::crypto::EntropyError| No::new(Why::Denied, "signature", error.to_string());
             core.ports.entropy.fill(&mut nonce).map_err(failed)?;
             for name in self.order.secrets() {
-                keys.insert(name.clone(), core.value(name).ok_or_else(unknown)?);
+                keys.insert(name.clone(), core.fill(name)?);
             }
             core.ports.clock.wall()
         };

@@ -130,6 +130,31 @@ pub fn decide<'p>(policy: &'p SecretPolicy, asking: &Asking<'_>, target: &Target
     Ok(rule)
 }
 
+/// The rule by which the vault itself may send to a target for this secret, as when it renews a token: wherever in a request that rule lets
+/// the secret stand (`in signature` lets nobody else). Users, members and rate are about the house's requests.
+///
+/// # Errors
+///
+/// The first reason that speaks against it.
+pub fn decide_own<'p>(policy: &'p SecretPolicy, now: jiff::Timestamp, bytes_out: u64, target: &Target) -> Result<&'p TargetRule, Refusal> {
+    if policy.canary {
+        return Err(Refusal::Canary);
+    }
+    if policy.until.is_some_and(|until| now >= until) {
+        return Err(Refusal::Expired);
+    }
+    check_bytes(policy, bytes_out)?;
+    let slots = [Slot::Signature, Slot::Header, Slot::Body, Slot::Query, Slot::Path].map(|slot| BTreeSet::from([slot]));
+    let mut refusal = Refusal::NoTarget;
+    for slots in &slots {
+        match rule_for(&policy.targets, slots, target) {
+            Ok(rule) => return Ok(rule),
+            Err(why) => refusal = why,
+        }
+    }
+    Err(refusal)
+}
+
 /// For a body whose length shows while it is sent: whether so many bytes of a request are still allowed.
 ///
 /// # Errors

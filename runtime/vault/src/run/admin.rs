@@ -14,13 +14,14 @@ use hearth_domain::vault::{MESSAGE_BYTES, Tell};
 use hearth_supervisor::process::frame::{self, Assembler, Frame};
 use secrecy::SecretString;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::door::apart;
 use super::house::Process;
 use super::no::No;
-use super::{acts, trial};
+use super::{acts, sign_in, trial};
 use crate::admin::{AdminAnswer, AdminAsk, Hidden, NewSecret, Proof, SOCKET, may_talk};
 use crate::keeper::change::{Allowance, Begun, ChangeError, targets};
 use crate::policy::rule;
@@ -108,7 +109,7 @@ async fn answer(process: &Process, asked: AdminAsk) -> Result<AdminAnswer, No> {
             let targets = policy.targets.iter().map(rule::show).collect();
             Ok(AdminAnswer::Policy { policy: Box::new((*policy).clone()), targets })
         }
-        AdminAsk::List => Ok(AdminAnswer::Listed { secrets: keeper.list(), troubled: keeper.troubled() }),
+        AdminAsk::List => Ok(AdminAnswer::Listed { secrets: keeper.list(), signed_in: keeper.signed_in(), troubled: keeper.troubled() }),
         AdminAsk::Revoke { name } => stored(process, keeper.begin_revoke(&name)?).await,
         AdminAsk::Test { name, url, header } => trial::test(process, &name, url.as_deref(), header.as_deref())
             .await
@@ -127,6 +128,9 @@ async fn answer(process: &Process, asked: AdminAsk) -> Result<AdminAnswer, No> {
         AdminAsk::NewRecovery { proof } => acts::new_recovery(process, proof).await,
         AdminAsk::Forget { which } => stored(process, keeper.begin_forget(&which)?).await,
         AdminAsk::SetProof { old, new } => set_proof(process, old, &new).await,
+        AdminAsk::SignIn(new) => sign_in::begin(process, *new),
+        AdminAsk::SignInAgain { name } => sign_in::again(process, &name),
+        AdminAsk::SignedIn { name, answer } => sign_in::finish(process, &name, &answer).await,
         AdminAsk::Status => Ok(AdminAnswer::Status(keeper.census())),
     }
 }
@@ -144,29 +148,41 @@ pub(super) async fn opened(process: &Process, findings: Vec<String>) -> Result<A
 }
 
 pub(super) async fn tell(process: &Process, tell: Tell) -> Result<(), No> {
-    process.tells.send(tell).await.map_err(|_| No::new(Class::Transient, "the house is gone"))
+    process.tells.send(tell).await.map_err(|_| gone())
 }
 
-/// Waits for the house.
-pub(super) async fn stored(process: &Process, begun: Begun) -> Result<AdminAnswer, No> {
+/// Waits for the house; `None` when it is gone.
+pub(super) async fn put(tells: &mpsc::Sender<Tell>, begun: Begun) -> Option<Result<(), ChangeError>> {
     let Begun { write, done } = begun;
-    tell(process, write).await?;
+    tells.send(write).await.ok()?;
     match timeout(HOUSE, done).await {
-        Ok(Ok(result)) => result.map(|()| AdminAnswer::Done).map_err(No::from),
-        Ok(Err(_)) | Err(_) => Err(No::new(
-            Class::Transient,
-            "the house did not say whether it stored the change; look with `hearth secret list` what came of it",
-        )),
+        Ok(Ok(result)) => Some(result),
+        Ok(Err(_)) | Err(_) => Some(Err(ChangeError::Unsure)),
     }
 }
 
-async fn add(process: &Process, new: NewSecret) -> Result<AdminAnswer, No> {
-    let NewSecret { name, owner, value, users, authority, members, rate, bytes_out_max, until, canary, .. } = new;
+/// The same, as it is answered.
+pub(super) async fn stored(process: &Process, begun: Begun) -> Result<AdminAnswer, No> {
+    let result = put(&process.tells, begun).await.ok_or_else(gone)?;
+    result.map(|()| AdminAnswer::Done).map_err(No::from)
+}
+
+fn gone() -> No {
+    No::new(Class::Transient, "the house is gone")
+}
+
+/// The policy that an owner wants for a new secret.
+pub(super) fn policy_of(new: NewSecret) -> Result<SecretPolicy, ChangeError> {
+    let NewSecret { name, users, authority, members, rate, bytes_out_max, until, canary, .. } = new;
     let mut targets = targets(&new.targets, &name)?;
     targets.iter_mut().for_each(|target| target.authority.clone_from(&authority));
     let members = members.map(|members| members.into_iter().collect());
-    let policy = SecretPolicy { users: users.into_iter().collect(), members, targets, rate, bytes_out_max, until, canary };
-    let (value, planted) = match value {
+    Ok(SecretPolicy { users: users.into_iter().collect(), members, targets, rate, bytes_out_max, until, canary })
+}
+
+async fn add(process: &Process, new: NewSecret) -> Result<AdminAnswer, No> {
+    let (name, owner, canary) = (new.name.clone(), new.owner, new.canary);
+    let (value, planted) = match new.value.clone() {
         Some(value) => (value, None),
         None if canary => {
             let decoy = decoy()?;
@@ -174,6 +190,7 @@ async fn add(process: &Process, new: NewSecret) -> Result<AdminAnswer, No> {
         }
         None => return Err(No::new(Class::Permanent, "a secret needs a value; only a decoy is drawn")),
     };
+    let policy = policy_of(new)?;
     let begun = process.door.keeper.begin_add(&name, owner, policy, value.bytes())?;
     let done = stored(process, begun).await?;
     Ok(planted.map_or(done, |value| AdminAnswer::Planted { value }))

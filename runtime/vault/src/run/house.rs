@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::door::Door;
-use super::{RunError, admin};
+use super::{RunError, admin, sign_in};
 use crate::egress::connect::{SystemResolver, system_roots};
 use crate::egress::limits::{Bounds, Limits};
 use crate::egress::ports::{Gate, Watch};
@@ -27,6 +27,8 @@ use crate::egress::{Broker, Settings};
 use crate::keeper::events::{Events, TOGETHER};
 use crate::keeper::gate::KeeperGate;
 use crate::keeper::keyless::{KeylessGate, Origin};
+use crate::keeper::renewer::Renewer;
+use crate::keeper::sign_in::SignIns;
 use crate::keeper::watch::{Blind, Guarded, judge};
 use crate::seal::manifest::RECORDS_MAX;
 
@@ -60,6 +62,7 @@ enum End {
 #[derive(Clone)]
 pub(super) struct Process {
     pub(super) door: Arc<Door>,
+    pub(super) sign_ins: Arc<SignIns>,
     pub(super) tells: mpsc::Sender<Tell>,
     /// Connections to the process's own broker.
     pub(super) trials: mpsc::Sender<UnixStream>,
@@ -72,9 +75,9 @@ pub(super) async fn serve(socket: StdStream, part: Part, confined: Vec<(String, 
     let (mut to, mut from) = channel(socket, MESSAGE_BYTES).map_err(RunError::Runtime)?;
     let Some((records, listener)) = beginning(&mut to, &mut from).await? else { return Ok(()) };
     let mut findings = Vec::new();
-    let (door, broker) = made(part, records, &mut findings);
-    let (trials, handed) = mpsc::channel(TRIALS);
     let (tells, mut waiting) = mpsc::channel(TELLS);
+    let (door, broker) = made(part, records, &mut findings, &tells);
+    let (trials, handed) = mpsc::channel(TRIALS);
     let (lock, mut locked) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
     let mut stops = Vec::new();
@@ -83,8 +86,12 @@ pub(super) async fn serve(socket: StdStream, part: Part, confined: Vec<(String, 
         stops.push(stop);
         tasks.spawn(serve_clients(Arc::clone(&broker), entrance, async move { drop(stopped.await) }));
     }
-    if let Some(door) = &door {
-        let process = Process { door: Arc::clone(door), tells: tells.clone(), trials: trials.clone(), lock };
+    let door = door.map(|(door, renewer)| {
+        let sign_ins = Arc::new(SignIns::new(renewer));
+        (Process { door: Arc::clone(&door), sign_ins, tells: tells.clone(), trials: trials.clone(), lock }, door)
+    });
+    let (process, door) = door.unzip();
+    if let (Some(door), Some(process)) = (&door, process) {
         match admin::listen(&door.keys) {
             Ok(listener) => drop(tasks.spawn(admin::serve(listener, process))),
             Err(error) => findings.push(format!("the vault's own socket could not be made, so that its owner cannot reach it: {error}")),
@@ -117,19 +124,26 @@ async fn tell_rest(events: &Events, to: &mut FrameSender) -> Result<(), RunError
 }
 
 /// The broker, and the door of a process with keys.
-fn made(part: Part, records: Vec<SealedRecord>, findings: &mut Vec<String>) -> (Option<Arc<Door>>, Arc<Broker>) {
-    let (door, gate, watch): (_, Arc<dyn Gate>, Arc<dyn Watch>) = match part {
-        Part::Vault(door) => {
-            findings.extend(door.begin(records));
-            let keeper = door.keeper.clone();
-            (Some(Arc::from(door)), Arc::new(KeeperGate::new(keeper.clone(), Bounds::default())), Arc::new(Guarded::new(keeper)))
-        }
-        Part::Egress { lan } => (None, Arc::new(KeylessGate::new(lan, Bounds::default())), Arc::new(Blind)),
-    };
+fn made(
+    part: Part,
+    records: Vec<SealedRecord>,
+    findings: &mut Vec<String>,
+    tells: &mpsc::Sender<Tell>,
+) -> (Option<(Arc<Door>, Renewer)>, Arc<Broker>) {
     let roots = system_roots().unwrap_or_else(|error| {
         findings.push(format!("no https host of the internet can be reached: {error}"));
         RootCertStore::empty()
     });
+    let (door, gate, watch): (_, Arc<dyn Gate>, Arc<dyn Watch>) = match part {
+        Part::Vault(door) => {
+            findings.extend(door.begin(records));
+            let keeper = door.keeper.clone();
+            let renewer = sign_in::renewer(&keeper, roots.clone(), tells.clone());
+            let gate = KeeperGate::new(keeper.clone(), Bounds::default()).renewing(renewer.clone());
+            (Some((Arc::from(door), renewer)), Arc::new(gate), Arc::new(Guarded::new(keeper)))
+        }
+        Part::Egress { lan } => (None, Arc::new(KeylessGate::new(lan, Bounds::default())), Arc::new(Blind)),
+    };
     let settings = Settings { gate, watch, resolver: Arc::new(SystemResolver), judge: judge(), roots, limits: Limits::default() };
     (door, Broker::new(settings))
 }

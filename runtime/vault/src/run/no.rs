@@ -54,7 +54,11 @@ impl From<ChangeError> for No {
             | ChangeError::Put(_)
             | ChangeError::Step(_)
             | ChangeError::Value
+            | ChangeError::Reserved
+            | ChangeError::SignedIn
+            | ChangeError::NotSignedIn
             | ChangeError::Busy
+            | ChangeError::Unsure
             | ChangeError::NotStored => Code::Other,
         };
         Self { code, ..Self::of(&error) }

@@ -7,7 +7,7 @@ use hearth_domain::error::{Class, Classified};
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -112,6 +112,9 @@ pub enum OAuthError {
     /// The provider is overloaded or broken.
     #[error("the provider has no answer right now: try again later")]
     Unavailable,
+    /// The address of tokens sends on to another.
+    #[error("the provider's address for tokens sends on to another one, which is not followed: enter the address that answers")]
+    Redirect,
     /// The answer is none.
     #[error("the provider's answer is no token that can be used")]
     Answer,
@@ -122,7 +125,8 @@ impl Classified for OAuthError {
         match self {
             Self::Unavailable => Class::Transient,
             Self::State => Class::Denied,
-            Self::Endpoint | Self::NotGranted | Self::Grant | Self::Client | Self::Scope | Self::Refused | Self::Answer => Class::Permanent,
+            Self::Endpoint | Self::NotGranted | Self::Grant | Self::Client | Self::Scope | Self::Refused => Class::Permanent,
+            Self::Redirect | Self::Answer => Class::Permanent,
         }
     }
 }
@@ -145,6 +149,12 @@ pub fn authorize_url(
     if target.check_public().is_err() || !endpoint.starts_with("https://") {
         return Err(OAuthError::Endpoint);
     }
+    Ok(authorize_url_at(&target, client, redirect_uri, scope, state, pkce))
+}
+
+/// The same, for an address that was judged before.
+#[must_use]
+pub fn authorize_url_at(target: &Target, client: &str, redirect_uri: &str, scope: &str, state: &str, pkce: &Pkce) -> String {
     let challenge = pkce.challenge();
     let form = form(&[
         ("response_type", "code"),
@@ -156,7 +166,7 @@ pub fn authorize_url(
         ("code_challenge_method", "S256"),
     ]);
     let join = if target.query.is_some() { '&' } else { '?' };
-    Ok(format!("{}{join}{}", target.url(), String::from_utf8_lossy(&form)))
+    format!("{}{join}{}", target.url(), String::from_utf8_lossy(&form))
 }
 
 /// The code of an answer (RFC 6749 section 4.1.2): the query of the address that the person was sent back to.
@@ -254,11 +264,18 @@ pub struct Tokens {
 
 #[derive(Deserialize)]
 struct Answer {
-    access_token: Option<String>,
-    refresh_token: Option<String>,
+    #[serde(default, deserialize_with = "hidden")]
+    access_token: Option<SecretString>,
+    #[serde(default, deserialize_with = "hidden")]
+    refresh_token: Option<SecretString>,
     token_type: Option<String>,
     expires_in: Option<Seconds>,
     error: Option<String>,
+}
+
+/// Zeroed from here on, also when the rest cannot be read.
+fn hidden<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(SecretString::from))
 }
 
 /// Some providers write numbers as text.
@@ -278,12 +295,14 @@ pub fn tokens(status: StatusCode, body: &[u8], now: jiff::Timestamp) -> Result<T
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(OAuthError::Unavailable);
     }
+    if status.is_redirection() {
+        return Err(OAuthError::Redirect);
+    }
     let answer = if body.len() > ANSWER_MAX { None } else { serde_json::from_slice::<Answer>(body).ok() };
     let Some(answer) = answer else {
         return Err(if status.is_success() { OAuthError::Answer } else { OAuthError::Refused });
     };
-    let access = answer.access_token.map(SecretString::from);
-    let refresh = answer.refresh_token.map(SecretString::from).filter(|token| !token.expose_secret().is_empty());
+    let (access, refresh) = (answer.access_token, answer.refresh_token.filter(|token| !token.expose_secret().is_empty()));
     // Some providers report errors with a status of success.
     if let Some(error) = answer.error.as_deref().filter(|error| !error.is_empty()) {
         return Err(refused(error));
@@ -320,5 +339,7 @@ fn until(seconds: &Seconds, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
         Seconds::Number(number) => number.trunc().to_string().parse::<u64>().ok()?,
         Seconds::Text(text) => text.parse().ok()?,
     };
-    now.checked_add(jiff::SignedDuration::from_secs(i64::try_from(seconds.min(LIFE_MAX_S)).ok()?)).ok()
+    // None at all is what some say of a token that does not end; one that is over when it comes would be renewed at every use.
+    let seconds = Some(seconds.min(LIFE_MAX_S)).filter(|seconds| *seconds > 0)?;
+    now.checked_add(jiff::SignedDuration::from_secs(i64::try_from(seconds).ok()?)).ok()
 }

@@ -1,6 +1,7 @@
 //! A vault without its process: key folder, keeper, broker on a socket, and a server of the LAN that writes down what it is sent.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -46,7 +47,7 @@ impl Clock for Hands {
     }
 
     fn wall(&self) -> Timestamp {
-        Timestamp::from_second(1_700_000_000).unwrap()
+        Timestamp::from_second(1_700_000_000 + i64::try_from(self.0.lock().unwrap().as_secs()).unwrap()).unwrap()
     }
 }
 
@@ -126,6 +127,17 @@ impl Vault {
         let mut findings = keeper.open(opened(folder.path().join("keys")));
         findings.extend(keeper.load(stored.clone()));
         (Self { keeper, clock, ids, stored, folder }, findings)
+    }
+
+    /// The same where something of the old one still runs: the fresh one has a copy of the key folder as it was at that moment.
+    pub(crate) fn killed(self) -> (Self, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (self.folder.path().join("keys"), folder.path().join("keys"));
+        std::fs::DirBuilder::new().mode(0o700).create(&to).unwrap();
+        for file in std::fs::read_dir(from).unwrap().map(|file| file.unwrap()) {
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+        Self { folder, ..self }.restarted()
     }
 
     /// What a house does with a change.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{Effect, Operation, Role, Tool, Trust};
 
 /// Above it the manifest is the author's, below it the code's.
-pub const MARK: &str = "# Written from the code by `HEARTH_MANIFEST=write cargo test`.";
+pub const MARK: &str = "# Written from the code: `hearth tool build`, or `HEARTH_MANIFEST=write cargo test`.";
 
 /// The variable of the environment that has [`manifest`] write instead of compare, when it is `write`.
 pub const VARIABLE: &str = "HEARTH_MANIFEST";
