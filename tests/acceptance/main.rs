@@ -26,8 +26,9 @@ mod limits;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
-mod policy;
 mod owner;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
