@@ -1,9 +1,11 @@
 //! The tools as models see them, shared by whoever must know them: the toolbox changes them, conversations read them at every event.
 //!
-//! The house's own come first, then those of the port, then installed ones. A name is never taken from the one that has it.
+//! The house's own come first, then those of the port, then installed ones; after them, where one of these can do something that leaves the
+//! house, what a planner does with results that it is not shown. A name is never taken from the one that has it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hearth_domain::flow::tools as flow;
 use hearth_domain::tool::ToolSpec;
 
 /// The tools that there are just now. A clone is the same catalog.
@@ -18,7 +20,7 @@ impl Catalog {
     #[must_use]
     pub fn new(fixed: impl IntoIterator<Item = ToolSpec>) -> Self {
         let fixed = Arc::new(added(Vec::new(), fixed));
-        Self { all: Arc::new(RwLock::new(Arc::clone(&fixed))), fixed }
+        Self { all: Arc::new(RwLock::new(Arc::new(offered(fixed.to_vec())))), fixed }
     }
 
     /// The tools at this moment.
@@ -29,9 +31,18 @@ impl Catalog {
 
     /// These are installed, and no others.
     pub fn install(&self, installed: impl IntoIterator<Item = ToolSpec>) {
-        let all = Arc::new(added(self.fixed.to_vec(), installed));
+        let all = Arc::new(offered(added(self.fixed.to_vec(), installed)));
         *self.all.write().unwrap_or_else(PoisonError::into_inner) = all;
     }
+}
+
+/// What is installed cannot take the names of what the conversation does itself.
+fn offered(all: Vec<ToolSpec>) -> Vec<ToolSpec> {
+    let mut others: Vec<_> = all.into_iter().filter(|spec| !flow::is_own(&spec.name)).collect();
+    if flow::are_needed(&others) {
+        others.extend(flow::specs());
+    }
+    others
 }
 
 fn added(mut all: Vec<ToolSpec>, more: impl IntoIterator<Item = ToolSpec>) -> Vec<ToolSpec> {

@@ -220,6 +220,7 @@ impl ConversationActor {
                 });
             }
             Effect::CallModel(call, request) => self.call_model(call, request, Purpose::Turn, ctx),
+            Effect::Read(call, request) => self.call_model(call, request, Purpose::Reading, ctx),
             Effect::Summarise(call, request) => self.call_model(call, request, Purpose::Summary, ctx),
             Effect::CancelModel(call) => drop(self.model.take_if(|(now, _)| *now == call)),
             Effect::Decide(question) => {
@@ -262,7 +263,7 @@ impl ConversationActor {
 
     fn call_model(&mut self, call: u64, request: Arc<ModelRequest>, purpose: Purpose, ctx: &mut Context<Self>) {
         let (tether, leash) = leash();
-        if purpose == Purpose::Turn {
+        if purpose != Purpose::Summary {
             self.model = Some((call, tether));
         } else {
             // A summary is never cancelled; its tether lives as long as its answer is awaited.
@@ -281,7 +282,7 @@ impl ConversationActor {
         self.begin(ctx, replied, move |this, reply, ctx| {
             let reply = reply.unwrap_or_else(|error| Err(ModelError::Unavailable(error.to_string())));
             match purpose {
-                Purpose::Turn => this.step(ctx, |core, cx| core.on_replied(cx, call, reply)),
+                Purpose::Turn | Purpose::Reading => this.step(ctx, |core, cx| core.on_replied(cx, call, reply)),
                 Purpose::Summary => this.step(ctx, |core, cx| core.on_summarised(cx, call, reply)),
             }
         });
@@ -395,7 +396,11 @@ struct Found {
 async fn read(id: ConversationId, around: &Surroundings) -> Result<Found, StoreError> {
     let (store, limits) = (&around.ports.store, &around.setting.limits);
     around.settle.ask(Settle, limits.commit_deadline).await.map_err(not_asked)?;
-    let state = within(limits.read_deadline, store.conversation(id, TAIL)).await?;
+    let mut state = within(limits.read_deadline, store.conversation(id, TAIL)).await?;
+    for turn in &state.open {
+        let results = within(limits.read_deadline, store.results(turn.id)).await?;
+        state.results.insert(turn.id, results.into_iter().map(|result| result.stored).collect());
+    }
     let summarised = state.row.as_ref().is_some_and(|row| row.summary.is_some());
     let earlier = if summarised { within(limits.read_deadline, store.recent(id, TAIL)).await? } else { Vec::new() };
     let members = if state.open.is_empty() { Vec::new() } else { within(limits.read_deadline, store.members()).await? };

@@ -29,6 +29,8 @@ use crate::provider::{Attempt, PreviewSink};
 pub enum Purpose {
     /// The next step of a turn.
     Turn,
+    /// A question about one value: with no tools, no memory and no preview.
+    Reading,
     /// Summing up.
     Summary,
 }

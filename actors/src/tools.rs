@@ -299,6 +299,9 @@ impl ToolsActor {
         let question = PolicyQuestion {
             call: id,
             function: spec.function(),
+            leaves: written(&arguments, &Control::new(label.clone())),
+            fit: Fit::NoPlan,
+            contested: BTreeSet::new(),
             arguments: arguments.clone(),
             conversation,
             member: member.clone(),

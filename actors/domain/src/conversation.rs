@@ -21,6 +21,7 @@
 //! Invariants: one turn is active at a time; each open turn ends exactly once (I-10); an answer's label covers its
 //! audience (I-5); what is recalled may be read by everyone present (I-7); no call runs before its intent is saved.
 
+mod holding;
 mod judging;
 mod prompt;
 mod resume;
@@ -198,6 +199,8 @@ pub enum Effect {
     Withdraw(ApprovalId),
     /// Take a member's answer to a question, given as a message of this turn, and report with [`Core::on_reply_taken`].
     TakeReply(TurnId, MemberId, Reply),
+    /// Have a reader answer, with no tools and no memory, and report with [`Core::on_replied`].
+    Read(u64, Arc<ModelRequest>),
     /// Run a tool and report with [`Core::on_tool_ended`].
     RunTool(Box<Invocation>),
     /// Cancel a tool call; no report is wanted.

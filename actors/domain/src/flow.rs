@@ -25,5 +25,7 @@ pub mod handle;
 pub mod plan;
 pub mod rows;
 pub mod template;
+pub mod tools;
+pub mod trace;
 pub mod value;
 pub mod words;

@@ -1,8 +1,8 @@
 //! The decision upon an effect: deny by default, outside the model's context, from where its values come from.
 //!
-//! A turn runs as a plain loop: the model reads every result, so what it writes is as trusted as all that it has read
-//! ([`crate::flow::value::Control`]). [`Question::weigh`] puts a call before the gate ([`crate::flow::gate`]) with the origin of each value: the
-//! member's own words, a link in an earlier result, or the model. The rules of the household are asked besides, by the policy actor.
+//! What a model writes is as trusted as all that it was shown ([`crate::flow::value::Control`]); what it passes on as a reference keeps the
+//! label and origin of what it names. [`Question::weigh`] puts a call before the gate ([`crate::flow::gate`]) with the origin of each value: the
+//! member's own words, an earlier result, or the model. The rules of the household are asked besides, by the policy actor.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,7 @@ use crate::approval::Approval;
 use crate::approval::grant::Grant;
 use crate::flow::call::{Call, Function};
 use crate::flow::gate::{self, Because, Denial, Facts, Used, Verdict};
+use crate::flow::extract::Budget;
 use crate::flow::plan::Fit;
 use crate::flow::value::{Control, Leaf, Origin, Source, Traced, leaves};
 use crate::flow::words::Words;
@@ -43,6 +44,9 @@ pub struct Taken {
     pub mentions: BTreeMap<String, usize>,
     /// Links of outside results that were followed.
     pub links: u32,
+    /// The bits of outside text that were shown, or that decided between values.
+    #[serde(default)]
+    pub budget: Budget,
 }
 
 /// What is asked of policy: may this call run?
@@ -54,6 +58,12 @@ pub struct Question {
     pub function: Function,
     /// With these arguments, a JSON object.
     pub arguments: Value,
+    /// Its scalars, each with its label and origin: [`written`], or what references led to.
+    pub leaves: Vec<Leaf>,
+    /// Whether it is within the turn's plan.
+    pub fit: Fit,
+    /// The mentions that the plan uses too often.
+    pub contested: BTreeSet<String>,
     /// From where.
     pub conversation: ConversationId,
     /// On whose behalf.
@@ -134,15 +144,15 @@ impl Question {
             // An order at the console names all that it hits.
             Decider::Member => Words::new(spoken(&self.arguments)),
         };
-        let leaves = self.leaves(&control, &words);
-        let used = Used { mentions: self.taken.mentions.clone(), ..Used::default() };
+        let leaves: Vec<_> = self.leaves.iter().map(|leaf| self.traced(leaf, &control, &words)).collect();
+        let used = Used { mentions: self.taken.mentions.clone(), budget: self.taken.budget.clone() };
         let facts = Facts {
             call: &call,
             function: &self.function,
             leaves: &leaves,
             control: &control,
-            fit: Fit::NoPlan,
-            contested: &BTreeSet::new(),
+            fit: self.fit,
+            contested: &self.contested,
             words: &words,
             used: &used,
             member: &self.member,
@@ -158,44 +168,48 @@ impl Question {
         }
         let mut after = used.clone();
         after.ran(&facts);
-        let followed = u32::from(!self.links.is_empty() && control.is_tainted());
-        Weighed { verdict, taken: Taken { mentions: after.mentions, links: self.taken.links.saturating_add(followed) } }
+        let foreign = |leaf: &Leaf| self.links.contains(&leaf.pointer) && !leaf.traced.origin.outside.is_empty();
+        let followed = u32::from(self.leaves.iter().any(foreign));
+        Weighed { verdict, taken: Taken { mentions: after.mentions, links: self.taken.links.saturating_add(followed), budget: after.budget } }
     }
 
     fn control(&self) -> Control {
-        let mut control = Control::new(self.label.clone());
-        if control.is_tainted() && !self.sources.is_empty() {
-            control.sources.clone_from(&self.sources);
-        }
-        control
-    }
-
-    fn leaves(&self, control: &Control, words: &Words) -> Vec<Leaf> {
-        let mut found = Vec::new();
-        leaves("", &control.writes(self.arguments.clone()), &mut found);
-        found.retain(|leaf| !leaf.pointer.is_empty());
-        for leaf in &mut found {
-            leaf.traced = self.traced(leaf, control, words);
-        }
-        found
+        control(&self.label, &self.sources)
     }
 
     /// A value with the best origin that it has.
-    fn traced(&self, leaf: &Leaf, control: &Control, words: &Words) -> Traced {
+    fn traced(&self, leaf: &Leaf, control: &Control, words: &Words) -> Leaf {
         let Leaf { pointer, traced } = leaf;
+        let with = |label: Label, origin: Origin| Leaf { pointer: pointer.clone(), traced: Traced { value: traced.value.clone(), label, origin } };
         if let Some((mention, _)) = words.mention(&traced.value) {
             let label = Label::new(traced.label.readers.clone(), traced.label.integrity.max(Integrity::Member));
-            return Traced { value: traced.value.clone(), label, origin: Origin::mention(mention) };
+            return with(label, Origin::mention(mention));
         }
         let reads = self.function.effect == Effect::Read && self.function.role(pointer) == Some(Role::Url);
         // What is only looked up goes where the model says, as long as nobody outside can have said it.
-        let own = reads && !control.is_tainted();
+        let own = reads && !control.is_tainted() && traced.origin.outside.is_empty();
         let follows = reads && self.links.contains(pointer) && self.taken.links < LINKS_MAX;
-        if own || follows {
-            return Traced { origin: Origin::service(&self.function.tool), ..traced.clone() };
-        }
-        traced.clone()
+        if own || follows { with(traced.label.clone(), Origin::service(&self.function.tool)) } else { leaf.clone() }
     }
+}
+
+/// What decided so far what a turn does: the label of all that its model was shown, and what of it came from outside.
+#[must_use]
+pub fn control(label: &Label, sources: &BTreeSet<Source>) -> Control {
+    let mut control = Control::new(label.clone());
+    if control.is_tainted() && !sources.is_empty() {
+        control.sources.clone_from(sources);
+    }
+    control
+}
+
+/// The scalars of arguments that a model, or a member at the console, wrote down.
+#[must_use]
+pub fn written(arguments: &Value, control: &Control) -> Vec<Leaf> {
+    let mut found = Vec::new();
+    leaves("", &control.writes(arguments.clone()), &mut found);
+    found.retain(|leaf| !leaf.pointer.is_empty());
+    found
 }
 
 /// Every scalar of some arguments, as words.

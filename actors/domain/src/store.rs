@@ -17,6 +17,7 @@ use crate::delivery::Delivery;
 use crate::error::{Class, Classified};
 use crate::flow::endorse::Endorsement;
 use crate::flow::handle::Stored;
+use crate::flow::plan::Fit;
 use crate::household::erase::Report;
 use crate::household::record::{HouseholdRows, HouseholdWrite};
 use crate::household::{Audience, Member};
@@ -147,6 +148,12 @@ pub enum StepBody {
         /// What the turn had taken of its member's words by then.
         #[serde(default)]
         taken: Taken,
+        /// The label of what the arguments carry, beside the turn's.
+        #[serde(default = "Label::neutral")]
+        carries: Label,
+        /// Its place in the turn's plan.
+        #[serde(default)]
+        fit: Fit,
     },
     /// A call waits for a person's yes.
     Asked {
@@ -160,6 +167,12 @@ pub enum StepBody {
         arguments: Value,
         /// The question.
         approval: ApprovalId,
+        /// The label of what the arguments carry, beside the turn's.
+        #[serde(default = "Label::neutral")]
+        carries: Label,
+        /// Its place in the turn's plan.
+        #[serde(default)]
+        fit: Fit,
     },
     /// A call ended, or was never run (unknown tool, bad arguments, refused).
     Outcome {
@@ -315,6 +328,8 @@ pub struct ConversationState {
     pub asked: Vec<Message>,
     /// The steps of the open turns, in order.
     pub steps: BTreeMap<TurnId, Vec<Step>>,
+    /// What the open turns hold without showing it; read by [`Store::results`].
+    pub results: BTreeMap<TurnId, Vec<Stored>>,
 }
 
 /// How many rows there are.

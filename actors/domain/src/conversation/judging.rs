@@ -1,10 +1,13 @@
 //! The calls of a reply: their form, policy's word on each, and a person's, where policy asks for one.
 
+use super::holding::{Resolved, contested};
 use super::turning::{Active, Go, Judged, Phase, Ready};
 use super::*;
+use crate::flow::tools;
 use crate::model::Arguments;
 use crate::policy::Refusal;
 use crate::sandbox::Role;
+use crate::flow::plan::Fit;
 use crate::store::StepBody;
 
 impl Core {
@@ -20,7 +23,10 @@ impl Core {
                 (true, Arguments::Json(value)) if !value.is_object() => Some(ToolError::BadArguments("they are not an object".to_owned())),
                 (true, Arguments::Json(_)) => None,
             };
-            Judged { id: CallId::fresh(cx.ids), call: call.clone(), verdict: verdict.map(Err) }
+            // What the conversation does itself shows no more than the turn's own results, and labels what it shows.
+            let own = verdict.is_none() && tools::is_own(&call.name);
+            let verdict = if own { Some(Ok(Go::Now)) } else { verdict.map(Err) };
+            Judged { id: CallId::fresh(cx.ids), call: call.clone(), verdict, resolved: None }
         });
         let judged = judged.collect();
         active.phase = Phase::Deciding(Box::new(reply), judged);
@@ -45,27 +51,46 @@ impl Core {
             let call = next.id;
             return self.decided(cx, call, Decision::Deny(Refusal::Unavailable));
         };
-        vec![Effect::Decide(Box::new(active.question(cx, next.id, spec, arguments, conversation)))]
+        let call = next.id;
+        let resolved = match active.resolve(&spec.name, arguments) {
+            Ok(resolved) => resolved,
+            Err(error) => return self.settle(cx, call, Err(error)),
+        };
+        let question = active.question(cx, call, spec, &resolved, conversation);
+        if let Some(Active { phase: Phase::Deciding(_, judged), .. }) = self.active.as_mut()
+            && let Some(one) = judged.iter_mut().find(|one| one.id == call)
+        {
+            one.resolved = Some(resolved);
+        }
+        vec![Effect::Decide(Box::new(question))]
     }
 
     pub(super) fn decided(&mut self, cx: Cx<'_>, call: CallId, decision: Decision) -> Vec<Effect> {
-        let Some(active) = self.active.as_mut() else {
-            return Vec::new();
+        let verdict = match decision {
+            Decision::Allow(taken) => {
+                if let Some(active) = self.active.as_mut() {
+                    active.taken = taken;
+                }
+                Ok(Go::Now)
+            }
+            Decision::Ask(approval) => Ok(Go::Approved(approval)),
+            Decision::Deny(refusal) => Err(ToolError::Denied(refusal.to_string())),
         };
-        let Phase::Deciding(_, judged) = &mut active.phase else {
+        self.settle(cx, call, verdict)
+    }
+
+    /// What is to become of a call is known.
+    fn settle(&mut self, cx: Cx<'_>, call: CallId, verdict: Result<Go, ToolError>) -> Vec<Effect> {
+        let Some(Active { phase: Phase::Deciding(_, judged), plan, .. }) = self.active.as_mut() else {
             return Vec::new();
         };
         let Some(one) = judged.iter_mut().find(|one| one.id == call && one.verdict.is_none()) else {
             return Vec::new();
         };
-        one.verdict = Some(match decision {
-            Decision::Allow(taken) => {
-                active.taken = taken;
-                Ok(Go::Now)
-            }
-            Decision::Ask(approval) => Ok(Go::Approved(approval)),
-            Decision::Deny(refusal) => Err(ToolError::Denied(refusal.to_string())),
-        });
+        if let (Ok(_), Some(resolved), Some(plan)) = (&verdict, &one.resolved, plan) {
+            plan.ran(resolved.fit);
+        }
+        one.verdict = Some(verdict);
         self.decide_next(cx)
     }
 
@@ -82,11 +107,13 @@ impl Core {
             cx,
             StepBody::Reply { text: reply.text, calls: reply.calls, provider: reply.provider, usage: reply.usage, stop: reply.stop },
         )];
-        for Judged { id, call, verdict } in judged {
-            let arguments = match call.arguments {
+        for Judged { id, call, verdict, resolved } in judged {
+            let written = match call.arguments {
                 Arguments::Json(value) => value,
                 Arguments::Malformed(text) => serde_json::Value::String(text),
             };
+            let (carries, fit) = resolved.as_ref().map_or((Label::neutral(), Fit::NoPlan), |resolved| (resolved.carries(), resolved.fit));
+            let arguments = resolved.map_or(written, |resolved| resolved.arguments);
             let go = match verdict.unwrap_or(Err(ToolError::Denied(Refusal::NoRule.to_string()))) {
                 Ok(go) => go,
                 Err(error) => {
@@ -105,6 +132,8 @@ impl Core {
                 at: cx.now,
                 repeated: false,
                 asked: if let Go::Approved(approval) = go { Some(approval) } else { None },
+                carries,
+                fit,
             };
             let count = if ready.asked.is_some() { &mut asked } else { &mut allowed };
             *count = count.saturating_add(1);
@@ -163,20 +192,20 @@ impl Active {
     /// The step with which a call begins, or begins to wait.
     fn begins(&mut self, cx: Cx<'_>, ready: &Ready) -> Write {
         let idempotent = cx.tools.iter().any(|spec| spec.name == ready.name && spec.idempotent);
-        let Ready { id: call, provider_call, name, arguments, asked, .. } = ready.clone();
+        let Ready { id: call, provider_call, name, arguments, asked, carries, fit, .. } = ready.clone();
         let taken = self.taken.clone();
         self.step(
             cx,
             match asked {
-                Some(approval) => StepBody::Asked { call, provider_call, name, arguments, approval },
-                None => StepBody::Intent { call, provider_call, name, arguments, idempotent, taken },
+                Some(approval) => StepBody::Asked { call, provider_call, name, arguments, approval, carries, fit },
+                None => StepBody::Intent { call, provider_call, name, arguments, idempotent, taken, carries, fit },
             },
         )
     }
 
     /// What policy is asked about a call.
-    fn question(&self, cx: Cx<'_>, call: CallId, spec: &ToolSpec, arguments: &serde_json::Value, conversation: ConversationId) -> Question {
-        let function = spec.function();
+    fn question(&self, cx: Cx<'_>, call: CallId, spec: &ToolSpec, resolved: &Resolved, conversation: ConversationId) -> Question {
+        let (function, arguments) = (spec.function(), &resolved.arguments);
         let is_link = |pointer: &&String, link: &str| function.role(pointer) == Some(Role::Url) && self.links_to(cx, spec, link);
         let texts = arguments.as_object().into_iter().flatten().filter_map(|(key, value)| Some((format!("/{key}"), value.as_str()?)));
         let links = texts.filter(|(pointer, link)| is_link(&pointer, link)).map(|(pointer, _)| pointer).collect();
@@ -184,12 +213,15 @@ impl Active {
             call,
             function,
             arguments: arguments.clone(),
+            leaves: resolved.leaves.clone(),
+            fit: resolved.fit,
+            contested: contested(self),
             conversation,
             member: self.pending.member.clone(),
             by: Decider::Model,
             audience: self.pending.audience.clone(),
-            label: self.label.clone(),
-            sources: self.sources.clone(),
+            label: resolved.control.label.clone(),
+            sources: resolved.control.sources.clone(),
             words: self.pending.message.text.clone(),
             links,
             taken: self.taken.clone(),
@@ -200,11 +232,13 @@ impl Active {
     fn links_to(&self, cx: Cx<'_>, spec: &ToolSpec, link: &str) -> bool {
         let same = |name: &str| cx.tools.iter().any(|other| other.name == name && other.annotations.tool == spec.annotations.tool);
         let ends = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || "/?#&=%._~+-@:".contains(next));
-        self.pending.steps.iter().any(|step| match &step.body {
-            StepBody::Outcome { name, result: Ok(value), .. } if same(name) => {
-                let text = value.to_string();
-                text.match_indices(link).any(|(at, found)| text.get(at.saturating_add(found.len())..).is_some_and(ends))
-            }
+        let holds = |value: &serde_json::Value| {
+            let text = value.to_string();
+            text.match_indices(link).any(|(at, found)| text.get(at.saturating_add(found.len())..).is_some_and(ends))
+        };
+        let kept = self.results.iter().any(|stored| stored.function.tool == spec.annotations.tool && holds(&stored.value));
+        kept || self.pending.steps.iter().any(|step| match &step.body {
+            StepBody::Outcome { name, result: Ok(value), .. } if same(name) => holds(value),
             StepBody::Outcome { .. } | StepBody::Reply { .. } | StepBody::Intent { .. } | StepBody::Asked { .. } => false,
         })
     }

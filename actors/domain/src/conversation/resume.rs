@@ -1,7 +1,9 @@
 //! Going on where the store says the conversation stood.
 
+use super::holding::replanned;
 use super::*;
 use crate::store::StepBody;
+use crate::flow::handle::Stored;
 use turning::{Phase, Ready};
 
 pub(super) fn load(
@@ -11,7 +13,7 @@ pub(super) fn load(
     state: ConversationState,
     members: &BTreeMap<MemberId, Member>,
 ) -> (Core, Vec<Effect>) {
-    let ConversationState { row, messages, open, asked, mut steps } = state;
+    let ConversationState { row, messages, open, asked, mut steps, mut results } = state;
     let newest = messages.iter().chain(&asked).map(|message| message.seq).max().unwrap_or(0);
     let upto = row.as_ref().and_then(|row| row.summary.as_ref()).map_or(0, |summary| summary.upto);
     let mut core = Core {
@@ -53,11 +55,12 @@ pub(super) fn load(
     super::prompt::fade_pictures(&mut core.history, core.setting.limits.history_pictures);
     let mut effects: Vec<_> = core.waiting.iter().filter_map(Pending::reply).collect();
     effects.extend(core.activate_next());
+    let held = core.active.as_ref().and_then(|active| results.remove(&active.pending.turn.id)).unwrap_or_default();
     if let Some(active) = &core.active {
         // What a former life had shown of its answer is void.
         effects.push(Effect::ResetPreview(active.pending.turn.id));
     }
-    effects.extend(core.resume_active(cx));
+    effects.extend(core.resume_active(cx, held));
     (core, effects)
 }
 
@@ -81,27 +84,30 @@ pub(super) fn origins(messages: &[Message], open: &[Turn]) -> VecDeque<(Origin, 
 
 impl Core {
     /// Puts the active turn where its steps say it stood.
-    pub(super) fn resume_active(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+    pub(super) fn resume_active(&mut self, cx: Cx<'_>, held: Vec<Stored>) -> Vec<Effect> {
         let Some(active) = self.active.as_mut().filter(|active| !active.pending.steps.is_empty()) else {
             return Vec::new();
         };
         let mut intents: VecDeque<(Ready, bool)> = VecDeque::new();
+        let mut plans = BTreeMap::new();
         for step in active.pending.steps.clone() {
             active.label = active.label.join(&step.label);
+            replanned(active, cx, &step, &mut plans);
             match step.body {
                 StepBody::Reply { calls, usage, .. } => {
                     active.model_calls = active.model_calls.saturating_add(1);
                     active.tool_calls = active.tool_calls.saturating_add(calls.len());
                     active.usage = active.usage.plus(usage);
                 }
-                StepBody::Asked { call, provider_call, name, arguments, approval } => {
+                StepBody::Asked { call, provider_call, name, arguments, approval, carries, fit } => {
                     let asked = Some(approval);
                     // What waits has not begun, so that it may be asked about again.
-                    intents.push_back((Ready { id: call, provider_call, name, arguments, at: step.at, repeated: false, asked }, true));
+                    let ready = Ready { id: call, provider_call, name, arguments, at: step.at, repeated: false, asked, carries, fit };
+                    intents.push_back((ready, true));
                 }
-                StepBody::Intent { call, provider_call, name, arguments, idempotent, taken } => {
+                StepBody::Intent { call, provider_call, name, arguments, idempotent, taken, carries, fit } => {
                     active.taken = taken;
-                    let ready = Ready { id: call, provider_call, name, arguments, at: step.at, repeated: false, asked: None };
+                    let ready = Ready { id: call, provider_call, name, arguments, at: step.at, repeated: false, asked: None, carries, fit };
                     match intents.iter_mut().find(|(asked, _)| asked.id == call) {
                         Some(asked) => *asked = (ready, idempotent),
                         None => intents.push_back((ready, idempotent)),
@@ -119,6 +125,7 @@ impl Core {
                 }
             }
         }
+        active.holds(held);
         // Calls run one after the other, so only the first without an outcome can have begun.
         let begun = intents.front().cloned();
         active.queue = intents.into_iter().map(|(ready, _)| ready).collect();

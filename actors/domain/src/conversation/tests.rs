@@ -145,6 +145,8 @@ impl World {
                         self.rows.open.push(turn.clone());
                     }
                 }
+                Write::Result(kept) => self.rows.results.entry(kept.turn).or_default().push(kept.stored.clone()),
+                Write::ForgetResults(turn) => drop(self.rows.results.remove(turn)),
                 Write::Step(step) => self.rows.steps.entry(step.turn).or_default().push(step.clone()),
                 _ => {}
             }
@@ -694,3 +696,4 @@ fn a_call_of_unknown_outcome_whose_tool_is_gone_is_told_to_the_member() {
 }
 
 mod asking;
+mod holding;

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::holding::Resolved;
 use super::*;
+use crate::flow::handle::Results;
+use crate::flow::plan::{Fit, Plan};
+use crate::flow::tools;
 use crate::flow::value::Source;
 use crate::model::{StopReason, ToolCall, Usage};
 use crate::policy::Taken;
@@ -31,6 +35,10 @@ pub(super) struct Active {
     pub(super) sources: BTreeSet<Source>,
     /// What its calls took so far of the member's words.
     pub(super) taken: Taken,
+    /// The results that are passed on without being shown.
+    pub(super) results: Results,
+    /// What the turn will do, when that was frozen.
+    pub(super) plan: Option<Plan>,
 }
 
 /// Where the turn stands.
@@ -48,6 +56,8 @@ pub(super) enum Phase {
     Asking(CallId),
     /// A tool is at work.
     Running(CallId),
+    /// A reader is asked by that model call.
+    Reading(CallId, u64),
     /// Waits until the outcome is durable.
     SavingOutcome,
     /// Waits until the end is durable.
@@ -60,6 +70,8 @@ pub(super) struct Judged {
     pub(super) id: CallId,
     pub(super) call: ToolCall,
     pub(super) verdict: Option<Result<Go, ToolError>>,
+    /// The call as it would run.
+    pub(super) resolved: Option<Resolved>,
 }
 
 /// When a call may run.
@@ -83,6 +95,10 @@ pub(super) struct Ready {
     pub(super) repeated: bool,
     /// The question to a person that it waits for.
     pub(super) asked: Option<ApprovalId>,
+    /// The label of what the arguments carry, beside the turn's.
+    pub(super) carries: Label,
+    /// Its place in the turn's plan.
+    pub(super) fit: Fit,
 }
 
 /// Whether a call of this tool can have had an effect. A tool that is gone meanwhile cannot say what it may have done.
@@ -123,6 +139,8 @@ impl Active {
             asked_again: false,
             sources: BTreeSet::new(),
             taken: Taken::default(),
+            results: Results::default(),
+            plan: None,
         }
     }
 
@@ -159,7 +177,7 @@ impl Active {
             member,
             audience: self.pending.audience.clone(),
             conversation,
-            label: self.label.clone(),
+            label: self.label.join(&ready.carries),
             deadline,
         }))
     }
@@ -240,6 +258,9 @@ impl Core {
             let approval = *approval;
             return self.ask_person(cx, approval);
         }
+        if let Some(ready) = active.queue.front().filter(|ready| tools::is_own(&ready.name)).cloned() {
+            return self.run_own(cx, &ready);
+        }
         if let Some(ready) = active.queue.front().cloned() {
             return vec![active.run(cx, ready, self.id, limits.tool_deadline)];
         }
@@ -265,6 +286,12 @@ impl Core {
 
     pub(super) fn replied(&mut self, cx: Cx<'_>, call: u64, result: Result<ModelReply, ModelError>) -> Vec<Effect> {
         let limits = self.setting.limits.clone();
+        if let Some(Phase::Reading(asked, model)) = self.active.as_ref().map(|active| &active.phase)
+            && *model == call
+        {
+            let asked = *asked;
+            return self.reader_replied(cx, asked, result);
+        }
         let Some(active) = self.active.as_mut().filter(|active| active.is_modelling(call)) else {
             return Vec::new();
         };
@@ -328,19 +355,35 @@ impl Core {
         let Some(active) = self.active.as_mut() else {
             return Vec::new();
         };
+        let Some(ready) = active.queue.front().cloned() else {
+            return Vec::new();
+        };
+        match result {
+            Ok(output) => {
+                let (shown, kept) = active.takes(cx, &ready, output, limit);
+                self.outcome(cx, call, Ok(shown), kept)
+            }
+            Err(error) => self.outcome(cx, call, Err(error), None),
+        }
+    }
+
+    /// Saves what the first call of the queue came to, and what is kept of it.
+    pub(super) fn outcome(
+        &mut self,
+        cx: Cx<'_>,
+        call: CallId,
+        result: Result<serde_json::Value, ToolError>,
+        kept: Option<Write>,
+    ) -> Vec<Effect> {
+        let Some(active) = self.active.as_mut() else {
+            return Vec::new();
+        };
         let Some(ready) = active.queue.pop_front() else {
             return Vec::new();
         };
-        let result = match result {
-            Ok(output) => {
-                active.takes_in(&ready.name, &output.label);
-                Ok(bounded(output.value, limit))
-            }
-            Err(error) => {
-                active.count_failure(&ready.name, &ready.arguments);
-                Err(error)
-            }
-        };
+        if result.is_err() {
+            active.count_failure(&ready.name, &ready.arguments);
+        }
         let detail = if result.is_ok() { "ok" } else { "error" };
         let content = result.as_ref().map(ToString::to_string).unwrap_or_default();
         let write = active.step(cx, StepBody::Outcome { call, provider_call: ready.provider_call, name: ready.name.clone(), result });
@@ -354,7 +397,8 @@ impl Core {
             &format!("{}: {detail}", ready.name),
             &content,
         );
-        vec![self.save(Saving::Outcome { turn }, Commit { writes: vec![write], fact })]
+        let writes = std::iter::once(write).chain(kept).collect();
+        vec![self.save(Saving::Outcome { turn }, Commit { writes, fact })]
     }
 
     /// The call that runs may have had an effect or not. As after a crash: it is repeated under its own id, once, if its tool allows that;
@@ -403,6 +447,7 @@ impl Core {
         let cut = running.map(|ready| ready.name.clone()).filter(|name| may_act(cx, name));
         let mut effects = match &active.phase {
             Phase::Modelling(call) => vec![Effect::CancelModel(*call), Effect::ResetPreview(turn)],
+            Phase::Reading(_, call) => vec![Effect::CancelModel(*call)],
             Phase::Running(call) => vec![Effect::CancelTool(*call)],
             Phase::Asking(_) => active.queue.front().and_then(|ready| ready.asked).map(Effect::Withdraw).into_iter().collect(),
             Phase::Ending => return (None, Vec::new()),
@@ -482,13 +527,15 @@ impl Core {
             label,
             at: cx.now,
         };
+        let kept = active.results.iter().next().is_some();
         let asked = active.pending.message.clone();
         let who = Some(active.pending.member.id);
         self.remember(asked);
         let delivery = self.delivery(cx, &message, turn.answer, &turn.channel);
         let fact = fact(cx, ending.kind, who, turn.id.to_string(), ending.detail, &message.text);
         let id = turn.id;
-        let writes = vec![Write::Message(message.clone()), Write::Turn(turn), Write::Delivery(delivery.clone())];
+        let mut writes = vec![Write::Message(message.clone()), Write::Turn(turn), Write::Delivery(delivery.clone())];
+        writes.extend(kept.then_some(Write::ForgetResults(id)));
         vec![self.save(Saving::End { turn: id, delivery, message }, Commit { writes, fact })]
     }
 }
@@ -505,7 +552,7 @@ fn done_so_far(steps: &[Step]) -> Vec<String> {
 }
 
 /// A result that a model can be shown: cut where it is too long, and saying so.
-fn bounded(value: serde_json::Value, limit: usize) -> serde_json::Value {
+pub(super) fn bounded(value: serde_json::Value, limit: usize) -> serde_json::Value {
     let text = value.to_string();
     if text.len() <= limit {
         return value;

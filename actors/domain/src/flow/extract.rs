@@ -258,9 +258,10 @@ pub fn answer(kind: &Kind, text: &str) -> Result<Value, ExtractError> {
 }
 
 /// How many bits of each source the planner has been shown, or has let decide between values.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     limit_bits: u32,
+    #[serde(with = "super::value::pairs")]
     spent: BTreeMap<Source, u32>,
     picks: BTreeSet<Pick>,
 }

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::call::{Catalog, Function, is_inside, is_named};
@@ -77,9 +77,11 @@ pub struct Plan {
 }
 
 /// Whether a call is within the plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fit {
-    /// No plan was made: the planner reads everything, and the control label says what that means.
+    /// No plan was made: the control label says what decided.
+    #[default]
     NoPlan,
     /// It is what this step says, word for word. It was decided when the plan was frozen.
     Within(usize),

@@ -146,16 +146,16 @@ pub struct Leaf {
 }
 
 /// A map whose keys are no texts, as a list of pairs.
-mod pairs {
+pub(super) mod pairs {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{BTreeMap, Pick};
+    use super::BTreeMap;
 
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Pick, u32>, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::flow) fn serialize<K: Serialize, S: Serializer>(map: &BTreeMap<K, u32>, to: S) -> Result<S::Ok, S::Error> {
         map.iter().collect::<Vec<_>>().serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Pick, u32>, D::Error> {
+    pub(in crate::flow) fn deserialize<'de, K: Deserialize<'de> + Ord, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<K, u32>, D::Error> {
         Ok(Vec::deserialize(from)?.into_iter().collect())
     }
 }

@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+/// Most numbers of a message that are looked at for sums.
+pub const NUMBERS_MAX: usize = 16;
 /// Shortest text that counts as mentioned, in characters: shorter ones stand in every sentence.
 pub const MENTION_MIN_CHARS: usize = 2;
 
@@ -46,9 +48,32 @@ impl Words {
         times(&self.0.to_lowercase(), &text.to_lowercase()) > 0
     }
 
+    /// The words, without what stands around them.
+    pub fn each(&self) -> impl Iterator<Item = &str> {
+        self.0.split_whitespace().map(|word| word.trim_matches(|letter: char| !letter.is_alphanumeric())).filter(|word| !word.is_empty())
+    }
+
+    /// The numbers, percentages as their hundredth.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<f64> {
+        let mut found = Vec::new();
+        self.each_number(|number, percent| found.push(if percent { number / 100.0 } else { number }));
+        found.truncate(NUMBERS_MAX);
+        found
+    }
+
     /// Numbers with the same value, `1,050.00` for 1050 included, and percentages for their hundredth.
     fn times_number(&self, wanted: f64) -> usize {
         let mut found = 0_usize;
+        self.each_number(|number, percent| {
+            if same(number, wanted) || percent && same(number / 100.0, wanted) {
+                found = found.saturating_add(1);
+            }
+        });
+        found
+    }
+
+    fn each_number(&self, mut take: impl FnMut(f64, bool)) {
         let mut rest = self.0.as_str();
         while let Some(at) = rest.find(|letter: char| letter.is_ascii_digit()) {
             let (before, from) = rest.split_at(at);
@@ -59,14 +84,10 @@ impl Words {
                 !before.ends_with(|letter: char| letter.is_alphanumeric()) && !after.starts_with(|letter: char| letter.is_alphabetic());
             let number = token.trim_end_matches(['.', ',']).replace(',', "").parse::<f64>().ok();
             if let Some(number) = number.filter(|_| whole) {
-                let percent = after.trim_start().starts_with('%');
-                if same(number, wanted) || percent && same(number / 100.0, wanted) {
-                    found = found.saturating_add(1);
-                }
+                take(number, after.trim_start().starts_with('%'));
             }
             rest = after;
         }
-        found
     }
 }
 

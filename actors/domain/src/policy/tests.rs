@@ -29,6 +29,9 @@ fn outside() -> Label {
 fn question(role: Person, effect: Effect, words: &str, arguments: Value) -> Question {
     let member = Member { id: Member::id_of("Ada"), name: "Ada".into(), role, zone: "UTC".into() };
     Question {
+        leaves: written(&arguments, &Control::new(Label::neutral())),
+        fit: Fit::NoPlan,
+        contested: BTreeSet::new(),
         call: CallId::derived(&["1"]),
         function: function(effect),
         arguments,
@@ -44,8 +47,14 @@ fn question(role: Person, effect: Effect, words: &str, arguments: Value) -> Ques
     }
 }
 
+/// Leaves as a model writes them that has seen what the question says.
+fn weighed(question: &Question) -> Weighed {
+    let leaves = written(&question.arguments, &control(&question.label, &question.sources));
+    Question { leaves, ..question.clone() }.weigh(&[], &[], at(0))
+}
+
 fn weigh(question: &Question) -> Verdict {
-    question.weigh(&[], &[], at(0)).verdict
+    weighed(question).verdict
 }
 
 fn whys(question: &Question) -> BTreeSet<Why> {
@@ -77,7 +86,7 @@ fn after_something_from_outside_even_what_was_named_is_asked() {
 #[test]
 fn what_was_named_once_is_used_once() {
     let mut send = question(Person::Adult, Effect::ExternalSend, "tell bo@example.org", json!({"to": "bo@example.org", "text": "x"}));
-    let first = send.weigh(&[], &[], at(0));
+    let first = weighed(&send);
     assert_eq!(first.verdict, FREE);
     send.taken = first.taken;
     assert_eq!(whys(&send), BTreeSet::from([Why::Contested { pointer: "/to".to_owned() }]));
@@ -91,7 +100,7 @@ fn pages_are_read_freely_until_something_from_outside_was_and_then_by_links_for_
     assert!(!whys(&read).is_empty(), "a page may have chosen this address, and what is in it");
     read.links.insert("/url".to_owned());
     for _ in 0..LINKS_MAX {
-        let weighed = read.weigh(&[], &[], at(0));
+        let weighed = weighed(&read);
         assert_eq!(weighed.verdict, FREE);
         read.taken = weighed.taken;
     }

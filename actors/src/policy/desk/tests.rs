@@ -22,7 +22,11 @@ fn member(name: &str, role: Person) -> Member {
 /// Somebody's turn wants a function of a tool called, and their words were these.
 fn question(who: &Member, effect: Effect, function: &str, words: &str, arguments: Value) -> Question {
     let roles = [("/to", Role::Recipient), ("/what", Role::Content), ("/id", Role::Id), ("/amount", Role::Amount)];
+    let label = Label::new(Readers::only([who.id]), Integrity::Member);
     Question {
+        leaves: written(&arguments, &control(&label, &BTreeSet::new())),
+        fit: Fit::NoPlan,
+        contested: BTreeSet::new(),
         call: CallId::derived(&["1"]),
         function: Function {
             tool: function.rsplit_once("__").unwrap().0.replace("__", "/"),
@@ -38,7 +42,7 @@ fn question(who: &Member, effect: Effect, function: &str, words: &str, arguments
         member: who.clone(),
         by: Decider::Model,
         audience: Audience::of([(who.id, who.role)]),
-        label: Label::new(Readers::only([who.id]), Integrity::Member),
+        label,
         sources: BTreeSet::new(),
         words: words.to_owned(),
         links: BTreeSet::new(),
@@ -48,6 +52,7 @@ fn question(who: &Member, effect: Effect, function: &str, words: &str, arguments
 
 fn tainted(mut question: Question) -> Question {
     question.label = Label::new(question.label.readers.clone(), Integrity::Outside);
+    question.leaves = written(&question.arguments, &control(&question.label, &question.sources));
     question
 }
 

@@ -107,6 +107,8 @@ impl House {
             arguments,
             idempotent: true,
             taken: Default::default(),
+            carries: Label::neutral(),
+            fit: Default::default(),
         };
         self.steps.push(Step { turn, index: 0, body, label: label.clone(), at: at(0) });
         self.memories.push(Memory {
