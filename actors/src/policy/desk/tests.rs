@@ -4,7 +4,8 @@ use hearth_domain::household::{Audience, Role as Person};
 use hearth_domain::ids::{CallId, ConversationId};
 use hearth_domain::journal::Digest;
 use hearth_domain::label::{Integrity, Label, Readers};
-use hearth_domain::policy::Decider;
+use hearth_domain::flow::plan::Fit;
+use hearth_domain::policy::{Decider, control, written};
 use hearth_domain::tool::Effect;
 use serde_json::json;
 

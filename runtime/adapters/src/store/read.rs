@@ -70,7 +70,7 @@ pub(super) async fn conversation(link: &Link, id: ConversationId, tail: usize) -
     for step in all("step", answer.take("steps"), decode::step)? {
         steps.entry(step.turn).or_default().push(step);
     }
-    Ok(ConversationState { row, messages, open, asked, steps })
+    Ok(ConversationState { row, messages, open, asked, steps, results: BTreeMap::new() })
 }
 
 /// The conversations with an open turn, oldest turn first.

@@ -186,7 +186,7 @@ impl Rows {
         let shown: BTreeSet<MessageId> = messages.iter().map(|message| message.id).collect();
         let asked = self.messages_of(id, 0).filter(|row| wanted.contains(&row.id) && !shown.contains(&row.id)).cloned().collect();
         let steps = open.iter().map(|turn| (turn.id, self.steps_of(turn.id))).filter(|(_, steps)| !steps.is_empty()).collect();
-        ConversationState { row, messages, open, asked, steps }
+        ConversationState { row, messages, open, asked, steps, results: BTreeMap::new() }
     }
 
     /// The place of the message that began a turn.

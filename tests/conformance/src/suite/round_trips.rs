@@ -1,6 +1,9 @@
 //! Every row type is read back as it was written, whatever its fields hold.
 
 use hearth_domain::delivery::DeliveryState;
+use hearth_domain::flow::extract::{Budget, Kind};
+use hearth_domain::flow::plan::Fit;
+use hearth_domain::flow::value::Source;
 use hearth_domain::household::{Audience, Role};
 use hearth_domain::ids::{AnswerId, ApprovalId, CallId, MemoryId};
 use hearth_domain::label::{Integrity, Label, Readers};
@@ -141,6 +144,8 @@ fn bodies() -> Vec<StepBody> {
         ToolError::Stopped,
         ToolError::Busy,
     ];
+    let mut budget = Budget::new(9);
+    assert_eq!(budget.show(&Kind::YesNo {}, [&Source::unknown()]), Ok(()));
     let mut bodies = vec![
         reply(StopReason::ToolUse, vec![call(Arguments::Json(odd.clone())), call(Arguments::Malformed("{\"a\":".to_owned()))]),
         reply(StopReason::End, Vec::new()),
@@ -152,6 +157,8 @@ fn bodies() -> Vec<StepBody> {
             name: "send".into(),
             arguments: json!({ "to": "bo" }),
             approval: ApprovalId::derived(&["asked"]),
+            carries: said_to(&["ada"]),
+            fit: Fit::Wider,
         },
         StepBody::Intent {
             call: id,
@@ -159,7 +166,9 @@ fn bodies() -> Vec<StepBody> {
             name: "lists.add".to_owned(),
             arguments: odd.clone(),
             idempotent: true,
-            taken: Taken { mentions: [("\"bo\"".to_owned(), 1)].into(), links: 2 },
+            taken: Taken { mentions: [("\"bo\"".to_owned(), 1)].into(), links: 2, budget },
+            carries: said_to(&["bo"]),
+            fit: Fit::Filled(3),
         },
         outcome(Ok(odd)),
         outcome(Ok(json!(null))),
