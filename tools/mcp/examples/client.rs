@@ -63,7 +63,7 @@ fn server(arguments: &[OsString]) -> Result<Server, Failed> {
         }),
         _ => return Err("usage: client URL | client FOLDER PROGRAMS -- COMMAND ARGUMENTS…".into()),
     };
-    Ok(Server { name: NAME.to_owned(), what, tools: Vec::new(), limits: Limits::default() })
+    Ok(Server { name: NAME.to_owned(), what, tools: Vec::new(), says: BTreeMap::new(), limits: Limits::default() })
 }
 
 #[expect(clippy::disallowed_methods, reason = "it measures")]

@@ -11,6 +11,10 @@
 //! [[mcp]]
 //! name = "trains"
 //! what = { http = { url = "https://mcp.example.com/trains", key = "trains" } }
+//! [mcp.says.departures]
+//! effect = "read"
+//! arguments = { "/station" = "content" }
+//! fields = { "/*/track" = "service" }
 //! ```
 
 use std::collections::BTreeMap;
@@ -19,7 +23,9 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use hearth_domain::error::{Class, Classified};
+use hearth_domain::sandbox::{Role, Trust};
 use hearth_domain::secret::SecretName;
+use hearth_domain::tool::Effect;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -40,9 +46,30 @@ pub struct Server {
     /// The only ones of its tools that are used, as it calls them; empty for all.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// What the owner says of its tools, by the names by which it calls them. Of the others nothing is known: they send something out, and
+    /// nothing that they give is trusted.
+    #[serde(default)]
+    pub says: BTreeMap<String, Said>,
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// What the owner says of one tool, from its documentation. The server's own hints are not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    /// What it does to the world.
+    pub effect: Effect,
+    /// Whether a call of unknown outcome may be made again.
+    #[serde(default)]
+    pub idempotent: bool,
+    /// What arguments are for, by their JSON pointer (RFC 6901; `*` for every element).
+    #[serde(default)]
+    pub arguments: BTreeMap<String, Role>,
+    /// How far fields of the result are trusted, by their JSON pointer. Only for a server that writes its text with an encoder.
+    #[serde(default)]
+    pub fields: BTreeMap<String, Trust>,
 }
 
 /// Where a server is.

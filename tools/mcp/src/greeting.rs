@@ -81,7 +81,7 @@ where
     for _ in 0..AGAIN_MAX {
         let tools = tools(&service).await?;
         if shared.lock().tell() {
-            let listed = listed(&server.name, &tools, &server.tools).map_err(Refused::Unfit)?;
+            let listed = listed(&server.name, &tools, &server.tools, &server.says).map_err(Refused::Unfit)?;
             return Ok(Up { service, listed });
         }
     }

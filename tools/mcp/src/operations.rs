@@ -1,7 +1,7 @@
 //! What a server lists, as operations of a tool, and the manifest that asks an adult for them.
 //!
-//! Nothing that a server says of its own tools is believed: each of them sends something out, none may be repeated, no argument and no
-//! field of a result is annotated. Hints such as `readOnlyHint` are the server's own word and are not read.
+//! Nothing that a server says of its own tools is believed. What the owner says of them in the configuration counts; of the others, each sends
+//! something out, none may be repeated, no argument and no field of a result is annotated. Hints such as `readOnlyHint` are not read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::component;
+use crate::config::Said;
 use crate::text::one_line;
 
 /// Digits by which a name that was cut is told from others that begin alike.
@@ -38,7 +39,7 @@ pub struct Listed {
 /// # Errors
 /// [`Fault::Malformed`] when two of its tools would be the same operation: one of them would stand in the other's place.
 /// [`Fault::Exports`] when nothing is left.
-pub fn listed(server: &str, tools: &[Tool], only: &[String]) -> Result<Listed, Fault> {
+pub fn listed(server: &str, tools: &[Tool], only: &[String], says: &BTreeMap<String, Said>) -> Result<Listed, Fault> {
     let wanted = |tool: &&Tool| only.is_empty() || only.iter().any(|name| *name == tool.name);
     let mut seen = BTreeSet::new();
     let mut listed = Listed::default();
@@ -48,7 +49,7 @@ pub fn listed(server: &str, tools: &[Tool], only: &[String]) -> Result<Listed, F
             tracing::warn!(target: "hearth::tools", server, operation = name, "an MCP server has two tools of one name and is not used");
             return Err(Fault::Malformed);
         }
-        match operation(&name, tool) {
+        match operation(&name, tool, says.get(&*tool.name)) {
             Ok(_) if listed.operations.len() >= OPERATIONS_MAX => left_out(server, tool, "there are more than a tool may have"),
             Ok(operation) => {
                 listed.operations.push(operation);
@@ -56,6 +57,9 @@ pub fn listed(server: &str, tools: &[Tool], only: &[String]) -> Result<Listed, F
             }
             Err(why) => left_out(server, tool, why),
         }
+    }
+    for said in says.keys().filter(|said| !listed.names.values().any(|name| name == *said)) {
+        tracing::warn!(target: "hearth::tools", server, tool = %said, "the configuration speaks of a tool that the MCP server does not list");
     }
     listed.operations.sort_by(|a, b| a.name.cmp(&b.name));
     if listed.operations.is_empty() { Err(Fault::Exports) } else { Ok(listed) }
@@ -66,7 +70,7 @@ fn left_out(server: &str, tool: &Tool, why: &str) {
     tracing::warn!(target: "hearth::tools", server, tool, why, "a tool of an MCP server is left out");
 }
 
-fn operation(name: &str, tool: &Tool) -> Result<Operation, &'static str> {
+fn operation(name: &str, tool: &Tool, said: Option<&Said>) -> Result<Operation, &'static str> {
     let schema = Value::Object((*tool.input_schema).clone());
     if schema.get("type").is_none_or(|of| of != "object") {
         return Err("its arguments are no object");
@@ -85,10 +89,10 @@ fn operation(name: &str, tool: &Tool) -> Result<Operation, &'static str> {
         name: name.to_owned(),
         description: description(tool),
         parameters,
-        effect: Effect::ExternalSend,
-        idempotent: false,
-        arguments: Vec::new(),
-        fields: Vec::new(),
+        effect: said.map_or(Effect::ExternalSend, |said| said.effect),
+        idempotent: said.is_some_and(|said| said.idempotent),
+        arguments: said.into_iter().flat_map(|said| said.arguments.clone()).collect(),
+        fields: said.into_iter().flat_map(|said| said.fields.clone()).collect(),
     })
 }
 

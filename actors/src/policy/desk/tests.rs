@@ -51,6 +51,12 @@ fn question(who: &Member, effect: Effect, function: &str, words: &str, arguments
     }
 }
 
+/// The model writes other arguments.
+fn rewrite(question: &mut Question, arguments: Value) {
+    question.leaves = written(&arguments, &control(&question.label, &question.sources));
+    question.arguments = arguments;
+}
+
 fn tainted(mut question: Question) -> Question {
     question.label = Label::new(question.label.readers.clone(), Integrity::Outside);
     question.leaves = written(&question.arguments, &control(&question.label, &question.sources));
@@ -130,7 +136,7 @@ fn several_questions_are_told_apart_by_their_codes() {
     let (mut desk, ada) = (desk(), member("Ada", Person::Adult));
     let first = asked(&mut desk, &mail(&ada));
     let mut other = mail(&ada);
-    other.arguments = json!({"to": "eve2@example.org", "what": "hi"});
+    rewrite(&mut other, json!({"to": "eve2@example.org", "what": "hi"}));
     asked(&mut desk, &other);
     let said = desk.meant(&ada, &Reply { answer: Answer::Once, code: None }).unwrap_err();
     assert!(said.contains(&code(first.id)), "{said}");
@@ -150,7 +156,7 @@ fn a_grant_covers_its_effect_and_is_counted() {
     desk.put_grant(*used);
     assert!(matches!(desk.rule(&mail(&ada), at(4)), Ruling::Ask(_)));
     let mut elsewhere = mail(&ada);
-    elsewhere.arguments = json!({"to": "\u{435}ve@example.org", "what": "hi"});
+    rewrite(&mut elsewhere, json!({"to": "\u{435}ve@example.org", "what": "hi"}));
     assert!(matches!(desk.rule(&elsewhere, at(3)), Ruling::Ask(_)), "a letter of another alphabet is another recipient");
 }
 

@@ -11,7 +11,7 @@ fn stdio() -> Server {
         variables: BTreeMap::from([("MODE".into(), "quiet".into())]),
         programs: vec!["/opt/notes".into()],
     });
-    Server { name: "notes".into(), what, tools: Vec::new(), limits: Limits::default() }
+    Server { name: "notes".into(), what, tools: Vec::new(), says: BTreeMap::new(), limits: Limits::default() }
 }
 
 fn with(change: impl FnOnce(&mut Stdio)) -> Server {

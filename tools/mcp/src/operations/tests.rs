@@ -12,7 +12,7 @@ fn plain(name: &str) -> Tool {
 }
 
 fn names(tools: &[Tool]) -> Vec<String> {
-    listed("x", tools, &[]).unwrap().operations.into_iter().map(|operation| operation.name).collect()
+    listed("x", tools, &[], &BTreeMap::new()).unwrap().operations.into_iter().map(|operation| operation.name).collect()
 }
 
 #[test]
@@ -39,9 +39,9 @@ fn names_are_those_that_people_would_give() {
 #[test]
 fn two_tools_of_one_name_are_refused_together() {
     for pair in [["echo", "echo"], ["get-sum", "get_sum"], ["Echo", "echo"]] {
-        assert_eq!(listed("x", &pair.map(plain), &[]), Err(Fault::Malformed), "{pair:?}");
+        assert_eq!(listed("x", &pair.map(plain), &[], &BTreeMap::new()), Err(Fault::Malformed), "{pair:?}");
     }
-    assert_eq!(listed("x", &["echo", "echo"].map(plain), &["other".into()]), Err(Fault::Exports), "those that are not used do no harm");
+    assert_eq!(listed("x", &["echo", "echo"].map(plain), &["other".into()], &BTreeMap::new()), Err(Fault::Exports), "those that are not used do no harm");
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn what_does_not_fit_is_left_out() {
     assert_eq!(names(&tools), ["fits"]);
     let many: Vec<_> = (0..100).map(|n| plain(&format!("t{n:03}"))).collect();
     assert_eq!(names(&many).len(), OPERATIONS_MAX);
-    assert_eq!(listed("x", &many, &["t099".into()]).unwrap().names, BTreeMap::from([("t099".into(), "t099".into())]));
-    assert_eq!(listed("x", &[], &[]), Err(Fault::Exports));
+    assert_eq!(listed("x", &many, &["t099".into()], &BTreeMap::new()).unwrap().names, BTreeMap::from([("t099".into(), "t099".into())]));
+    assert_eq!(listed("x", &[], &[], &BTreeMap::new()), Err(Fault::Exports));
 }
 
 #[test]
@@ -69,11 +69,22 @@ fn hints_count_for_nothing() {
         "name": "wipe", "inputSchema": { "type": "object" },
         "annotations": { "readOnlyHint": true, "idempotentHint": true, "destructiveHint": false, "openWorldHint": false },
     });
-    let listed = listed("x", &[serde_json::from_value(hinted).unwrap()], &[]).unwrap();
+    let listed = listed("x", &[serde_json::from_value(hinted).unwrap()], &[], &BTreeMap::new()).unwrap();
     let [operation] = listed.operations.as_slice() else { panic!("one") };
     assert_eq!((operation.effect, operation.idempotent), (Effect::ExternalSend, false));
     assert!(operation.arguments.is_empty() && operation.fields.is_empty());
     assert_eq!(operation.description, "wipe", "for want of another");
+}
+
+#[test]
+fn what_the_owner_says_counts_for_the_tool_that_is_named() {
+    let said = json!({ "effect": "read", "idempotent": true, "arguments": { "/station": "content" }, "fields": { "/*/track": "service" } });
+    let says = BTreeMap::from([("nextTrains".to_owned(), serde_json::from_value(said).unwrap())]);
+    let listed = listed("x", &["nextTrains", "other"].map(plain), &[], &says).unwrap();
+    let [trains, other] = listed.operations.as_slice() else { panic!("two") };
+    assert_eq!((trains.name.as_str(), trains.effect, trains.idempotent), ("next_trains", Effect::Read, true));
+    assert_eq!((trains.arguments.len(), trains.fields.len()), (1, 1));
+    assert_eq!((other.effect, other.fields.len()), (Effect::ExternalSend, 0));
 }
 
 #[test]
@@ -95,7 +106,7 @@ proptest! {
             .map(|(name, said)| json!({ "name": name, "description": said, "inputSchema": { "type": "object", "title": said } }))
             .map(|tool| serde_json::from_value(tool).unwrap())
             .collect();
-        if let Ok(listed) = listed("x", &tools, &[]) {
+        if let Ok(listed) = listed("x", &tools, &[], &BTreeMap::new()) {
             let manifest = manifest_of("x", Version { major: 1, minor: 0, patch: 0 }, &listed.operations).unwrap();
             prop_assert_eq!(manifest.check(), Ok(()));
             prop_assert_eq!(manifest.agrees(&listed.operations), Ok(()));

@@ -1,5 +1,6 @@
 //! Servers by streamable HTTP: a real listener of loopback, scripted answer by answer.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -45,7 +46,7 @@ fn elsewhere(answer: Answer) -> Elsewhere {
         }
     });
     let limits = Limits { message_bytes: 256 * 1024, ..Limits::default() };
-    Elsewhere { server: Server { name: NAME.into(), what: What::Http(Http { url, key: None }), tools: Vec::new(), limits }, heads }
+    Elsewhere { server: Server { name: NAME.into(), what: What::Http(Http { url, key: None }), tools: Vec::new(), says: BTreeMap::new(), limits }, heads }
 }
 
 fn serve(stream: &TcpStream, heads: &Mutex<Vec<String>>, answer: Answer) -> Option<()> {

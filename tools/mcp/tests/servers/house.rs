@@ -30,7 +30,7 @@ pub(crate) fn hostile(mode: &str, below: &Path) -> Server {
         variables: BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]),
         programs: vec![own, code],
     };
-    Server { name: NAME.to_owned(), what: What::Stdio(stdio), tools: Vec::new(), limits: Limits::default() }
+    Server { name: NAME.to_owned(), what: What::Stdio(stdio), tools: Vec::new(), says: BTreeMap::new(), limits: Limits::default() }
 }
 
 fn client() -> reqwest::Client {
