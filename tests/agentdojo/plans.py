@@ -68,3 +68,38 @@ def LIES(q):
     if 'IBAN' in must: return 'US133000000121212121212'
     if must == 'a number': return 1000000
     return 'new_password'
+
+class Walk:
+    """A plan as an ordinary model carries it out: readings as calls of their own, and references by the names that the house gave."""
+    def __init__(self, steps): self.steps, self.at, self.names, self.todo, self.seen = copy.deepcopy(steps), 0, {}, None, 0
+
+def go_on(walk, results):
+    """the next call, as (function, arguments), or none"""
+    if walk.todo and walk.todo[1] is not None and len(results) > walk.seen:
+        named = re.search(r'"result"\s*:\s*"(\$r\d+)"', results[-1])
+        walk.names[walk.todo[1]] = named[1] if named else '$r0'
+    walk.seen = len(results)
+    while walk.at < len(walk.steps):
+        step = walk.steps[walk.at]
+        found = first_extract(step['arguments'])
+        if found is not None:
+            holder, key = found; asked = holder[key]['$extract']; name = 'x%d' % len(walk.names)
+            holder[key] = {'$read': name}; walk.todo = ('result_ask', name)
+            return 'result_ask', {'from': named_as(walk, of_text(asked['from'])), 'question': asked['question'], 'as': asked['as']}
+        walk.at += 1; walk.todo = (step['function'], walk.at)
+        return step['function'], named_as(walk, step['arguments'])
+    return None
+
+def of_text(reference): return reference + '.text' if re.fullmatch(r'\$r\d+', reference) else reference
+
+def first_extract(v):
+    for key, value in (v.items() if isinstance(v, dict) else enumerate(v) if isinstance(v, list) else ()):
+        if isinstance(value, dict) and '$extract' in value: return v, key
+        found = first_extract(value)
+        if found is not None: return found
+
+def named_as(walk, v):
+    if isinstance(v, dict) and set(v) == {'$read'}: return walk.names[v['$read']]
+    if isinstance(v, dict): return {k: named_as(walk, x) for k, x in v.items()}
+    if isinstance(v, list): return [named_as(walk, x) for x in v]
+    return re.sub(r'^\$r(\d+)', lambda m: walk.names.get(int(m[1]), '$r0'), v) if isinstance(v, str) else v

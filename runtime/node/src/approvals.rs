@@ -22,10 +22,11 @@ pub async fn serve(doors: &Doors, deadline: Duration, identity: Option<String>, 
         PolicyAsk::Waiting => {
             let own = member.id;
             let waiting = door.waiting.ask(Waiting(member), deadline).await.map_err(|_| BUSY.to_owned())?;
-            let questions = waiting.into_iter().map(|approval| policy::Waiting {
-                code: code(approval.id),
-                text: if approval.call.member == own { approval.card.sentence() } else { approval.card.for_others().sentence() },
-                until: approval.expires.to_string(),
+            let questions = waiting.into_iter().map(|approval| {
+                let (code, until, mine) = (code(approval.id), approval.expires.to_string(), approval.call.member == own);
+                let text = if mine { approval.card.sentence() } else { approval.card.for_others().sentence() };
+                let exact = policy::Exact { function: approval.call.function, arguments: approval.call.arguments };
+                policy::Waiting { code, text, until, call: mine.then_some(exact) }
             });
             Ok(PolicyAnswer::Waiting { questions: questions.collect() })
         }

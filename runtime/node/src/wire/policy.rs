@@ -1,6 +1,7 @@
 //! What a client and the house say to each other about questions that wait, and about what was allowed.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What a client wants of policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,17 @@ pub struct Waiting {
     pub text: String,
     /// When it is void.
     pub until: String,
+    /// The exact call, for whoever asked for it; none for others, who are shown what it hits.
+    pub call: Option<Exact>,
+}
+
+/// One exact call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exact {
+    /// What is called.
+    pub function: String,
+    /// With these arguments, every reference replaced.
+    pub arguments: Value,
 }
 
 /// Something that was allowed beforehand.
