@@ -429,10 +429,32 @@ pub enum What {
     Kept,
 }
 
+/// How what was erased is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum How {
+    /// The store was written anew without it.
+    #[default]
+    WrittenAnew,
+    /// Its rows were deleted, in a database whose files are another's.
+    Deleted,
+}
+
+impl How {
+    /// A closed word for the journal.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::WrittenAnew => "written anew",
+            Self::Deleted => "rows deleted",
+        }
+    }
+}
+
 /// What was erased and what stayed. It counts and names kinds; it quotes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     counts: BTreeMap<(What, Kind, Reason), u64>,
+    how: How,
 }
 
 impl Report {
@@ -440,6 +462,18 @@ impl Report {
     #[must_use]
     pub fn of(&self, what: What, kind: Kind) -> u64 {
         self.counts.iter().filter(|((w, k, _), _)| (*w, *k) == (what, kind)).map(|(_, count)| count).sum()
+    }
+
+    /// How what was erased is gone.
+    #[must_use]
+    pub const fn how(&self) -> How {
+        self.how
+    }
+
+    /// The same, where rows could only be deleted.
+    #[must_use]
+    pub fn deleted(self) -> Self {
+        Self { how: How::Deleted, ..self }
     }
 }
 
@@ -455,6 +489,9 @@ impl std::fmt::Display for Report {
             for ((_, kind, reason), count) in rows {
                 writeln!(f, "  {count} {}, {}", kind.words(), reason.words())?;
             }
+        }
+        if self.how == How::Deleted {
+            f.write_str("The rows are deleted in the database. What its files still hold of them, only the server can clear: compact it.\n")?;
         }
         f.write_str("The journal names the member by an id alone. Backups made before keep what they held until they are made anew.\n")
     }
