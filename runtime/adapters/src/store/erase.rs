@@ -1,19 +1,23 @@
-//! What is a removed member's, deleted row by row: where the database's files are not ours to write anew, on a server and in memory.
+//! What is a removed member's: counted before the commit that removes them takes most of it away, and deleted row by row at the next
+//! opening, where the database's files are not ours to write anew, on a server and in memory.
 //!
 //! Each transaction is fenced. Rows by which others are known to go are deleted last, so that after a crash the next opening goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hearth_domain::household::erase::Report;
+use hearth_domain::household::erase::{Foretold, Report};
+use hearth_domain::household::record::HouseholdWrite;
 use hearth_domain::ids::MemberId;
-use hearth_domain::store::StoreError;
-use surrealdb::types::{Array, Number, Value};
+use hearth_domain::store::{Group, StoreError, Write};
+use surrealdb::types::{Array, Number, Object, Value};
 
+use super::decode::{Decoded, Row, all};
 use super::every::{ROWS, TABLES, ids, rows};
 use super::failure::{FENCED, Failure};
+use super::household;
 use super::link::Link;
 use super::read::with;
-use super::rewrite::{learnt, left};
+use super::rewrite::{learnt, left, reports};
 use super::schema::{PAUSE, TRIES};
 
 /// Deletes what goes with these members; `gone` are all who ever were removed, `epoch` is the one that must still be ours.
@@ -38,7 +42,41 @@ pub(super) async fn delete(
             write(link, epoch, erased, changed).await?;
         }
     }
-    Ok(erasers.into_iter().map(|(id, _, report)| (id, report.deleted())).collect())
+    let told = told(link).await?;
+    Ok(reports(erasers, &told).into_iter().map(|(id, report)| (id, report.deleted())).collect())
+}
+
+/// What will be erased or changed of the members whom this group removes. It is looked at before, for the report: afterwards nothing is left
+/// to be counted.
+pub(super) async fn foretold(link: &Link, group: &Group) -> Result<Vec<(MemberId, Foretold)>, StoreError> {
+    let removed = |write: &Write| if let Write::Household(HouseholdWrite::EraseOwn { member }) = write { Some(*member) } else { None };
+    let members: Vec<_> = group.writes.iter().filter_map(removed).collect();
+    if members.is_empty() {
+        return Ok(Vec::new());
+    }
+    let gone = household::rows(link).await?.gone.iter().map(|row| row.id).chain(members.iter().copied()).collect();
+    let mut erasers = learnt(link, &members, &gone).await?;
+    for table in TABLES {
+        for chunk in ids(link, table).await?.chunks(ROWS) {
+            for row in rows(link, chunk).await? {
+                left(table, row, &mut erasers)?;
+            }
+        }
+    }
+    Ok(erasers.into_iter().map(|(id, _, report)| (id, report.foretold())).collect())
+}
+
+/// What was told beforehand of those whose rows may still be there.
+pub(super) async fn told(link: &Link) -> Result<BTreeMap<MemberId, Foretold>, StoreError> {
+    const TOLD: &str = "SELECT id, foretold FROM gone WHERE foretold IS NOT NONE";
+    Ok(all("gone", link.ask(TOLD, Object::new()).await?, told_row)?.into_iter().collect())
+}
+
+fn told_row(mut row: Row) -> Decoded<(MemberId, Foretold)> {
+    let id = MemberId::from_uuid(row.id()?);
+    let told = row.text("foretold")?;
+    // A report that says less is better than none, and than a store that is not opened.
+    Ok((id, serde_json::from_str(&told).unwrap_or_default()))
 }
 
 fn id(table: &str, row: &Value) -> Result<Value, StoreError> {

@@ -13,6 +13,8 @@ use surrealdb::types::Object;
 
 use super::*;
 
+mod older;
+
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
