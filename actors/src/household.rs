@@ -42,6 +42,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::ports::{House, Ports};
 use crate::store::Save;
+use crate::vault::Part;
 
 /// Whose message is this, and where does it belong?
 #[derive(Debug, Message)]
@@ -157,6 +158,7 @@ pub struct HouseholdActor {
     ids: Arc<dyn Ids>,
     chance: ChaCha8Rng,
     save: Link<Save>,
+    part: Link<Part>,
 }
 
 impl std::fmt::Debug for HouseholdActor {
@@ -167,7 +169,7 @@ impl std::fmt::Debug for HouseholdActor {
 
 impl HouseholdActor {
     /// Reads the household and writes what the configuration changed.
-    pub async fn enrol(house: House, ports: Ports, save: Link<Save>) -> Result<Self, StartError> {
+    pub async fn enrol(house: House, ports: Ports, save: Link<Save>, part: Link<Part>) -> Result<Self, StartError> {
         let stored = ports.store.household().await.map_err(|error| StartError::caused_by("the members could not be read", error))?;
         let now = ports.clock.wall();
         let Opened { people, changed, away } = open(&house.members, stored, PairingLimits::default(), now).map_err(|error| {
@@ -186,7 +188,7 @@ impl HouseholdActor {
         let first = house.members.first().map(|member| member.id);
         // A stream of its own for each start: a code must not come twice.
         let chance = ports.seed.child("household").child(&PairingId::fresh(&*ports.ids).to_string()).rng();
-        Ok(Self { people, first, away, house, clock: ports.clock, ids: ports.ids, chance, save })
+        Ok(Self { people, first, away, house, clock: ports.clock, ids: ports.ids, chance, save, part })
     }
 
     /// Who speaks when nobody is named: the first of the configuration, or whoever owns the house now.
@@ -232,11 +234,15 @@ impl HouseholdActor {
     }
 
     /// Writes; then the changed household counts, and this is the answer. Nothing else is handled meanwhile.
-    fn written<T: 'static>(&self, people: People, commit: Commit, answer: T) -> AtomicResponse<Self, Result<T, ChangeError>> {
+    fn written(&self, people: People, commit: Commit, answer: Granted) -> AtomicResponse<Self, Result<Granted, ChangeError>> {
         let saved = self.save.ask(Save(commit), self.house.limits.commit_deadline);
         AtomicResponse::new(Box::pin(saved.into_actor(self).map(move |saved, this, ctx| match saved {
             Ok(Ok(())) => {
                 this.people = people;
+                if answer.kind == FactKind::MemberRemoved {
+                    // What does not arrive, the vault is told at its next start.
+                    drop(this.part.offer(Part(answer.changed.member)));
+                }
                 Ok(answer)
             }
             Ok(Err(error)) if error.nothing_written() => Err(error.into()),
@@ -376,6 +382,7 @@ mod tests {
 
     use super::*;
     use crate::store::StoreActor;
+    use crate::vault::VaultActor;
 
     struct Still;
 
@@ -420,6 +427,7 @@ mod tests {
             ids: Arc::new(Counted(1.into())),
             chance: Seed::from_u64(7).rng(),
             save: slot.link(),
+            part: Slot::<VaultActor>::new("vault", 8, &Wires::plain()).link(),
         }
     }
 

@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
+use hearth_domain::household::erase::Report;
 use hearth_domain::household::record::{GoneRow, HouseholdWrite};
 use hearth_domain::ids::MemberId;
 use hearth_domain::journal::{Fact, FactKind, Head};
@@ -70,9 +71,9 @@ impl StoreActor {
         tracing::info!(schema = opened.schema, migrated_from = opened.migrated_from, entries = opened.head.seq, "store open");
         let mut core = Core::new(opened.head, limits.waiting_commits, limits.group_commits);
         for (member, report) in opened.erased {
-            tracing::info!(%member, report = %report, "the store was written anew without a member who was removed");
+            tracing::info!(%member, report = %report, "what was a removed member's is erased");
             // Nobody waits for it. Without this commit it is written anew once more at the next start.
-            drop(core.admit(erased(member, clock.wall()), oneshot::channel().0));
+            drop(core.admit(erased(member, &report, clock.wall()), oneshot::channel().0));
         }
         Ok(Self { store, meter, core, settling: Vec::new() })
     }
@@ -104,8 +105,9 @@ impl StoreActor {
     }
 }
 
-fn erased(member: MemberId, at: Timestamp) -> Commit {
-    let fact = Fact { kind: FactKind::MemberErased, who: None, subject: member.to_string(), detail: String::new(), content: None, at };
+fn erased(member: MemberId, report: &Report, at: Timestamp) -> Commit {
+    let detail = report.how().word().to_owned();
+    let fact = Fact { kind: FactKind::MemberErased, who: None, subject: member.to_string(), detail, content: None, at };
     Commit { writes: vec![Write::Household(HouseholdWrite::Gone(GoneRow { id: member, at, erased: true }))], fact }
 }
 

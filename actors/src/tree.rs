@@ -284,8 +284,10 @@ fn egress(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
 }
 
 fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
-    let (ports, house, save) = (ports.clone(), house.clone(), slots.store.link());
-    ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), save.clone())).probe(PROBE)
+    let (ports, house) = (ports.clone(), house.clone());
+    let (save, part) = (slots.store.link(), slots.vault.link());
+    ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), save.clone(), part.clone()))
+        .probe(PROBE)
 }
 
 fn policy(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {

@@ -9,6 +9,7 @@
 //! | [`Look`] | `Result<Vec<Span>, VaultError>` | where stored secrets stand in a text |
 //! | [`List`] | `Result<Vec<SecretInfo>, VaultError>` | the secrets that there are |
 //! | [`Status`] | [`VaultReport`] | how the process is |
+//! | [`Part`] | | somebody was removed: the vault destroys their key |
 //! | [`Lock`] | `Result<(), VaultError>` | when the process has ended; a fresh one takes over |
 //!
 //! Permanent. The end of the process is not the end of the actor: it reads the store again and starts the next process, with a wait
@@ -20,7 +21,7 @@
 //! store does not say whether it wrote a fact, the fact is written again.
 //! Limits: `vault_questions`, `vault_start`, `vault_beat`, `vault_steady`, and the constants here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -93,6 +94,11 @@ pub struct Status;
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), VaultError>")]
 pub struct Lock;
+
+/// This member was removed: what is under their key is not to be opened any more. What does not arrive is said at the next start.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Part(pub MemberId);
 
 /// How the vault is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -181,6 +187,8 @@ pub struct VaultActor {
     report: VaultReport,
     /// Whose the stored secrets are.
     owners: BTreeMap<SecretId, MemberId>,
+    /// Everybody who was removed.
+    gone: BTreeSet<MemberId>,
     changes: VecDeque<Change>,
     /// The change that is being stored. One at a time, so that a look into the store says what became of it.
     changing: Option<SpawnHandle>,
@@ -240,6 +248,7 @@ impl VaultActor {
             listening: None,
             report,
             owners: BTreeMap::new(),
+            gone: BTreeSet::new(),
             changes: VecDeque::new(),
             changing: None,
             questions: BTreeMap::new(),
@@ -301,8 +310,9 @@ impl VaultActor {
         let (store, settle, limits) = (Arc::clone(&self.store), self.settle.clone(), self.limits.clone());
         let read = async move { read(&store, &settle, &limits).await };
         ctx.spawn(read.into_actor(self).map(|records, this, ctx| match records {
-            Ok(records) => {
+            Ok((records, gone)) => {
                 this.owners = records.iter().map(|record| (record.id, record.owner)).collect();
+                this.gone.extend(gone);
                 this.stored.set(this.owners.len());
                 this.make(records, ctx);
             }
@@ -333,7 +343,7 @@ impl VaultActor {
             this.forget(ctx);
             this.drive(ctx);
         })));
-        self.say(Ask::Records { records });
+        self.say(Ask::Records { records, gone: self.gone.iter().copied().collect() });
         self.drive(ctx);
     }
 
@@ -399,7 +409,8 @@ impl VaultActor {
     // === changes ===
 
     fn change(&mut self, change: Change, ctx: &mut Context<Self>) {
-        if self.changes.len() >= WRITES_MAX || self.keeps == Keeps::Nothing {
+        let of_the_gone = change.put.iter().any(|record| self.gone.contains(&record.owner));
+        if of_the_gone || self.changes.len() >= WRITES_MAX || self.keeps == Keeps::Nothing {
             self.say(Ask::Written { ticket: change.ticket, ok: false });
             return;
         }
@@ -427,7 +438,7 @@ impl VaultActor {
                 Ok(Err(_)) | Err(AskError::TimedOut | AskError::Lost) => {}
             }
             loop {
-                if let Ok(rows) = read(&store, &settle, &limits).await {
+                if let Ok((rows, _)) = read(&store, &settle, &limits).await {
                     let there = put.iter().all(|record| rows.contains(record));
                     return there && !rows.iter().any(|row| erase.contains(&row.id));
                 }
@@ -533,10 +544,16 @@ impl VaultActor {
 }
 
 /// What is sealed, once no commit of before can land any more.
-async fn read(store: &Arc<dyn Store>, settle: &Link<Settle>, limits: &Limits) -> Result<Vec<SealedRecord>, StoreError> {
+async fn read(
+    store: &Arc<dyn Store>,
+    settle: &Link<Settle>,
+    limits: &Limits,
+) -> Result<(Vec<SealedRecord>, BTreeSet<MemberId>), StoreError> {
     let lost = |error: AskError| StoreError::Unavailable(error.to_string());
     settle.ask(Settle, limits.commit_deadline).await.map_err(lost)?;
-    within(limits.read_deadline, store.secrets()).await
+    let records = within(limits.read_deadline, store.secrets()).await?;
+    let household = within(limits.read_deadline, store.household()).await?;
+    Ok((records, household.gone.into_iter().map(|row| row.id).collect()))
 }
 
 /// Nothing was written.
@@ -593,6 +610,18 @@ impl Handler<Status> for VaultActor {
 
     fn handle(&mut self, _: Status, _: &mut Context<Self>) -> Self::Result {
         MessageResult(VaultReport { restarts: self.life.restarts, secrets: self.stored.known(), ..self.report.clone() })
+    }
+}
+
+impl Handler<Part> for VaultActor {
+    type Result = ();
+
+    fn handle(&mut self, Part(member): Part, _: &mut Context<Self>) {
+        self.gone.insert(member);
+        // Their records went with the commit that removed them.
+        self.owners.retain(|_, owner| *owner != member);
+        self.stored.set(self.owners.len());
+        self.say(Ask::Part { gone: vec![member] });
     }
 }
 

@@ -183,7 +183,7 @@ fn a_client_of_another_version_is_told_so() {
 
 #[test]
 fn a_member_whom_nobody_knows_is_nobody() {
-    const SENTENCE: &str = "nobody of that name lives here; see `hearth config show` for the members";
+    const SENTENCE: &str = "nobody of that name lives here; see `hearth member list` for the members";
     let home = Home::new();
     let house = home.start();
     let mut raw = house.raw();

@@ -1,28 +1,31 @@
 //! What may be done in a house: what its member named, what a person said yes to, and what the rules say.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use hearth::wire::HouseFrame;
 use hearth_scripted::script::{Call, Step};
 use hearth_scripted::server::Scripted;
 use serde_json::json;
 
 use crate::standins::{self, Got};
-use crate::support::{Home, House, Talk, messages};
+use crate::support::{DEADLINE, Home, House, Talk, finish, messages};
 use crate::tools;
 
 const SEND: &str = "hearth__probe__send";
 
 /// A house with a scripted model and a tool that posts to a service.
-struct Scene {
-    talk: Talk,
-    house: House,
-    server: Scripted,
-    home: Home,
+pub(crate) struct Scene {
+    pub(crate) talk: Talk,
+    pub(crate) house: House,
+    pub(crate) server: Scripted,
+    pub(crate) home: Home,
     port: u16,
     service: Got,
 }
 
 impl Scene {
-    fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         let (server, (port, service)) = (Scripted::start().unwrap(), standins::http());
         let model = format!(
             "[egress]\nlan = [\"http://127.0.0.1:{port}\"]\n{more}[[models]]\nname = \"first\"\nkind = \"openai\"\nmodel = \"scripted-1\"\nbase_url = \"{}/v1\"\nkey = \"first\"\n",
@@ -44,10 +47,15 @@ impl Scene {
     }
 
     /// The model will have this posted, and then say something.
-    fn will_send(&self, path: &str, then: &str) {
+    pub(crate) fn will_send(&self, path: &str, then: &str) {
+        self.will_call(path);
+        self.server.push_to("first", Step::text(then));
+    }
+
+    /// The model will have this posted.
+    pub(crate) fn will_call(&self, path: &str) {
         let order = json!({ "url": self.url(path), "text": "good morning" });
         self.server.push_to("first", Step::calls(vec![Call::new("1", SEND, &order)]));
-        self.server.push_to("first", Step::text(then));
     }
 
     fn posted(&self, path: &str) -> usize {
@@ -56,12 +64,17 @@ impl Scene {
 
     /// The code of the card that is shown next, and its text.
     fn card(&mut self, before: usize) -> (String, String) {
-        let text = self.talk.wait("a card", |frames: &[HouseFrame]| {
-            messages(&frames[before..]).into_iter().map(|said| said.text).find(|text| text.contains("Say /yes "))
-        });
-        let code = text.split("Say /yes ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-        (code, text)
+        card(&mut self.talk, before)
     }
+}
+
+/// The code of the card that a client is shown after so many frames, and its text.
+pub(crate) fn card(talk: &mut Talk, before: usize) -> (String, String) {
+    let text = talk.wait("a card", |frames: &[HouseFrame]| {
+        messages(&frames[before..]).into_iter().map(|said| said.text).find(|text| text.contains("Say /yes "))
+    });
+    let code = text.split("Say /yes ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    (code, text)
 }
 
 #[test]
@@ -140,6 +153,30 @@ fn a_no_is_final_a_stop_withdraws_and_always_is_a_grant_that_can_be_taken_back()
     assert!(grants.contains(&scene.url("c")), "{grants}");
     assert_eq!(scene.home.run(&["grants", "revoke", &id]).code, Some(0));
     assert!(scene.home.run(&["grants"]).out.contains("Nothing is allowed beforehand"));
+}
+
+#[test]
+fn a_single_message_shows_the_question_that_comes_of_it_and_its_answer_waits_for_the_yes() {
+    let scene = Scene::new("");
+    scene.will_send("once", "They know.");
+    let mut command = scene.home.command(&["chat", "--once", "Please tell everybody good morning"]);
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (send, lines) = std::sync::mpsc::channel();
+    let err = BufReader::new(process.stderr.take().unwrap());
+    std::thread::spawn(move || err.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+    let line = || lines.recv_timeout(DEADLINE).expect("nothing was shown");
+    let how = loop {
+        let line = line();
+        if line.contains("hearth approvals yes ") {
+            break line;
+        }
+    };
+    assert_eq!(scene.posted("once"), 0);
+    let code = how.split("approvals yes ").nth(1).unwrap().split(' ').next().unwrap();
+    assert_eq!(scene.home.run(&["approvals", "yes", code]).code, Some(0));
+    let ran = finish(process);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "They know.\n"));
+    assert_eq!(scene.posted("once"), 1);
 }
 
 #[test]

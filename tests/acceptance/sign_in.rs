@@ -238,6 +238,8 @@ fn a_person_signs_in_at_a_browser_and_nobody_but_the_vault_has_a_token() {
     house.kill();
 
     let house = home.start();
+    // Which waits for the vault: a house is up before it.
+    home.secret_done("", &["list"]);
     assert_eq!((provider.used(&home), provider.books().refreshes), ("200".to_owned(), 1));
     let mut given = provider.books().given.clone();
     assert_eq!(given.len(), 6);

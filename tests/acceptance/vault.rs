@@ -151,7 +151,7 @@ fn what_cannot_be_a_secret_is_refused_with_a_sentence() {
         (&["--use", "tool/a", "--allow", RULE, "--rate", "often"], "a rate is USES/SECONDS"),
         (&["--use", "tool/a", "--allow", RULE, "--until", "soon"], "--until is a time such as 2027"),
         (&["--use", "tool/a", "--allow", RULE, "--bytes", "0"], "may have 1 to"),
-        (&["--use", "tool/a", "--allow", RULE, "--owner", "Mallory"], "nobody here is called `Mallory`"),
+        (&["--use", "tool/a", "--allow", RULE, "--owner", "Mallory"], "nobody of that name lives here"),
     ] {
         let said = home.secret_refused(KEY, &[&["add", "a", "--value-env", "THE_VALUE"], arguments].concat());
         assert!(said.contains(expected), "{arguments:?}: {said}");

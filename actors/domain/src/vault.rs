@@ -7,6 +7,7 @@
 //!  house ──Written──▶ vault          only now the owner is told that it is done
 //!  house ◀──Used────── vault         for the audit: who used what, where, with what outcome
 //!  house ──Look─────▶ vault ──Found──▶ house      where in a text a stored secret stands
+//!  house ──Part─────▶ vault          somebody was removed: their key is destroyed, and with it every copy of what is under it
 //! ```
 //!
 //! Requests that carry credentials do not come this way: clients speak HTTP over its socket.
@@ -30,6 +31,14 @@ pub enum Ask {
     Records {
         /// All records.
         records: Vec<SealedRecord>,
+        /// Everybody who was ever removed: what is under a key of theirs is not to be opened any more.
+        #[serde(default)]
+        gone: Vec<MemberId>,
+    },
+    /// These members were removed: their keys are to be destroyed. A vault that is sealed does so when it is opened.
+    Part {
+        /// Whose.
+        gone: Vec<MemberId>,
     },
     /// What became of a write.
     Written {
@@ -77,9 +86,10 @@ impl Ask {
     /// This, in pieces that each fit into a message.
     #[must_use]
     pub fn pieces(self) -> Vec<Sent> {
-        let records = match self {
-            Self::Records { records } if records.len() > 1 => records,
+        let (records, gone) = match self {
+            Self::Records { records, gone } if records.len() > 1 => (records, gone),
             ask @ (Self::Records { .. }
+            | Self::Part { .. }
             | Self::Written { .. }
             | Self::Look { .. }
             | Self::List { .. }
@@ -88,7 +98,11 @@ impl Ask {
             | Self::Stop) => return vec![Sent { ask, more: false }],
         };
         let last = records.len().saturating_sub(1);
-        let piece = |(n, record)| Sent { ask: Self::Records { records: vec![record] }, more: n < last };
+        let mut gone = Some(gone);
+        let piece = |(n, record)| {
+            let gone = gone.take().unwrap_or_default();
+            Sent { ask: Self::Records { records: vec![record], gone }, more: n < last }
+        };
         records.into_iter().enumerate().map(piece).collect()
     }
 }

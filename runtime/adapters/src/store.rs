@@ -46,6 +46,8 @@ use self::lock::FolderLock;
 mod apply;
 mod decode;
 mod encode;
+mod erase;
+mod every;
 mod failure;
 mod flow;
 mod host;
@@ -111,6 +113,8 @@ impl std::fmt::Debug for SurrealStore {
 
 struct Shared {
     config: StoreConfig,
+    /// Where reports are left by a store that has no folder.
+    data: Option<PathBuf>,
     migrations: &'static [&'static str],
     host: Host,
     /// Opening, closing and settling happen one after the other.
@@ -132,15 +136,27 @@ struct House {
 }
 
 impl SurrealStore {
-    /// A store that is not open yet. Starts nothing and touches nothing.
+    /// A store that is not open yet. Starts nothing and touches nothing. Reports of erasures are left in its folder, where it has one.
     #[must_use]
     pub fn new(config: StoreConfig) -> Self {
-        Self::with_migrations(config, schema::MIGRATIONS)
+        Self::made(config, None, schema::MIGRATIONS)
     }
 
+    /// The same, with the data folder in which a store without one leaves its reports.
+    #[must_use]
+    pub fn reporting_in(config: StoreConfig, data: &Path) -> Self {
+        Self::made(config, Some(data.to_owned()), schema::MIGRATIONS)
+    }
+
+    #[cfg(test)]
     fn with_migrations(config: StoreConfig, migrations: &'static [&'static str]) -> Self {
+        Self::made(config, None, migrations)
+    }
+
+    fn made(config: StoreConfig, data: Option<PathBuf>, migrations: &'static [&'static str]) -> Self {
         let shared = Shared {
             config,
+            data,
             migrations,
             host: Host::default(),
             turnstile: tokio::sync::Mutex::default(),
@@ -220,8 +236,9 @@ impl Shared {
         let held = if lock.is_none() { *self.held.lock().unwrap_or_else(PoisonError::into_inner) } else { None };
         match Self::take(&link, held, found).await {
             Ok((opened, epoch)) => {
-                let opened = Opened { erased, ..opened };
                 let fence = lock.is_none().then_some(epoch);
+                let erased = if lock.is_none() { self.delete_the_gone(&link, epoch).await } else { erased };
+                let opened = Opened { erased, ..opened };
                 *self.held.lock().unwrap_or_else(PoisonError::into_inner) = fence;
                 self.replace(Some(House { link, fence, _lock: lock }));
                 Ok(opened)
@@ -266,7 +283,7 @@ impl Shared {
                 return Err(error);
             }
         };
-        // Elsewhere a row that is deleted is as gone as we can make it.
+        // Elsewhere a row that is deleted is as gone as we can make it: once the lease is ours.
         let Location::Embedded(folder) = &self.config.location else { return Ok((link, found, Vec::new())) };
         match self.without_the_gone(folder, &link).await {
             Ok(reports) if reports.is_empty() => Ok((link, found, reports)),
@@ -284,6 +301,30 @@ impl Shared {
         }
     }
 
+    /// Deletes what is a removed member's, where no folder can be written anew. What cannot be is tried again at the next opening.
+    async fn delete_the_gone(&self, link: &Link, epoch: i64) -> Vec<(MemberId, Report)> {
+        if self.migrations.len() < HOUSEHOLD {
+            return Vec::new();
+        }
+        let deleted = match rewrite::pending(link).await {
+            Ok((members, _)) if members.is_empty() => return Vec::new(),
+            Ok((members, gone)) => erase::delete(link, epoch, &members, &gone).await,
+            Err(error) => Err(error),
+        };
+        match deleted {
+            Ok(reports) => {
+                if let Some(data) = &self.data {
+                    rewrite::report(data, &reports);
+                }
+                reports
+            }
+            Err(error) => {
+                tracing::warn!(target: "hearth::store", %error, "not all of a member who was removed could be deleted; it is tried again at the next start");
+                Vec::new()
+            }
+        }
+    }
+
     /// Writes what stays into a new folder beside the store's, when somebody was removed since the last time.
     async fn without_the_gone(&self, folder: &Path, link: &Link) -> Result<Vec<(MemberId, Report)>, StoreError> {
         if self.migrations.len() < HOUSEHOLD {
@@ -293,13 +334,19 @@ impl Shared {
         if members.is_empty() {
             return Ok(Vec::new());
         }
-        let new = Link::in_folder(&rewrite::begin(folder)?).await?;
+        let place = rewrite::begin(folder)?;
+        let new = Link::in_folder(&place).await?;
         let copied = match schema::migrate(&new, None, self.migrations).await {
             Ok(_) => rewrite::copy(link, &new, &members, &gone).await,
             Err(error) => Err(error),
         };
         new.close().await;
-        copied
+        let copied = copied?;
+        // What counts is what is on the disk.
+        let new = Link::in_folder(&place).await?;
+        let whole = rewrite::compare(link, &new, &copied).await;
+        new.close().await;
+        whole.map(|()| copied.reports)
     }
 
     /// Takes the lease, and finds the end of the chain, in this order: once the lease is ours, nobody else moves the end.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use hearth_actors::household::{Change, ListHousehold, Listing, Resolve, account};
 use hearth_actors::tree::Doors;
+use hearth_actors::vault::Status;
 use hearth_domain::household::identity::Identity;
 use hearth_domain::household::pairing::Setting;
 use hearth_domain::household::wish::{Newcomer, Wish};
 use hearth_domain::household::{Member, MemberId};
 use hearth_domain::store::Store;
+use hearth_domain::vault::VaultState;
 
 use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownAccount, ShownMember, ShownWaiting};
 
@@ -25,9 +27,13 @@ pub async fn serve(doors: &Doors, store: &Arc<dyn Store>, member: Option<String>
     if ask == HouseholdAsk::List {
         return Ok(shown(&list(doors, by.id).await?));
     }
-    let removes = matches!(ask, HouseholdAsk::Remove { .. });
+    if ask == HouseholdAsk::Who {
+        return Ok(HouseholdAnswer::Done { member: by.id.to_string(), secrets: None });
+    }
+    // Their records go with them.
+    let owned = if matches!(ask, HouseholdAsk::Remove { .. }) { owned(store).await } else { Vec::new() };
     let wish = match ask {
-        HouseholdAsk::List => return Err(BUSY.to_owned()),
+        HouseholdAsk::List | HouseholdAsk::Who => return Err(BUSY.to_owned()),
         HouseholdAsk::Add(new) => Wish::Add(newcomer(new)),
         HouseholdAsk::Role { name, role, guardians } => Wish::Role { name, role, guardians },
         HouseholdAsk::Remove { name } => Wish::Remove { name },
@@ -44,7 +50,8 @@ pub async fn serve(doors: &Doors, store: &Arc<dyn Store>, member: Option<String>
     let change = Change { by: by.id, from: Setting::Private, wish };
     let granted = doors.household.change.ask(change, ANSWER).await.map_err(|_| BUSY.to_owned())?;
     let member = granted.map_err(|error| error.to_string())?.changed.member;
-    let secrets = if removes { secrets_of(store, member).await } else { 0 };
+    let count = owned.into_iter().filter(|owner| *owner == member).count();
+    let secrets = if count == 0 { None } else { Some(format!("{count} secrets were theirs. {}", key(doors).await)) };
     Ok(HouseholdAnswer::Done { member: member.to_string(), secrets })
 }
 
@@ -53,10 +60,22 @@ async fn list(doors: &Doors, by: MemberId) -> Result<Listing, String> {
     listed.map_err(|error| error.to_string())
 }
 
-/// How many sealed records are of a member. When that cannot be read, it is only not said.
-async fn secrets_of(store: &Arc<dyn Store>, member: MemberId) -> usize {
+/// Whose the sealed records are. When that cannot be read, it is only not said.
+async fn owned(store: &Arc<dyn Store>) -> Vec<MemberId> {
     let records = tokio::time::timeout(ANSWER, store.secrets()).await;
-    records.ok().and_then(Result::ok).unwrap_or_default().iter().filter(|record| record.owner == member).count()
+    records.ok().and_then(Result::ok).unwrap_or_default().iter().map(|record| record.owner).collect()
+}
+
+/// What becomes of a removed member's key.
+async fn key(doors: &Doors) -> &'static str {
+    match doors.vault.ask(Status, ANSWER).await.ok().and_then(|report| report.state) {
+        Some(VaultState::Open) => "The vault destroys the key to them, and with it every copy.",
+        Some(VaultState::Sealed) => {
+            "The vault is sealed: it destroys the key to them when it is opened. `hearth secret unseal` opens it, `hearth secret status` says how it is."
+        }
+        Some(VaultState::Broken) => "The vault has lost its own key, and with it the key to them: `hearth doctor` says more.",
+        None => "The vault is being started: it destroys the key to them when it is up. `hearth secret status` says how it is.",
+    }
 }
 
 fn newcomer(new: New) -> Newcomer {

@@ -96,7 +96,7 @@ impl Errand {
     /// Does it at the house of this socket. Gives whoever was removed.
     pub async fn run(self, socket: &Path) -> anyhow::Result<Option<Removed>> {
         let mut client = Client::connect(socket).await?.context("the house has stopped; try again")?;
-        let removes = if let HouseholdAsk::Remove { name } = &self.ask { Some(name.clone()) } else { None };
+        let removes = matches!(self.ask, HouseholdAsk::Remove { .. });
         let HouseFrame::Household { answer } = client.ask(&ClientFrame::Household { member: self.by, ask: self.ask }).await? else {
             bail!(UNEXPECTED)
         };
@@ -116,13 +116,10 @@ impl Errand {
             }
             HouseholdAnswer::Done { member, secrets } => {
                 terminal.line(&harmless(&self.said));
-                let Some(name) = removes else { return Ok(None) };
-                if secrets > 0 {
-                    terminal.line(&harmless(&format!(
-                        "{secrets} secrets were theirs. The vault destroys the key to them, and with it every copy: hearth secret erase {name}"
-                    )));
+                if let Some(said) = secrets {
+                    terminal.line(&harmless(&said));
                 }
-                Ok(Some(Removed { member }))
+                Ok(removes.then_some(Removed { member }))
             }
         }
     }
@@ -162,7 +159,7 @@ fn confirmed(name: &str) -> anyhow::Result<()> {
         bail!("there is no terminal to ask; give --yes");
     }
     Terminal::new().line(&harmless(&format!(
-        "Everything that only {name} may read will be gone for good: conversations, memories, reminders, accounts. To go on, type the name again:"
+        "Everything that only {name} may read will be gone for good: conversations, memories, reminders, accounts; and so will every secret of theirs. To go on, type the name again:"
     )));
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).context("nothing could be read from the terminal")?;

@@ -144,9 +144,10 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     telemetry::begin(config, SERVING)?;
     actix::System::new().block_on(async {
         let running = Running::raise(config, Page::AsConfigured, &confined).await?;
+        // Before anybody is told that there is a house, who then may end it.
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         announce(&running, config).await;
         let ended = running.root().clone();
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let failed = tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => None,

@@ -3,6 +3,7 @@
 mod acts;
 mod command;
 mod entry;
+mod members;
 mod openclaw;
 mod sign_in;
 
@@ -10,7 +11,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use hearth_domain::household::Member;
 use hearth_domain::secret::{Principal, Rate, SecretName, SecretPolicy};
 use hearth_domain::vault::VaultState;
 use hearth_vault::admin::{self, AdminAnswer, AdminAsk, AdminError, Code, NewSecret, Proof, SOCKET};
@@ -20,6 +20,7 @@ use secrecy::ExposeSecret as _;
 
 pub use command::{AddOptions, AllowOptions, PolicyOptions, ProofOptions, RotateKeyOptions, SecretCommand, SignInOptions, ValueOptions};
 
+use self::members::Members;
 use crate::config::Config;
 use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::vaults;
@@ -51,10 +52,10 @@ pub fn wait(config: &Config) -> anyhow::Result<()> {
 /// Runs one command against a vault that is there.
 pub fn run(config: &Config, command: SecretCommand) -> anyhow::Result<()> {
     let socket = vaults::keys(config, &config.data()?)?.join(SOCKET);
-    let terminal = Terminal::new();
+    let (terminal, members) = (Terminal::new(), Members::of(config)?);
     let said = match command {
-        SecretCommand::Add(options) => add(config, &socket, *options)?,
-        SecretCommand::SignIn(options) => sign_in::sign_in(config, &socket, &terminal, *options)?,
+        SecretCommand::Add(options) => add(&members, &socket, *options)?,
+        SecretCommand::SignIn(options) => sign_in::sign_in(&members, &socket, &terminal, *options)?,
         SecretCommand::List { json } => return list(&socket, &terminal, json),
         SecretCommand::ShowPolicy { name: of } => return show_policy(&socket, &terminal, name(&of)?),
         SecretCommand::Allow(options) => allow(&socket, *options)?,
@@ -68,7 +69,9 @@ pub fn run(config: &Config, command: SecretCommand) -> anyhow::Result<()> {
             format!("{of} is gone. Revoke it at its service too.")
         }
         SecretCommand::Test { name: of, url, header } => test(&socket, &of, url, header)?,
-        SecretCommand::Import { file, owner, users, targets } => return import(config, &socket, &terminal, &file, owner, &users, &targets),
+        SecretCommand::Import { file, owner, users, targets } => {
+            return import(&members, &socket, &terminal, &file, owner, &users, &targets);
+        }
         SecretCommand::Setup { value } => {
             let passphrase = entry::new_passphrase(&value, "Passphrase of the vault: ")?;
             done(&socket, &AdminAsk::SetUp { passphrase })?;
@@ -85,14 +88,14 @@ pub fn run(config: &Config, command: SecretCommand) -> anyhow::Result<()> {
         SecretCommand::Passphrase { value, old, recovery } => passphrase(&socket, &value, old, recovery)?,
         SecretCommand::VaultPassphrase { value, proof } => acts::vault_passphrase(&socket, &value, &proof)?,
         SecretCommand::RecoveryKit { proof } => acts::recovery_kit(&socket, &proof)?,
-        SecretCommand::RotateKey(options) => acts::rotate_key(&socket, &options)?,
+        SecretCommand::RotateKey(options) => acts::rotate_key(&members, &socket, &options)?,
         SecretCommand::AcceptRestore { proof } => acts::accept_restore(&socket, &proof)?,
         SecretCommand::Forget { which } => {
             done(&socket, &AdminAsk::Forget { which: which.clone() })?;
             format!("{which} is forgotten.")
         }
-        SecretCommand::Erase { member, yes, proof } => acts::erase(&socket, &member, yes, &proof)?,
-        SecretCommand::Admit { member, proof } => acts::admit(&socket, &member, &proof)?,
+        SecretCommand::Erase { member, yes, proof } => acts::erase(&members, &socket, &member, yes, &proof)?,
+        SecretCommand::Admit { member, proof } => acts::admit(&members, &socket, &member, &proof)?,
         SecretCommand::Status => status(&socket)?,
     };
     terminal.line(&harmless(&said));
@@ -133,15 +136,6 @@ fn done(socket: &Path, what: &AdminAsk) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn owner(config: &Config, named: Option<&str>) -> anyhow::Result<Member> {
-    let everybody = config.everybody();
-    let found = match named {
-        Some(named) => everybody.into_iter().find(|member| member.id == Member::id_of(named)),
-        None => everybody.into_iter().next(),
-    };
-    found.with_context(|| format!("nobody here is called `{}`", harmless(named.unwrap_or_default())))
-}
-
 fn rate(text: &str) -> anyhow::Result<Rate> {
     let parsed = text.split_once('/').and_then(|(uses, window)| Some(Rate { uses: uses.parse().ok()?, window_s: window.parse().ok()? }));
     parsed.context("a rate is USES/SECONDS, such as 100/3600")
@@ -159,10 +153,10 @@ fn named(policy: &PolicyOptions) -> anyhow::Result<()> {
 }
 
 /// A secret without a value.
-fn new(config: &Config, name: SecretName, policy: PolicyOptions) -> anyhow::Result<NewSecret> {
+fn new(members: &Members, name: SecretName, policy: PolicyOptions) -> anyhow::Result<NewSecret> {
     Ok(NewSecret {
         name,
-        owner: owner(config, policy.owner.as_deref())?.id,
+        owner: members.named(policy.owner.as_deref())?,
         value: None,
         users: policy.users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?,
         targets: policy.targets,
@@ -175,7 +169,7 @@ fn new(config: &Config, name: SecretName, policy: PolicyOptions) -> anyhow::Resu
     })
 }
 
-fn add(config: &Config, socket: &Path, options: AddOptions) -> anyhow::Result<String> {
+fn add(members: &Members, socket: &Path, options: AddOptions) -> anyhow::Result<String> {
     let secret_name = name(&options.name)?;
     if !options.canary {
         named(&options.policy)?;
@@ -185,7 +179,7 @@ fn add(config: &Config, socket: &Path, options: AddOptions) -> anyhow::Result<St
     } else {
         Some(entry::value(&options.value, &format!("Value of {secret_name}: "))?)
     };
-    let secret = NewSecret { value, canary: options.canary, ..new(config, secret_name, options.policy)? };
+    let secret = NewSecret { value, canary: options.canary, ..new(members, secret_name, options.policy)? };
     let shown = secret.name.clone();
     let answer = ask(socket, &AdminAsk::Add(Box::new(secret)))?;
     if let AdminAnswer::Planted { value } = &answer {
@@ -275,7 +269,7 @@ fn test(socket: &Path, of: &str, url: Option<String>, header: Option<String>) ->
 
 /// The credentials of a file, each under a name that says where it stood. The file stays; the owner removes it.
 fn import(
-    config: &Config,
+    members: &Members,
     socket: &Path,
     terminal: &Terminal,
     file: &Path,
@@ -283,14 +277,14 @@ fn import(
     users: &[String],
     targets: &[String],
 ) -> anyhow::Result<()> {
-    let member = owner(config, named.as_deref())?;
+    let owner = members.named(named.as_deref())?;
     let users: Vec<Principal> = users.iter().map(|user| user.parse()).collect::<Result<_, _>>()?;
     let found = entry::credentials(file)?;
     for (text, value) in found.taken {
         let taken = name(&text).and_then(|name| {
             let secret = NewSecret {
                 name,
-                owner: member.id,
+                owner,
                 value: Some(value),
                 users: users.clone(),
                 targets: targets.to_vec(),
@@ -352,5 +346,9 @@ fn status(socket: &Path) -> anyhow::Result<String> {
         return Ok(said.to_owned());
     }
     let owner = if census.owner { "an owner's passphrase is set" } else { "no owner's passphrase is set: hearth secret passphrase" };
-    Ok(format!("{:?}: {} secrets, {} older values guarded, {owner}", census.state, census.secrets, census.kept))
+    let parting = match census.parting {
+        0 => String::new(),
+        left => format!("; the keys of {left} members who were removed could not be destroyed yet: the vault's log says why"),
+    };
+    Ok(format!("{:?}: {} secrets, {} older values guarded, {owner}{parting}", census.state, census.secrets, census.kept))
 }

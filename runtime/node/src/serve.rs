@@ -236,7 +236,7 @@ fn store(config: &Config, data: &Path) -> anyhow::Result<Arc<dyn Store>> {
         }
         other => bail!("store.location is `{other}`; use `embedded`, `memory`, or an address such as ws://nas.lan:8000"),
     };
-    Ok(Arc::new(SurrealStore::new(StoreConfig { location })))
+    Ok(Arc::new(SurrealStore::reporting_in(StoreConfig { location }, data)))
 }
 
 /// Providers in the order in which they are asked. The house's own interpreter is the last, and the first as well when it is to answer first.

@@ -155,6 +155,8 @@ struct Core {
     lock: Lock,
     /// What the house has stored, before it could be opened.
     waiting: Option<Vec<SealedRecord>>,
+    /// Everybody who was removed from the household. Their keys are destroyed as soon as there is a manifest to be changed.
+    gone: BTreeSet<MemberId>,
     /// Whether the records have been read: a change before would be settled away.
     loaded: bool,
     secrets: BTreeMap<SecretName, Secret>,
@@ -202,6 +204,9 @@ pub struct Census {
     pub guard_bytes: usize,
     /// Whether an owner's passphrase is set.
     pub owner: bool,
+    /// Members who were removed from the household and whose key is not destroyed yet; of a vault that is open.
+    #[serde(default)]
+    pub parting: usize,
 }
 
 impl Keeper {
@@ -216,6 +221,7 @@ impl Keeper {
         let core = Core {
             lock: Lock::Sealed,
             waiting: None,
+            gone: BTreeSet::new(),
             loaded: false,
             secrets: BTreeMap::new(),
             ill: Vec::new(),
@@ -259,7 +265,10 @@ impl Keeper {
     pub fn open(&self, seal: Seal) -> Vec<String> {
         let mut core = self.core();
         core.lock = Lock::Open(Box::new(seal));
-        core.waiting.take().map(|records| core.adopt(records)).unwrap_or_default()
+        match core.waiting.take() {
+            Some(records) => core.adopt(records),
+            None => core.part(),
+        }
     }
 
     /// What the house has stored: once, with no change under way. Gives what is wrong with single records, as sentences.
@@ -323,7 +332,8 @@ impl Keeper {
         let core = self.core();
         let owner = matches!(&core.lock, Lock::Open(seal) if seal.has_owner());
         let (patterns, guard_bytes) = (core.guard.patterns(), core.guard.resident_bytes());
-        Census { state: core.state(), secrets: core.secrets.len(), kept: core.kept.len(), patterns, guard_bytes, owner }
+        let parting = seal_of(&core.lock).map_or(0, |seal| core.gone.iter().filter(|member| seal.has_key(**member)).count());
+        Census { state: core.state(), secrets: core.secrets.len(), kept: core.kept.len(), patterns, guard_bytes, owner, parting }
     }
 }
 
@@ -366,11 +376,14 @@ impl Core {
 
     fn adopt(&mut self, mut records: Vec<SealedRecord>) -> Vec<String> {
         self.loaded = true;
-        let mut said = Vec::new();
+        let mut said = self.part();
         if records.len() > RECORDS_MAX {
             said.push(format!("the house has more than {RECORDS_MAX} secrets; those beyond are left alone"));
             records.truncate(RECORDS_MAX);
         }
+        // The house removes them. Without a key they are nothing to speak of.
+        let keyless = |member| self.gone.contains(&member) && seal_of(&self.lock).is_some_and(|seal| !seal.has_key(member));
+        records.retain(|record| !keyless(record.owner));
         let Some(seal) = self.seal() else { return said };
         let findings = match seal.settle(&records) {
             Ok(findings) => findings,

@@ -273,6 +273,36 @@ fn an_erased_member_s_secrets_are_gone_from_house_and_guard_and_nobody_else_s() 
 }
 
 #[test]
+fn who_was_removed_from_the_household_has_no_key_any_more_and_their_secrets_are_not_missed() {
+    let mut vault = vault();
+    add_of(&mut vault, ben(), "bens", "another one 8273");
+    let backup = vault.stored.clone();
+    // The house has removed the records by itself.
+    vault.stored.retain(|record| record.owner == ben());
+    assert!(vault.keeper.part_from(&BTreeSet::from([owner()])).is_empty());
+    assert_eq!((names(&vault), vault.keeper.census().parting), (vec!["bens".to_owned()], 0));
+    assert!(!found(&vault, VALUE) && found(&vault, "another one 8273"));
+    assert!(vault.keeper.part_from(&BTreeSet::from([owner(), MemberId::from_uuid(Uuid::from_u128(79))])).is_empty(), "once is enough");
+    let mut vault = restarted(vault);
+    let again = vault.keeper.begin_add(&name("key"), owner(), policy("key", &[]), &value(NEWER));
+    assert!(matches!(again, Err(ChangeError::Put(PutError::Erased))));
+    vault.stored = backup;
+    let (vault, findings) = vault.restarted();
+    assert_eq!((findings.len(), names(&vault)), (1, vec!["bens".to_owned()]), "no backup brings them back: {findings:?}");
+}
+
+#[test]
+fn a_vault_that_is_sealed_destroys_the_key_of_who_was_removed_when_it_is_opened() {
+    let vault = vault();
+    let keeper = support::keeper(&vault.clock, &vault.ids);
+    assert!(keeper.part_from(&BTreeSet::from([owner()])).is_empty());
+    assert!(keeper.load(vault.stored.clone()).is_empty());
+    assert!(keeper.open(support::opened(vault.folder.path().join("keys"))).is_empty(), "what is keyless is nothing to speak of");
+    assert!(keeper.list().is_empty() && keeper.troubled().is_empty());
+    assert_eq!(keeper.census().parting, 0);
+}
+
+#[test]
 fn records_that_the_house_could_not_remove_are_forgotten_later() {
     let mut vault = vault();
     let erased = vault.keeper.begin_erase(owner(), &proof(&vault)).unwrap();

@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 const VALUE: &str = "sk-kq83Hd02nPzx71LmWvTe5r9B";
 const PASSPHRASE: &str = "correct horse battery";
 
-const TESTS: [Test; 10] = [
+const TESTS: [Test; 11] = [
     ("a_secret_is_added_used_and_changed_through_the_sockets", uses),
     ("nothing_is_lost_when_the_vault_is_killed_at_any_moment", kills),
     ("a_passphrase_vault_waits_for_its_owner", waits),
@@ -45,6 +45,7 @@ const TESTS: [Test; 10] = [
     ("a_forgotten_passphrase_is_replaced_by_the_recovery_key", recovers),
     ("a_lost_key_is_found_by_the_recovery_key", finds),
     ("a_backup_is_restored_and_a_member_erased_through_the_socket", restores),
+    ("the_key_of_a_removed_member_is_destroyed_while_the_vault_runs_or_at_its_next_start", parts),
     ("a_member_s_key_is_replaced_though_the_vault_is_killed_meanwhile", rekeys),
     ("the_process_without_keys_serves_and_refuses_placeholders", keyless),
 ];
@@ -402,6 +403,36 @@ fn restores() {
         let admit = AdminAsk::Admit { member: MemberId::derived(&["owner"]), proof: proof(PASSPHRASE) };
         assert!(matches!(house.ask(&mut line, admit).await, AdminAnswer::Done));
         assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+    });
+}
+
+fn parts() {
+    run(async {
+        let owner = MemberId::derived(&["owner"]);
+        for while_it_runs in [true, false] {
+            let mut house = House::new();
+            let (mut line, ..) = house.vault().await;
+            assert!(matches!(house.ask(&mut line, new_secret("key", VALUE, 9)).await, AdminAnswer::Done));
+            let backup = std::mem::take(&mut house.store);
+            if while_it_runs {
+                line.to.send(&Frame::Message(Sent { ask: Ask::Part { gone: vec![owner] }, more: false }), &[]).await.unwrap();
+            } else {
+                line.to.send(&Frame::Message(Sent { ask: Ask::Stop, more: false }), &[]).await.unwrap();
+                line.process.wait().await.unwrap();
+                house.gone = vec![owner];
+                let findings;
+                (line, _, findings, _) = house.vault().await;
+                assert!(findings.is_empty(), "{findings:?}");
+            }
+            let AdminAnswer::Listed { secrets, troubled, .. } = house.ask(&mut line, AdminAsk::List).await else { panic!("no list") };
+            assert_eq!((secrets.len(), troubled.len()), (0, 0));
+            assert!(refused(&house.ask(&mut line, new_secret("key", VALUE, 9)).await).contains("erased"));
+            line.to.send(&Frame::Message(Sent { ask: Ask::Stop, more: false }), &[]).await.unwrap();
+            line.process.wait().await.unwrap();
+            house.store = backup;
+            let (_line, _, findings, _) = house.vault().await;
+            assert_eq!(findings.is_empty(), !while_it_runs, "{findings:?}");
+        }
     });
 }
 

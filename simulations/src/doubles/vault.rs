@@ -190,7 +190,7 @@ impl Process {
         // Its work takes a moment.
         tokio::time::sleep(self.draw.millis(0, 2)).await;
         match ask {
-            Ask::Records { records } => {
+            Ask::Records { records, .. } => {
                 let found = self.world.checkers().vault.given(&records);
                 if let Err(what) = found {
                     self.world.violate(crate::checkers::vault::NAME, what);
@@ -202,6 +202,7 @@ impl Process {
                 let findings = if self.draw.happens(1_000) { vec!["a record is of another household".to_owned()] } else { Vec::new() };
                 self.out.push_back(Tell::Up { state: VaultState::Open, findings, confined: Vec::new() });
             }
+            Ask::Part { gone } => self.records.retain(|_, record| !gone.contains(&record.owner)),
             Ask::Written { ticket, ok } => self.written(ticket, ok),
             Ask::Look { id, text } => self.out.push_back(Tell::Found { id, spans: self.find(&text) }),
             Ask::List { id } => self.out.push_back(Tell::Listed { id, secrets: self.records.values().map(info).collect() }),

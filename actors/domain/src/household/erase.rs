@@ -11,6 +11,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::audience::Group;
 use super::pairing::Pairing;
 use super::record::{IdentityRow, MemberRow};
@@ -80,7 +82,8 @@ pub enum Row<'a> {
 }
 
 /// A kind of row, for the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Members.
     Members,
@@ -152,7 +155,8 @@ impl Kind {
 }
 
 /// Why a row goes or stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It says who they are or lets them in.
     Theirs,
@@ -419,7 +423,8 @@ const fn kind(row: Row<'_>) -> Kind {
 }
 
 /// What became of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum What {
     /// Gone.
     Erased,
@@ -429,10 +434,32 @@ pub enum What {
     Kept,
 }
 
+/// How what was erased is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum How {
+    /// The store was written anew without it.
+    #[default]
+    WrittenAnew,
+    /// Its rows were deleted, in a database whose files are another's.
+    Deleted,
+}
+
+impl How {
+    /// A closed word for the journal.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::WrittenAnew => "written anew",
+            Self::Deleted => "rows deleted",
+        }
+    }
+}
+
 /// What was erased and what stayed. It counts and names kinds; it quotes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     counts: BTreeMap<(What, Kind, Reason), u64>,
+    how: How,
 }
 
 impl Report {
@@ -441,7 +468,46 @@ impl Report {
     pub fn of(&self, what: What, kind: Kind) -> u64 {
         self.counts.iter().filter(|((w, k, _), _)| (*w, *k) == (what, kind)).map(|(_, count)| count).sum()
     }
+
+    /// Whether anything was erased at all.
+    #[must_use]
+    pub fn erased_any(&self) -> bool {
+        self.counts.keys().any(|(what, _, _)| *what == What::Erased)
+    }
+
+    /// With what was counted before the commit that removed the member. What that commit left is counted in both.
+    #[must_use]
+    pub fn after(mut self, before: &Foretold) -> Self {
+        for (what, kind, reason, count) in &before.0 {
+            let all = self.counts.entry((*what, *kind, *reason)).or_default();
+            *all = (*all).max(*count);
+        }
+        self
+    }
+
+    /// What of this is told beforehand: what will be erased or changed.
+    #[must_use]
+    pub fn foretold(&self) -> Foretold {
+        let leaves = self.counts.iter().filter(|((what, _, _), _)| *what != What::Kept);
+        Foretold(leaves.map(|((what, kind, reason), count)| (*what, *kind, *reason, *count)).collect())
+    }
+
+    /// How what was erased is gone.
+    #[must_use]
+    pub const fn how(&self) -> How {
+        self.how
+    }
+
+    /// The same, where rows could only be deleted.
+    #[must_use]
+    pub fn deleted(self) -> Self {
+        Self { how: How::Deleted, ..self }
+    }
 }
+
+/// What the commit that removes a member takes away, counted before it does.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Foretold(Vec<(What, Kind, Reason, u64)>);
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -455,6 +521,11 @@ impl std::fmt::Display for Report {
             for ((_, kind, reason), count) in rows {
                 writeln!(f, "  {count} {}, {}", kind.words(), reason.words())?;
             }
+        }
+        if self.how == How::Deleted {
+            f.write_str(
+                "The rows are deleted in the database. What its files still hold of them, only the server can clear: compact it.\n",
+            )?;
         }
         f.write_str("The journal names the member by an id alone. Backups made before keep what they held until they are made anew.\n")
     }

@@ -34,7 +34,7 @@ pub struct GoneRow {
     pub id: MemberId,
     /// When.
     pub at: Timestamp,
-    /// Whether what was theirs is gone from the folder for good, and not only from the rows.
+    /// Whether what was theirs is gone for good: from the folder, or, where a server has the files, from every row.
     pub erased: bool,
 }
 
@@ -102,8 +102,8 @@ pub enum HouseholdWrite {
         /// Which.
         id: ConversationId,
     },
-    /// Removes all that a member alone has: memories and reminders that nobody else may read, sessions, what tools keep for them, questions
-    /// about their effects and what was allowed for them. Other reminders of theirs are called off. Of an erasure; the rewrite of the store into a new folder then asks [`super::erase::Eraser`] row by row and is what really removes it.
+    /// Removes all that a member alone has: their private conversations as [`Self::EraseConversation`] does, secrets, memories and reminders
+    /// that nobody else may read, sessions, what tools keep for them, questions about their effects and what was allowed for them. Other reminders of theirs are called off. Of an erasure; the rewrite of the store into a new folder then asks [`super::erase::Eraser`] row by row and is what really removes it.
     EraseOwn {
         /// Whose.
         member: MemberId,

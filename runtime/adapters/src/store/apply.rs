@@ -13,7 +13,7 @@ use super::household::{self, Erasure};
 use super::link::Link;
 use super::read;
 use super::schema::{PAUSE, TRIES};
-use super::{encode, flow};
+use super::{encode, erase, flow};
 
 /// Most bytes of text, envelopes and components in one transaction. It has to fit into one of the engine's memtables, with its keys and its
 /// index, or the engine has it in its log and cannot bring it to the table.
@@ -32,6 +32,8 @@ struct Plan {
     last: Part,
     /// The messages of this group: what is written with the message that it belongs to is new as well.
     messages: BTreeSet<MessageId>,
+    /// What was counted of those who are removed.
+    foretold: Vec<(RecordId, Value)>,
 }
 
 /// Rows whose order does not matter, after what is removed by a condition.
@@ -153,6 +155,11 @@ impl Plan {
         let mut first = Some(first);
         for (number, part) in self.parts().enumerate() {
             part.query(number, first.take().unwrap_or_default(), &mut text, &mut variables);
+        }
+        for (number, (id, told)) in self.foretold.iter().enumerate() {
+            text.push_str(&format!("UPDATE $gone_row_{number} SET foretold = $foretold_{number} RETURN NONE;"));
+            variables.insert(format!("gone_row_{number}"), Value::RecordId(id.clone()));
+            variables.insert(format!("foretold_{number}"), told.clone());
         }
         text.push_str("COMMIT;");
         (Cow::Owned(text), variables)
@@ -282,6 +289,9 @@ impl Part {
 /// that. What a [`Failure::Commit`] left behind has to be looked up by the caller.
 pub(super) async fn apply(link: &Link, fence: Option<i64>, group: &Group) -> Result<(), Failure> {
     let mut plan = Plan::of(group)?;
+    for (member, told) in erase::foretold(link, group).await? {
+        plan.foretold.push((encode::record("gone", member.uuid()), encode::body(&told)?));
+    }
     if plan.bytes() > GROUP_BYTES {
         return Err(StoreError::Refused("too much at once".to_owned()).into());
     }

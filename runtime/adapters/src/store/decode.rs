@@ -67,7 +67,7 @@ impl Row {
         uuid_in(value).ok_or_else(|| self.damage(field)).map(Some)
     }
 
-    fn text(&mut self, field: &str) -> Decoded<String> {
+    pub(super) fn text(&mut self, field: &str) -> Decoded<String> {
         self.optional_text(field)?.ok_or_else(|| self.damage(field))
     }
 

@@ -29,25 +29,21 @@ impl Erasure {
     /// The statements, about the parameter of that name.
     pub(super) fn text(self, of: &str) -> String {
         match self {
-            Self::Conversation(_) => format!(
-                "LET $turns_{of} = (SELECT VALUE record::id(id) FROM turn WHERE conversation = ${of});
-                FOR $turn IN $turns_{of} {{ DELETE step:[$turn, 0]..[$turn, ..] RETURN NONE }};
-                DELETE turn WHERE conversation = ${of} RETURN NONE;
-                DELETE result WHERE conversation = ${of} RETURN NONE;
-                DELETE delivery WHERE conversation = ${of} RETURN NONE;
-                DELETE message:[${of}]..[${of}, 0] RETURN NONE;
-                DELETE type::record('conversation', ${of}) RETURN NONE;"
-            ),
+            Self::Conversation(_) => conversation(of),
             Self::Results(_) => format!("DELETE result:[${of}, 0]..[${of}, ..] RETURN NONE;"),
             Self::Own(_) => format!(
-                "DELETE memory WHERE only = [${of}] RETURN NONE;
+                "LET $places_{of} = (SELECT VALUE record::id(id) FROM conversation WHERE owner = ${of});
+                FOR $place IN $places_{of} {{ {} }};
+                DELETE secret WHERE owner = ${of} RETURN NONE;
+                DELETE memory WHERE only = [${of}] RETURN NONE;
                 DELETE reminder WHERE only = [${of}] RETURN NONE;
                 UPDATE reminder SET state = 'cancelled' WHERE member = ${of} AND state = 'pending' RETURN NONE;
                 DELETE session WHERE member = ${of} RETURN NONE;
                 DELETE tool_value WHERE member = ${of} RETURN NONE;
                 DELETE approval WHERE member = ${of} RETURN NONE;
                 DELETE endorsement WHERE member = ${of} RETURN NONE;
-                DELETE permit WHERE member = ${of} RETURN NONE;"
+                DELETE permit WHERE member = ${of} RETURN NONE;",
+                conversation("place")
             ),
         }
     }
@@ -60,6 +56,18 @@ impl Erasure {
             Self::Results(id) => uuid(id.uuid()),
         }
     }
+}
+
+/// The statements that erase a conversation with all that is in it, about the parameter of that name.
+fn conversation(of: &str) -> String {
+    format!(
+        "FOR $turn IN (SELECT VALUE record::id(id) FROM turn WHERE conversation = ${of}) {{ DELETE step:[$turn, 0]..[$turn, ..] RETURN NONE }};
+        DELETE turn WHERE conversation = ${of} RETURN NONE;
+        DELETE result WHERE conversation = ${of} RETURN NONE;
+        DELETE delivery WHERE conversation = ${of} RETURN NONE;
+        DELETE message:[${of}]..[${of}, 0] RETURN NONE;
+        DELETE type::record('conversation', ${of}) RETURN NONE;"
+    )
 }
 
 /// The id of a member's row.

@@ -7,24 +7,22 @@
 //! store.new ──▶ store                        a crash here: store.old is thrown away
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use hearth_domain::household::erase::{Changed, Eraser, Fate, Report, Row as Kept};
+use hearth_domain::household::erase::{Changed, Eraser, Fate, Foretold, Report};
 use hearth_domain::household::record::GoneRow;
-use hearth_domain::ids::{MemberId, ReminderId};
+use hearth_domain::ids::MemberId;
 use hearth_domain::store::StoreError;
-use hearth_domain::time::Timestamp;
-use hearth_domain::tool::record::ToolValue;
-use surrealdb::types::{Array, Object, RecordIdKey, Value};
+use surrealdb::types::{Array, Value};
 
 use super::apply::bytes;
-use super::decode::{self, Decoded, Row};
+use super::every::{LEARNT, ROWS, TABLES, count, ids, known, rows};
 use super::failure::{Failure, io_failure};
 use super::link::Link;
-use super::read::with;
+use super::read::{self, with};
 use super::{encode, household};
 
 /// The folder that is being written.
@@ -34,36 +32,6 @@ const OLD: &str = "store.old";
 /// Where reports are, one for each member who was removed.
 const REPORTS: &str = "erased";
 
-/// Every table but the one row about the store itself. What others are learnt from comes first.
-const TABLES: [&str; 23] = [
-    "conversation",
-    "identity",
-    "turn",
-    "reminder",
-    "member",
-    "gone",
-    "pairing",
-    "room",
-    "message",
-    "step",
-    "memory",
-    "claim",
-    "delivery",
-    "session",
-    "secret",
-    "tool",
-    "tool_component",
-    "tool_value",
-    "approval",
-    "endorsement",
-    "permit",
-    "result",
-    "entry",
-];
-/// How many of them.
-const LEARNT: usize = 4;
-/// Rows that are read at once. A message may hold pictures.
-const ROWS: usize = 32;
 /// Bytes after which a transaction is ended.
 const BYTES: usize = 8 * 1024 * 1024;
 
@@ -74,29 +42,32 @@ pub(super) async fn pending(link: &Link) -> Result<(Vec<MemberId>, BTreeSet<Memb
     Ok((pending, gone.iter().map(|row| row.id).collect()))
 }
 
+/// Whose rows go, who decides, and what came of it.
+pub(super) type Erasing = (MemberId, Eraser, Report);
+
+/// What was copied.
+#[derive(Debug, Default)]
+pub(super) struct Copied {
+    /// What was erased, for each member.
+    pub(super) reports: Vec<(MemberId, Report)>,
+    /// Rows that were left out, by their table.
+    without: BTreeMap<&'static str, usize>,
+}
+
 /// Copies what stays into an empty database that has been migrated.
-pub(super) async fn copy(
-    from: &Link,
-    to: &Link,
-    members: &[MemberId],
-    gone: &BTreeSet<MemberId>,
-) -> Result<Vec<(MemberId, Report)>, StoreError> {
-    // The vault erases a member's key, so that a secret of theirs is of no use to anybody.
-    let mut erasers: Vec<_> = members.iter().map(|id| (*id, Eraser::new(*id, gone, BTreeSet::new()), Report::default())).collect();
-    for table in TABLES.iter().take(LEARNT) {
-        for chunk in ids(from, table).await?.chunks(ROWS) {
-            for row in rows(from, chunk).await? {
-                let row = known(table, &row)?;
-                erasers.iter_mut().for_each(|(_, eraser, _)| row.shown(|row| eraser.learn(row)));
-            }
-        }
-    }
+pub(super) async fn copy(from: &Link, to: &Link, members: &[MemberId], gone: &BTreeSet<MemberId>) -> Result<Copied, StoreError> {
+    let mut erasers = learnt(from, members, gone).await?;
+    let mut without = BTreeMap::new();
     for table in TABLES {
         let mut batch = Vec::new();
         let mut size = 0_usize;
         for chunk in ids(from, table).await?.chunks(ROWS) {
             for row in rows(from, chunk).await? {
-                let Some(row) = left(table, row, &mut erasers)? else { continue };
+                let Some(row) = left(table, row, &mut erasers)? else {
+                    let count: &mut usize = without.entry(table).or_default();
+                    *count = count.saturating_add(1);
+                    continue;
+                };
                 size = size.saturating_add(bytes(&row));
                 batch.push(row);
                 if size >= BYTES || batch.len() >= ROWS.saturating_mul(8) {
@@ -107,11 +78,48 @@ pub(super) async fn copy(
         }
         insert(to, batch).await?;
     }
-    Ok(erasers.into_iter().map(|(id, _, report)| (id, report)).collect())
+    let told = super::erase::told(from).await?;
+    Ok(Copied { reports: reports(erasers, &told), without })
+}
+
+/// What became of the rows, together with what went before.
+pub(super) fn reports(erasers: Vec<Erasing>, told: &BTreeMap<MemberId, Foretold>) -> Vec<(MemberId, Report)> {
+    let whole = |id, report: Report| if let Some(before) = told.get(&id) { report.after(before) } else { report };
+    erasers.into_iter().map(|(id, _, report)| (id, whole(id, report))).collect()
+}
+
+/// That a database has everything of another one but what was left out, and the same end of the journal: or the other one is not given up.
+pub(super) async fn compare(from: &Link, to: &Link, copied: &Copied) -> Result<(), StoreError> {
+    for table in TABLES {
+        let (before, after) = (count(from, table).await?, count(to, table).await?);
+        let without = copied.without.get(table).copied().unwrap_or_default();
+        if before.checked_sub(without) != Some(after) {
+            return Err(StoreError::Damaged(format!("of {before} rows of {table}, {without} were to go, and {after} came along")));
+        }
+    }
+    if read::head(from).await? == read::head(to).await? {
+        return Ok(());
+    }
+    Err(StoreError::Damaged("the journal did not come along whole".to_owned()))
+}
+
+/// An eraser for each, which has seen what it has to before it decides.
+pub(super) async fn learnt(from: &Link, members: &[MemberId], gone: &BTreeSet<MemberId>) -> Result<Vec<Erasing>, StoreError> {
+    // The vault destroys a member's key, so that a secret of theirs is of no use to anybody.
+    let mut erasers: Vec<_> = members.iter().map(|id| (*id, Eraser::new(*id, gone, BTreeSet::new()), Report::default())).collect();
+    for table in TABLES.iter().take(LEARNT) {
+        for chunk in ids(from, table).await?.chunks(ROWS) {
+            for row in rows(from, chunk).await? {
+                let row = known(table, &row)?;
+                erasers.iter_mut().for_each(|(_, eraser, _)| row.shown(|row| eraser.learn(row)));
+            }
+        }
+    }
+    Ok(erasers)
 }
 
 /// A row as it stays, if it does.
-fn left(table: &str, mut value: Value, erasers: &mut [(MemberId, Eraser, Report)]) -> Result<Option<Value>, StoreError> {
+pub(super) fn left(table: &str, mut value: Value, erasers: &mut [Erasing]) -> Result<Option<Value>, StoreError> {
     for (_, eraser, report) in erasers {
         let row = known(table, &value)?;
         let mut fate = None;
@@ -127,114 +135,6 @@ fn left(table: &str, mut value: Value, erasers: &mut [(MemberId, Eraser, Report)
         };
     }
     Ok(Some(value))
-}
-
-/// A row as the domain knows it.
-enum Known {
-    Member(hearth_domain::household::record::MemberRow),
-    Identity(hearth_domain::household::record::IdentityRow),
-    Pairing(hearth_domain::household::pairing::Pairing),
-    Group(hearth_domain::household::audience::Group),
-    Conversation(hearth_domain::store::Conversation),
-    Message(Box<hearth_domain::message::Message>),
-    Turn(hearth_domain::store::Turn),
-    Step(Box<hearth_domain::store::Step>),
-    Memory(hearth_domain::memory::Memory),
-    Reminder(hearth_domain::schedule::Reminder),
-    Claim(ReminderId, Timestamp),
-    Delivery(hearth_domain::delivery::Delivery),
-    Session(hearth_domain::store::Session),
-    Secret(hearth_domain::secret::SealedRecord),
-    Tool(hearth_domain::tool::record::ToolInfo),
-    ToolValue(ToolValue),
-    Approval(Box<hearth_domain::approval::Approval>),
-    Endorsement(Box<hearth_domain::flow::endorse::Endorsement>),
-    Grant(Box<hearth_domain::approval::grant::Grant>),
-    Result(Box<hearth_domain::store::StoredResult>),
-    /// Ids, digests and components: of nobody.
-    Nobodys,
-}
-
-impl Known {
-    fn shown(&self, mut to: impl FnMut(Kept<'_>)) {
-        match self {
-            Self::Member(row) => to(Kept::MemberRow(row)),
-            Self::Identity(row) => to(Kept::Identity(row)),
-            Self::Pairing(row) => to(Kept::Pairing(row)),
-            Self::Group(row) => to(Kept::Group(row)),
-            Self::Conversation(row) => to(Kept::Conversation(row)),
-            Self::Message(row) => to(Kept::Message(row)),
-            Self::Turn(row) => to(Kept::Turn(row)),
-            Self::Step(row) => to(Kept::Step(row)),
-            Self::Memory(row) => to(Kept::Memory(row)),
-            Self::Reminder(row) => to(Kept::Reminder(row)),
-            Self::Claim(reminder, due) => to(Kept::Claim(*reminder, *due)),
-            Self::Delivery(row) => to(Kept::Delivery(row)),
-            Self::Session(row) => to(Kept::Session(row)),
-            Self::Secret(row) => to(Kept::Secret(row)),
-            Self::Tool(row) => to(Kept::Tool(row)),
-            Self::ToolValue(row) => to(Kept::ToolValue(row)),
-            Self::Approval(row) => to(Kept::Approval(row)),
-            Self::Endorsement(row) => to(Kept::Endorsement(row)),
-            Self::Grant(row) => to(Kept::Grant(row)),
-            Self::Result(row) => to(Kept::Result(row)),
-            Self::Nobodys => {}
-        }
-    }
-}
-
-fn known(table: &str, value: &Value) -> Decoded<Known> {
-    let row = |table| Row::of(table, value.clone());
-    Ok(match table {
-        "member" => Known::Member(household::member_row(row("member")?)?),
-        "identity" => Known::Identity(decode::body(row("identity")?)?),
-        "pairing" => Known::Pairing(decode::body(row("pairing")?)?),
-        "room" => Known::Group(decode::body(row("room")?)?),
-        "conversation" => Known::Conversation(decode::conversation(row("conversation")?)?),
-        "message" => Known::Message(Box::new(decode::message(row("message")?)?)),
-        "turn" => Known::Turn(decode::turn(row("turn")?)?),
-        "step" => Known::Step(Box::new(decode::step(row("step")?)?)),
-        "memory" => Known::Memory(decode::memory(row("memory")?)?),
-        "reminder" => Known::Reminder(decode::reminder(row("reminder")?)?),
-        "claim" => claim(row("claim")?)?,
-        "delivery" => Known::Delivery(decode::delivery(row("delivery")?)?),
-        "session" => Known::Session(decode::session(row("session")?)?),
-        "secret" => Known::Secret(decode::secret(row("secret")?)?),
-        "tool" => Known::Tool(decode::tool(row("tool")?)?),
-        "tool_value" => Known::ToolValue(kept(row("tool_value")?)?),
-        "approval" => Known::Approval(Box::new(decode::body(row("approval")?)?)),
-        "endorsement" => Known::Endorsement(Box::new(decode::body(row("endorsement")?)?)),
-        "permit" => Known::Grant(Box::new(decode::body(row("permit")?)?)),
-        "result" => Known::Result(Box::new(decode::body(row("result")?)?)),
-        _ => Known::Nobodys,
-    })
-}
-
-/// Whose it is; what it is, nobody asks.
-fn kept(mut row: Row) -> Decoded<ToolValue> {
-    Ok(ToolValue { tool: String::new(), member: MemberId::from_uuid(row.uuid("member")?), key: String::new(), value: Vec::new() })
-}
-
-fn claim(mut row: Row) -> Decoded<Known> {
-    let damage = || StoreError::Damaged("claim.id cannot be read".to_owned());
-    let RecordIdKey::Array(parts) = row.key()? else { return Err(damage()) };
-    let parts = parts.into_vec();
-    let [Value::Uuid(reminder), Value::Datetime(_)] = parts.as_slice() else { return Err(damage()) };
-    // When it was due decides nothing.
-    Ok(Known::Claim(ReminderId::from_uuid(reminder.into_inner()), Timestamp::UNIX_EPOCH))
-}
-
-/// The ids of a table.
-async fn ids(link: &Link, table: &str) -> Result<Vec<Value>, StoreError> {
-    let found = link.ask(format!("SELECT VALUE id FROM {table}"), Object::new()).await?;
-    if let Value::Array(ids) = found { Ok(ids.into_vec()) } else { Ok(Vec::new()) }
-}
-
-/// The rows of these ids.
-async fn rows(link: &Link, ids: &[Value]) -> Result<Vec<Value>, StoreError> {
-    let found = link.ask("SELECT * FROM $ids", with([("ids", Value::Array(Array::from(ids.to_vec())))])).await?;
-    let Value::Array(rows) = found else { return Err(StoreError::Damaged("rows that are there cannot be read".to_owned())) };
-    if rows.len() == ids.len() { Ok(rows.into_vec()) } else { Err(StoreError::Damaged("a row that is there cannot be read".to_owned())) }
 }
 
 async fn insert(link: &Link, rows: Vec<Value>) -> Result<(), Failure> {
@@ -277,6 +177,10 @@ pub(super) fn swap(folder: &Path) -> Result<(), StoreError> {
 pub(super) fn report(folder: &Path, reports: &[(MemberId, Report)]) {
     for (member, report) in reports {
         let path = folder.join(REPORTS).join(format!("{member}.txt"));
+        // Done a second time, because nobody wrote down that it was done: the first report stands.
+        if path.exists() && !report.erased_any() {
+            continue;
+        }
         let written = std::fs::create_dir_all(folder.join(REPORTS)).and_then(|()| std::fs::write(&path, report.to_string()));
         if let Err(error) = written {
             tracing::warn!(target: "hearth::store", %member, %error, "the report of an erasure could not be written");
@@ -298,12 +202,17 @@ mod tests {
     use hearth_domain::household::Role;
     use hearth_domain::household::erase::{Kind, What};
     use hearth_domain::household::record::{HouseholdWrite, MemberRow};
+    use hearth_domain::ids::ReminderId;
+    use hearth_domain::journal::FactKind;
     use hearth_domain::label::{Integrity, Label, Readers};
     use hearth_domain::memory::{Memory, MemorySearch};
     use hearth_domain::message::{Author, Message};
     use hearth_domain::schedule::ReminderState;
     use hearth_domain::store::{Conversation, Store as _, Write};
 
+    use surrealdb::types::Object;
+
+    use super::super::every::listed;
     use super::super::{Location, StoreConfig, SurrealStore};
     use super::*;
 
@@ -394,7 +303,8 @@ mod tests {
         for text in ["adas-canary-words", "adas-canary-fact", "adas-canary-key", "adas-canary-value"] {
             assert!(!holds(folder.path(), text), "{text} is still there");
         }
-        assert!(holds(&data, "bobs-canary-words"));
+        // Those of bob are there, wherever the engine packs them.
+        assert_eq!(wait(store.messages(sample::place("garden"), 0, 9)).unwrap()[0].text, "bobs-canary-words");
         assert_eq!(wait(store.open_approvals()).unwrap(), [sample::approval("bob", 1)]);
         assert_eq!(wait(store.open_endorsements()).unwrap(), [sample::endorsement("bob", 1).unwrap()]);
         assert_eq!(wait(store.grants(None)).unwrap(), [sample::grant("bob", "bob")]);
@@ -410,6 +320,41 @@ mod tests {
         wait(store.apply(sample::group(&mut head, [gone(true)]))).unwrap();
         assert_eq!(wait(store.open()).unwrap().erased, []);
         wait(store.close()).unwrap();
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_read_is_damage_and_not_an_empty_one() {
+        assert_eq!(listed("memory", Value::Array(Array::from(Vec::<Value>::new()))), Ok(Vec::new()));
+        assert!(matches!(listed("memory", Value::None), Err(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn what_did_not_come_along_is_noticed_before_the_old_store_is_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (from, to) = (Link::in_memory().await.unwrap(), Link::in_memory().await.unwrap());
+            for link in [&from, &to] {
+                super::super::schema::migrate(link, None, super::super::schema::MIGRATIONS).await.unwrap();
+            }
+            let mut head = hearth_domain::journal::Head::EMPTY;
+            super::super::apply::apply(&from, None, &sample::group(&mut head, lived_in())).await.unwrap();
+            let ada = sample::who("ada");
+            let copied = copy(&from, &to, &[ada], &BTreeSet::from([ada])).await.unwrap();
+            assert_eq!(compare(&from, &to, &copied).await, Ok(()));
+            for lost in ["DELETE message", "DELETE entry", "DELETE permit", "REMOVE TABLE session"] {
+                let (to, copied) = (Link::in_memory().await.unwrap(), &copied);
+                super::super::schema::migrate(&to, None, super::super::schema::MIGRATIONS).await.unwrap();
+                copy(&from, &to, &[ada], &BTreeSet::from([ada])).await.unwrap();
+                to.ask(lost, Object::new()).await.unwrap();
+                assert!(compare(&from, &to, copied).await.is_err(), "{lost}");
+            }
+            // As many entries as before, with another end.
+            to.ask("DELETE entry", Object::new()).await.unwrap();
+            let mut other = hearth_domain::journal::Head::EMPTY;
+            let entries = vec![other.append(sample::happened(FactKind::MessageAccepted, "another"))];
+            super::super::apply::apply(&to, None, &hearth_domain::store::Group { writes: Vec::new(), entries }).await.unwrap();
+            assert!(compare(&from, &to, &copied).await.is_err());
+        });
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use futures_util::FutureExt as _;
 use hearth_conformance::sample;
+use hearth_domain::household::erase::{Kind, What};
+use hearth_domain::household::record::{GoneRow, HouseholdWrite};
 use hearth_domain::household::{Audience, Role};
 use hearth_domain::journal::Head;
 use hearth_domain::store::{Step, StepBody, Write};
@@ -10,6 +12,8 @@ use proptest::prelude::*;
 use surrealdb::types::Object;
 
 use super::*;
+
+mod older;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -298,4 +302,37 @@ fn an_answer_is_waited_for_without_a_runtime_of_the_callers() {
     // Polled by hand: the work goes on by itself, on threads of its own.
     assert!((&mut opening).now_or_never().is_none());
     assert!(wait(opening).is_ok());
+}
+
+#[test]
+fn where_no_folder_can_be_written_anew_the_rows_of_a_removed_member_are_deleted_at_the_next_opening() {
+    let store = in_memory(schema::MIGRATIONS);
+    let mut head = wait(store.open()).unwrap().head;
+    let bobs = Conversation { owner: Some(sample::who("bob")), ..sample::conversation("garden") };
+    let writes = [
+        Write::Conversation(Conversation { thread: "music".to_owned(), ..sample::conversation("kitchen") }),
+        Write::Message(sample::message("kitchen", 1, "in a thread")),
+        Write::Turn(sample::turn("kitchen", 1)),
+        Write::Delivery(sample::delivery(1, hearth_domain::delivery::DeliveryState::Pending)),
+        Write::Secret(sample::secret("adas-key", 1).unwrap()),
+        Write::Memory(sample::fact("own", "green tea")),
+        Write::Conversation(bobs),
+        Write::Message(Message { label: sample::said_to(&["bob"]), ..sample::message("garden", 1, "bobs") }),
+        Write::Household(HouseholdWrite::Gone(GoneRow { id: sample::who("ada"), at: sample::at(9), erased: false })),
+    ];
+    wait(store.apply(sample::group(&mut head, writes))).unwrap();
+    let opened = wait(store.open()).unwrap();
+    let [(member, report)] = opened.erased.as_slice() else { panic!("{:?}", opened.erased) };
+    assert_eq!((*member, report.of(What::Erased, Kind::Messages), report.of(What::Erased, Kind::Secrets)), (sample::who("ada"), 1, 1));
+    assert!(report.to_string().contains("only the server can clear"), "{report}");
+    assert_eq!(wait(store.messages(sample::place("kitchen"), 0, 9)).unwrap(), []);
+    assert_eq!(wait(store.secrets()).unwrap(), []);
+    assert_eq!(wait(store.conversation(sample::place("kitchen"), 9)).unwrap().row, None);
+    assert_eq!(wait(store.messages(sample::place("garden"), 0, 9)).unwrap().len(), 1);
+    let counts = wait(store.counts()).unwrap();
+    assert_eq!((counts.open_turns, counts.pending_deliveries, counts.memories), (0, 0, 0));
+    // Once it is written that it is done, it is not done again.
+    let done = Write::Household(HouseholdWrite::Gone(GoneRow { id: sample::who("ada"), at: sample::at(9), erased: true }));
+    wait(store.apply(sample::group(&mut head, [done]))).unwrap();
+    assert_eq!(wait(store.open()).unwrap().erased, []);
 }

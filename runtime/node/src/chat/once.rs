@@ -4,22 +4,26 @@
 //! said ──accepted──▶ answered ──▶ printed and confirmed, alone
 //!   ▲ the room restarts, or the house goes: said again with the same nonce, by which it is accepted once
 //! ```
+//!
+//! A question to a person that comes of it is shown on standard error, with how to answer it: the answer waits for the yes, and this for it.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
 use hearth_adapters::system::SystemIds;
 use hearth_domain::ids::Ids as _;
-use hearth_domain::message::Part;
+use hearth_domain::message::{Part, Purpose};
 use tokio::time::Instant;
 
 use super::{COME_AGAIN, PATIENCE, Seat, open};
 use crate::client::Client;
+use crate::terminal::harmless;
 use crate::wire::{ClientFrame, HouseFrame, Said, TooBig};
 
-/// How long one answer is waited for.
-const ONCE: Duration = Duration::from_secs(600);
+/// How long one answer is waited for: as long as a question to a person waits, and then some.
+const ONCE: Duration = Duration::from_secs(1_200);
 /// Connections that may be lost on the way to it.
 const LOST: u32 = 20;
 
@@ -118,6 +122,15 @@ impl Question {
         }
     }
 
+    /// Shows a question, and how it is answered from elsewhere. Anything else that the house says is left for whoever looks.
+    fn show(&self, said: &Said) {
+        let Some(code) = question(said) else { return };
+        let by = self.seat.member.as_ref().map(|member| format!(" --as {member}")).unwrap_or_default();
+        let how = format!("From another terminal: hearth approvals yes {code}{by} (or no, or always). The answer waits for it here.");
+        // Nobody reads a standard error that is gone.
+        drop(writeln!(std::io::stderr(), "{}\n{}", harmless(&said.text), harmless(&how)));
+    }
+
     async fn wait(&mut self, client: &mut Client) -> anyhow::Result<Waited> {
         let mut expected = None;
         // The answer can be quicker than the word that the message was accepted.
@@ -132,7 +145,10 @@ impl Question {
                     return Ok(Waited::Again);
                 }
                 HouseFrame::Refused { nonce, error, .. } if nonce == self.nonce => bail!(error),
-                HouseFrame::Message(said) if said.answer.is_some() => early.push(said),
+                HouseFrame::Message(said) => {
+                    self.show(&said);
+                    early.extend(said.answer.is_some().then_some(said));
+                }
                 HouseFrame::Gone => return Ok(Waited::Again),
                 _ => {}
             }
@@ -142,6 +158,12 @@ impl Question {
         }
         Ok(Waited::Gone)
     }
+}
+
+/// The code of the question that is asked, if one is.
+fn question(said: &Said) -> Option<&str> {
+    let how = said.text.rsplit_once("/yes ").filter(|_| said.house && said.purpose == Purpose::Notice)?.1;
+    how.split_whitespace().next()
 }
 
 /// Confirms the answer alone: what else was said meanwhile is not shown here.

@@ -3,20 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use hearth_domain::household::Member;
-use hearth_domain::ids::MemberId;
 use hearth_domain::vault::VaultState;
 use hearth_vault::admin::{self, AdminAnswer, AdminAsk, Code, Hidden, Proof};
 use hearth_vault::keeper::trouble::Troubled;
 use secrecy::ExposeSecret as _;
 
 use super::command::{ProofOptions, RotateKeyOptions, ValueOptions};
+use super::members::Members;
 use super::{UNEXPECTED, ask, ask_with, done, entry, taken};
-
-/// Whom a name means. Somebody who left may be in no configuration any more: the vault says whether it knows them.
-fn member(named: &str) -> MemberId {
-    Member::id_of(named)
-}
 
 /// A record in trouble, as a line.
 pub(super) fn troubled(troubled: &Troubled) -> String {
@@ -64,9 +58,11 @@ pub(super) fn accept_restore(socket: &Path, proof: &ProofOptions) -> anyhow::Res
     Ok(said)
 }
 
-pub(super) fn rotate_key(socket: &Path, options: &RotateKeyOptions) -> anyhow::Result<String> {
+pub(super) fn rotate_key(members: &Members, socket: &Path, options: &RotateKeyOptions) -> anyhow::Result<String> {
     if let Some(named) = &options.member {
-        let AdminAnswer::Rewrapped { records } = ask(socket, &AdminAsk::Rekey { member: member(named) })? else { bail!(UNEXPECTED) };
+        let AdminAnswer::Rewrapped { records } = ask(socket, &AdminAsk::Rekey { member: members.named(Some(named))? })? else {
+            bail!(UNEXPECTED)
+        };
         return Ok(format!("{named} has a new key, with {records} secrets under it."));
     }
     let proof = entry::owner_proof(&options.proof)?;
@@ -79,11 +75,11 @@ pub(super) fn rotate_key(socket: &Path, options: &RotateKeyOptions) -> anyhow::R
     kit(&taken(answer)?, "The vault has a new key.")
 }
 
-pub(super) fn erase(socket: &Path, named: &str, yes: bool, proof: &ProofOptions) -> anyhow::Result<String> {
+pub(super) fn erase(members: &Members, socket: &Path, named: &str, yes: bool, proof: &ProofOptions) -> anyhow::Result<String> {
     if !yes {
         entry::confirmed(named)?;
     }
-    let asked = AdminAsk::Erase { member: member(named), proof: entry::owner_proof(proof)? };
+    let asked = AdminAsk::Erase { member: members.whoever(named)?, proof: entry::owner_proof(proof)? };
     let AdminAnswer::Erased { records } = ask(socket, &asked)? else { bail!(UNEXPECTED) };
     Ok(format!(
         "{records} secrets of {named} are gone, and so is their key. Revoke them at their services too. Backups of the key folder still hold \
@@ -91,8 +87,8 @@ pub(super) fn erase(socket: &Path, named: &str, yes: bool, proof: &ProofOptions)
     ))
 }
 
-pub(super) fn admit(socket: &Path, named: &str, proof: &ProofOptions) -> anyhow::Result<String> {
-    done(socket, &AdminAsk::Admit { member: member(named), proof: entry::owner_proof(proof)? })?;
+pub(super) fn admit(members: &Members, socket: &Path, named: &str, proof: &ProofOptions) -> anyhow::Result<String> {
+    done(socket, &AdminAsk::Admit { member: members.whoever(named)?, proof: entry::owner_proof(proof)? })?;
     Ok(format!("{named} may have secrets again. What was erased stays so."))
 }
 

@@ -14,8 +14,8 @@ use reqwest::Url;
 use zeroize::Zeroizing;
 
 use super::command::{PolicyOptions, SignInOptions};
+use super::members::Members;
 use super::{UNEXPECTED, ask, done, entry, name, named, new};
-use crate::config::Config;
 use crate::terminal::{Terminal, harmless};
 
 /// Where a browser is sent back to when nothing else is said: to this machine.
@@ -27,10 +27,10 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// What a browser shows that came back. It loads nothing, and leaves the address with the code nowhere.
 const PAGE: &str = "<!doctype html><title>Hearth</title><p>That is all here: the terminal says how it went.</p>";
 
-pub(super) fn sign_in(config: &Config, socket: &Path, terminal: &Terminal, options: SignInOptions) -> anyhow::Result<String> {
+pub(super) fn sign_in(members: &Members, socket: &Path, terminal: &Terminal, options: SignInOptions) -> anyhow::Result<String> {
     let of = name(&options.name)?;
     let asked = match options.authorize.clone() {
-        Some(authorize) => AdminAsk::SignIn(Box::new(first(config, authorize, options)?)),
+        Some(authorize) => AdminAsk::SignIn(Box::new(first(members, authorize, options)?)),
         None if options.policy != PolicyOptions::default() => {
             bail!("the policy of a secret that is there stays: change it with `hearth secret allow`; a new one needs --authorize too")
         }
@@ -43,11 +43,11 @@ pub(super) fn sign_in(config: &Config, socket: &Path, terminal: &Terminal, optio
     Ok(format!("{of} is signed in for. Where it is used, write {} in its place.", of.placeholder()))
 }
 
-fn first(config: &Config, authorize: String, options: SignInOptions) -> anyhow::Result<NewSignIn> {
+fn first(members: &Members, authorize: String, options: SignInOptions) -> anyhow::Result<NewSignIn> {
     named(&options.policy)?;
     let (token, client) = (options.token.unwrap_or_default(), options.client.unwrap_or_default());
     let (token, lan) = token.split_once(' ').map_or((token.as_str(), ""), |(token, lan)| (token, lan.trim()));
-    let secret = new(config, name(&options.name)?, options.policy)?;
+    let secret = new(members, name(&options.name)?, options.policy)?;
     let client_secret = if options.client_secret || options.value.is_given() {
         Some(entry::value(&options.value, "Secret of the client: ")?)
     } else {

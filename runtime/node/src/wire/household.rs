@@ -22,6 +22,8 @@ pub struct New {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "household", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HouseholdAsk {
+    /// Who is it that asks, as the household knows them? Answered with [`HouseholdAnswer::Done`].
+    Who,
     /// Who is here, by which accounts, and who waits?
     List,
     /// Somebody new.
@@ -75,8 +77,8 @@ pub enum HouseholdAnswer {
     Done {
         /// Whom it concerns: an id.
         member: String,
-        /// How many secrets of a removed member there are still; 0 for any other change.
-        secrets: usize,
+        /// What became of a removed member's secrets, as a sentence; none where they had none, and for any other change.
+        secrets: Option<String>,
     },
     /// Who is here.
     Listing {

@@ -93,6 +93,15 @@ impl Keeper {
         Ok(Erased { records, begun: Some(core.await_house(Step::Erased { gone }, &what, &name, Vec::new(), ids)) })
     }
 
+    /// Destroys the keys of members who were removed from the household, and forgets their secrets; the house has removed their records by
+    /// itself. A vault that is not open does so when it is. No owner proves anything: the house could destroy the records anyway. Gives what
+    /// could not be done, as sentences.
+    pub fn part_from(&self, gone: &BTreeSet<MemberId>) -> Vec<String> {
+        let mut core = self.core();
+        core.gone.extend(gone);
+        core.part()
+    }
+
     /// Gives an erased member, or another one of the same name, a new key.
     ///
     /// # Errors
@@ -120,6 +129,23 @@ impl Core {
             batch.push(record.clone());
         }
         batch
+    }
+
+    /// Does what is to be done for those who were removed.
+    pub(super) fn part(&mut self) -> Vec<String> {
+        let mut said = Vec::new();
+        for member in self.gone.clone() {
+            let Some(seal) = self.seal() else { break };
+            match seal.erase_member(member) {
+                Ok(secrets) => {
+                    tracing::info!(%member, secrets = secrets.len(), "the key of a member who was removed is destroyed");
+                    self.drop_member(member);
+                }
+                Err(MemberError::Unknown | MemberError::Erased) => {}
+                Err(error) => said.push(format!("the key of a member who was removed could not be destroyed: {error}")),
+            }
+        }
+        said
     }
 
     /// Forgets everything of a member. Gives the ids of their records.

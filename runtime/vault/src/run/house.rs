@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_domain::ids::MemberId;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Tell, VaultState};
 use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
@@ -73,10 +74,10 @@ pub(super) struct Process {
 /// Serves until the line ends or somebody says so.
 pub(super) async fn serve(socket: StdStream, part: Part, confined: Vec<(String, String)>) -> Result<(), RunError> {
     let (mut to, mut from) = channel(socket, MESSAGE_BYTES).map_err(RunError::Runtime)?;
-    let Some((records, listener)) = beginning(&mut to, &mut from).await? else { return Ok(()) };
+    let Some((records, gone, listener)) = beginning(&mut to, &mut from).await? else { return Ok(()) };
     let mut findings = Vec::new();
     let (tells, mut waiting) = mpsc::channel(TELLS);
-    let (door, broker) = made(part, records, &mut findings, &tells);
+    let (door, broker) = made(part, records, &gone, &mut findings, &tells);
     let (trials, handed) = mpsc::channel(TRIALS);
     let (lock, mut locked) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
@@ -127,6 +128,7 @@ async fn tell_rest(events: &Events, to: &mut FrameSender) -> Result<(), RunError
 fn made(
     part: Part,
     records: Vec<SealedRecord>,
+    gone: &BTreeSet<MemberId>,
     findings: &mut Vec<String>,
     tells: &mpsc::Sender<Tell>,
 ) -> (Option<(Arc<Door>, Renewer)>, Arc<Broker>) {
@@ -136,6 +138,7 @@ fn made(
     });
     let (door, gate, watch): (_, Arc<dyn Gate>, Arc<dyn Watch>) = match part {
         Part::Vault(door) => {
+            findings.extend(door.keeper.part_from(gone));
             findings.extend(door.begin(records));
             let keeper = door.keeper.clone();
             let renewer = sign_in::renewer(&keeper, roots.clone(), tells.clone());
@@ -156,9 +159,12 @@ async fn finish(tasks: &mut JoinSet<()>) {
     }
 }
 
-/// The records, and the socket that came with the first of them; `None` when the house left before.
-async fn beginning(to: &mut FrameSender, from: &mut FrameReceiver) -> Result<Option<(Vec<SealedRecord>, UnixListener)>, RunError> {
-    let (mut records, mut listener) = (Vec::new(), None);
+/// The records, those who were removed, and the socket that came with the first of them.
+type Beginning = (Vec<SealedRecord>, BTreeSet<MemberId>, UnixListener);
+
+/// What is said first; `None` when the house left before.
+async fn beginning(to: &mut FrameSender, from: &mut FrameReceiver) -> Result<Option<Beginning>, RunError> {
+    let (mut records, mut gone, mut listener) = (Vec::new(), BTreeSet::new(), None);
     loop {
         let Some(received) = from.recv::<Sent>().await? else { return Ok(None) };
         listener = listener.or(received.descriptors.into_iter().next());
@@ -171,13 +177,14 @@ async fn beginning(to: &mut FrameSender, from: &mut FrameReceiver) -> Result<Opt
             Frame::Life(Life::Stop) => return Ok(None),
             Frame::Life(Life::Ready { .. } | Life::Pong { .. }) => continue,
         };
-        let Ask::Records { records: some } = ask else { return Err(RunError::Beginning) };
+        let Ask::Records { records: some, gone: left } = ask else { return Err(RunError::Beginning) };
         records.extend(some);
+        gone.extend(left);
         // One more than there may be is enough to say so.
         records.truncate(RECORDS_MAX.saturating_add(1));
         if !more {
             let listener = listener.ok_or(RunError::Beginning)?;
-            return Ok(Some((records, listening(listener).map_err(RunError::Runtime)?)));
+            return Ok(Some((records, gone, listening(listener).map_err(RunError::Runtime)?)));
         }
     }
 }
@@ -249,6 +256,10 @@ impl Words<'_> {
         match ask {
             // They are read once; changes since are the vault's own.
             Ask::Records { .. } => tracing::warn!("the house sent its records a second time"),
+            Ask::Part { gone } => {
+                let said = keeper.map(|keeper| keeper.part_from(&gone.into_iter().collect())).unwrap_or_default();
+                said.iter().for_each(|said| tracing::error!(said, "a member was removed"));
+            }
             Ask::Written { ticket, ok } => {
                 if let Some(keeper) = keeper {
                     keeper.written(ticket, ok);

@@ -82,6 +82,12 @@ pub(super) fn held_keys(state: &MemberState) -> impl Iterator<Item = &MemberKey>
 }
 
 impl Seal {
+    /// Whether something may be under a key of this member.
+    #[must_use]
+    pub fn has_key(&self, member: MemberId) -> bool {
+        self.manifest.members.get(&member).is_some_and(|state| held_keys(state).next().is_some())
+    }
+
     /// Gives a member a new key and wraps their records' data keys under it. Called again, it goes on with the same new key.
     /// The records that come back are to be stored in place of those with the same id and version.
     ///

@@ -91,12 +91,12 @@ pub(crate) struct Vault {
     pub(crate) keeper: Keeper,
     pub(crate) clock: Arc<Hands>,
     /// Goes on over a restart: an id is given once.
-    ids: Arc<Counter>,
+    pub(crate) ids: Arc<Counter>,
     pub(crate) stored: Vec<SealedRecord>,
     pub(crate) folder: tempfile::TempDir,
 }
 
-fn opened(keys: PathBuf) -> Seal {
+pub(crate) fn opened(keys: PathBuf) -> Seal {
     let folder = KeyFolder::open(&keys).unwrap();
     if folder.manifest().unwrap().is_none() {
         return set_up(folder, None, Box::new(SystemEntropy)).unwrap();
@@ -105,7 +105,7 @@ fn opened(keys: PathBuf) -> Seal {
     open_folder(folder, source, keys, Box::new(SystemEntropy)).unwrap()
 }
 
-fn keeper(clock: &Arc<Hands>, ids: &Arc<Counter>) -> Keeper {
+pub(crate) fn keeper(clock: &Arc<Hands>, ids: &Arc<Counter>) -> Keeper {
     Keeper::new(Ports { clock: clock.clone(), ids: ids.clone(), entropy: Arc::new(SystemEntropy) }).unwrap()
 }
 

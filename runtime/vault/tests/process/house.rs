@@ -60,6 +60,8 @@ pub(crate) struct House {
     listener: UnixListener,
     spawner: Spawner,
     pub(crate) store: BTreeMap<SecretId, SealedRecord>,
+    /// Members who were removed.
+    pub(crate) gone: Vec<hearth_domain::ids::MemberId>,
     pub(crate) used: Vec<Used>,
     /// Everything it was told, as it was told.
     pub(crate) told: Vec<String>,
@@ -79,7 +81,15 @@ impl House {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("vault.sock")).unwrap();
-        Self { folder, listener, spawner: Spawner::start().unwrap(), store: BTreeMap::new(), used: Vec::new(), told: Vec::new() }
+        Self {
+            folder,
+            listener,
+            spawner: Spawner::start().unwrap(),
+            store: BTreeMap::new(),
+            gone: Vec::new(),
+            used: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     pub(crate) fn keys(&self) -> PathBuf {
@@ -98,7 +108,7 @@ impl House {
         let spawned = self.spawner.spawn(Program::new("hearth-test", arguments)).await.unwrap();
         let (mut to, mut from) = channel(spawned.socket, MESSAGE_BYTES).unwrap();
         let records = self.store.values().cloned().collect();
-        let pieces = Ask::Records { records }.pieces();
+        let pieces = Ask::Records { records, gone: self.gone.clone() }.pieces();
         for (at, sent) in pieces.into_iter().enumerate() {
             let descriptors = [self.listener.as_fd()];
             to.send(&Frame::Message(sent), if at == 0 { &descriptors } else { &[] }).await.unwrap();

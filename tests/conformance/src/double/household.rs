@@ -54,6 +54,9 @@ impl Rows {
     }
 
     fn erase_own(&mut self, member: MemberId) {
+        let private: Vec<_> = self.conversations.values().filter(|row| row.owner == Some(member)).map(|row| row.id).collect();
+        private.into_iter().for_each(|id| self.erase_conversation(id));
+        self.secrets.retain(|_, row| row.owner != member);
         self.memories.retain(|_, row| !alone(&row.label, member));
         self.reminders.retain(|_, row| !alone(&row.label, member));
         for row in self.reminders.values_mut().filter(|row| row.member == member && row.state == ReminderState::Pending) {

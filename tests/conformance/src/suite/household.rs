@@ -13,13 +13,14 @@ use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::memory::Memory;
 use hearth_domain::message::Message;
 use hearth_domain::schedule::{Reminder, ReminderState};
+use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, Step, StepBody, Turn, Write};
 use hearth_domain::time::Timestamp;
 
 use super::{Check, House, Outcome, boxed, check, same};
 use crate::sample::{
     adults, approval, at, conversation, delivery, endorsement, fact, grant, kept, member, message, place, reminder, result, said_to,
-    session, turn, turn_id, who,
+    secret, session, turn, turn_id, who,
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -193,7 +194,15 @@ async fn erased_own(mut house: House) -> Outcome {
     house.write([approval("ada", 1), approval("bob", 1)].map(Write::Approval)).await?;
     house.write([Write::Endorsement(endorsement("ada", 1)?), Write::Endorsement(endorsement("bob", 1)?)]).await?;
     house.write([grant("ada", "a"), grant("bob", "b")].map(Write::Grant)).await?;
+    house.write(full("music", 3)).await?;
+    house.write(full("garden", 3)).await?;
+    house.write([Write::Conversation(Conversation { owner: Some(who("bob")), ..conversation("garden") })]).await?;
+    let bobs_key = SealedRecord { owner: who("bob"), ..secret("bobs-key", 1)? };
+    house.write([Write::Secret(secret("adas-key", 1)?), Write::Secret(bobs_key.clone())]).await?;
     house.write([Write::Household(HouseholdWrite::EraseOwn { member: who("ada") })]).await?;
+    same("a thread of ada's", &seen(&house, "music", 3).await?, &[0; 6])?;
+    same("a conversation of bob's", &seen(&house, "garden", 3).await?, &[1; 6])?;
+    same("secrets", &house.store.secrets().await?, &vec![bobs_key])?;
     let found =
         hearth_domain::memory::MemorySearch { words: "own bobs common between handed".to_owned(), audience: adults(&["ada"]), limit: 9 };
     let mut words: Vec<_> = house.store.search(found).await?.into_iter().map(|hit| hit.memory.text).collect();

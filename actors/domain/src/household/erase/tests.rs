@@ -202,6 +202,15 @@ fn eraser(name: &str) -> Eraser {
 }
 
 #[test]
+fn a_report_says_whether_rows_were_only_deleted() {
+    let report = Report::default();
+    assert!(!report.erased_any() && report.to_string().starts_with("Erased: nothing\n"));
+    assert!(!report.to_string().contains("compact"));
+    let report = report.deleted();
+    assert!(report.to_string().contains("only the server can clear") && report.how().word() == "rows deleted");
+}
+
+#[test]
 fn what_was_private_goes_and_what_was_shared_stays() {
     let (left, report) = house().without(&mut eraser("Ada"));
     for gone in ["ada-private", "ada-own"] {
