@@ -6,6 +6,9 @@
 fn main() -> Result<(), hearth_rules::problem::RulesError> {
     let samples = hearth_actors::policy::bench::run(|next| eprintln!("{next}"))?;
     println!("allowed, asked, refused: {:?}", samples.outcomes);
+    for (question, took) in samples.by_question_us.iter().take(12) {
+        println!("{took:>9.1} us  {question}");
+    }
     for (name, mut all) in [("decide", samples.decisions_us), ("join", samples.joins_us)] {
         all.sort_by(f64::total_cmp);
         for share in [50, 90, 99] {

@@ -47,6 +47,8 @@ const NOON: i64 = 1_700_568_000;
 pub struct Samples {
     /// Each decision: labels, gate, grants, rules.
     pub decisions_us: Vec<f64>,
+    /// The median of each question, by what it is: what a busy machine disturbs less than the tail of all.
+    pub by_question_us: Vec<(String, f64)>,
     /// Each join of [`LABELS`] labels.
     pub joins_us: Vec<f64>,
     /// How many decisions let the call run, asked somebody, and refused: whether all ways are measured.
@@ -65,7 +67,7 @@ pub fn run(progress: impl Fn(&str)) -> Result<Samples, RulesError> {
     let now = Timestamp::from_second(NOON).unwrap_or(Timestamp::UNIX_EPOCH);
     let desk = Desk::new(Arc::new(rules), Vec::new(), grants(now));
     let questions = questions();
-    let mut samples = Samples { decisions_us: Vec::with_capacity(DECISIONS), joins_us: joins(), outcomes: [0; 3] };
+    let mut samples = Samples { decisions_us: Vec::with_capacity(DECISIONS), by_question_us: Vec::new(), joins_us: joins(), outcomes: [0; 3] };
     for (n, question) in questions.iter().cycle().take(WARM.saturating_add(DECISIONS)).enumerate() {
         let began = Instant::now();
         let ruling = desk.rule(question, now);
@@ -83,7 +85,27 @@ pub fn run(progress: impl Fn(&str)) -> Result<Samples, RulesError> {
             *count = count.saturating_add(1);
         }
     }
+    samples.by_question_us = medians(&questions, &samples.decisions_us);
     Ok(samples)
+}
+
+/// The slowest first.
+fn medians(questions: &[Question], samples: &[f64]) -> Vec<(String, f64)> {
+    let mut of = vec![Vec::new(); questions.len()];
+    for (n, took) in samples.iter().enumerate() {
+        if let Some(of) = of.get_mut(n.saturating_add(WARM) % questions.len().max(1)) {
+            of.push(*took);
+        }
+    }
+    let named = |question: &Question| format!("{} {} {:?}", question.member.name, question.function.name, question.label.integrity);
+    let mut all: Vec<_> = questions.iter().map(named).zip(of.into_iter().map(median)).collect();
+    all.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    all
+}
+
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
 
 /// So many rules of a household, in five shapes: by child and tool, by amount, by member, by argument, and about anybody.
