@@ -13,6 +13,7 @@ use crate::problem::RulesError;
 use crate::request::{ARGUMENTS_MAX, EFFECTS, Request, effect_word};
 
 mod ask;
+mod bound;
 mod check;
 mod explain;
 
@@ -240,7 +241,11 @@ fn sort(
         ActionConstraint::In(several) => several.iter().any(|one| groups.contains(one)),
     };
     for Read { policy, .. } in policies.iter().filter(|read| speaks(&read.policy)) {
-        let part = parts.entry((effect, drawer(policy))).or_default();
+        let form = policy.to_json().map_err(|_| Together)?;
+        let drawer = drawer(policy, bound::tool(&form));
+        // Read from its form, a rule does not carry along where each of its words stands: half of what asking it would cost.
+        let policy = Policy::from_json(Some(policy.id().clone()), form).map_err(|_| Together)?;
+        let part = parts.entry((effect, drawer)).or_default();
         let half = match policy.effect() {
             Stance::Permit => &mut part.allowing,
             Stance::Forbid => &mut part.forbidding,
@@ -251,8 +256,8 @@ fn sort(
     Ok(())
 }
 
-/// The drawer of a rule: the narrowest that every request has open of which it can speak.
-fn drawer(policy: &Policy) -> Drawer {
+/// The drawer of a rule, by its head and the tool to which its condition is bound: the narrowest that every request has open of which it can speak.
+fn drawer(policy: &Policy, bound: Option<String>) -> Drawer {
     let (role, member) = match policy.principal_constraint() {
         PrincipalConstraint::Eq(who) | PrincipalConstraint::In(who) | PrincipalConstraint::IsIn(_, who) => {
             let name = who.id().unescaped().to_owned();
@@ -274,7 +279,7 @@ fn drawer(policy: &Policy) -> Drawer {
         | ResourceConstraint::In(_)
         | ResourceConstraint::IsIn(..) => None,
     };
-    match (tool, member, role) {
+    match (tool.or(bound), member, role) {
         (Some(tool), _, _) => Drawer::Tool(tool),
         (None, Some(member), _) => Drawer::Member(member),
         (None, None, Some(role)) => Drawer::Role(role),
