@@ -5,6 +5,23 @@
 
 use serde_json::Value;
 
+/// Whether what a rule says may depend on by whose word it is. The whole context, used as a value, counts as that.
+pub(super) fn speaks_of_order(form: &Value) -> bool {
+    match form {
+        Value::Object(all) => all.iter().any(|(operator, inner)| match operator.as_str() {
+            "." if inner.get("left").is_some_and(is_context) => inner.get("attr").and_then(Value::as_str) == Some("order"),
+            "Var" => inner.as_str() == Some("context"),
+            _ => speaks_of_order(inner),
+        }),
+        Value::Array(all) => all.iter().any(speaks_of_order),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn is_context(form: &Value) -> bool {
+    form.get("Var").and_then(Value::as_str) == Some("context")
+}
+
 /// Operators that cannot fail in a rule that fits the schema. Sums can, by their size.
 const SAFE: [&str; 16] = ["Var", "Value", ".", "==", "!=", "<", "<=", ">", ">=", "!", "&&", "||", "in", "contains", "hasTag", "Set"];
 
@@ -84,6 +101,23 @@ mod tests {
     fn of(condition: &str) -> Option<String> {
         let policy = Policy::from_str(&format!("forbid (principal, action, resource) {condition};")).unwrap();
         tool(&policy.to_json().unwrap())
+    }
+
+    #[test]
+    fn a_rule_speaks_of_the_order_when_it_may() {
+        for (condition, expected) in [
+            (r#"when { context.order != Order::"none" }"#, true),
+            (r#"unless { context.guest_present || !(Order::"grant" == context.order) }"#, true),
+            (r#"when { if context.minute > 5 then context.order == Order::"none" else false }"#, true),
+            (r#"when { context has order }"#, true),
+            (r#"when { context == context }"#, true),
+            (r#"when { context.text.hasTag("order") && context.text.getTag("order") == "x" }"#, false),
+            (r#"when { context.minute > 5 }"#, false),
+            ("", false),
+        ] {
+            let policy = Policy::from_str(&format!("forbid (principal, action, resource) {condition};")).unwrap();
+            assert_eq!(speaks_of_order(&policy.to_json().unwrap()), expected, "{condition}");
+        }
     }
 
     #[test]
