@@ -51,6 +51,7 @@ use crate::scheduler::Announce;
 use crate::store::Save;
 use desk::{Desk, Ruling};
 
+pub mod bench;
 mod desk;
 
 /// How often it is looked whose time is over.
@@ -185,7 +186,10 @@ impl PolicyActor {
     fn decide(&mut self, question: &Question, ctx: &mut Context<Self>) -> oneshot::Receiver<Decision> {
         let (answer, answered) = oneshot::channel();
         let member = question.member.id;
-        match self.desk.rule(question, self.now()) {
+        let began = self.ports.clock.mono();
+        let ruling = self.desk.rule(question, self.now());
+        self.ports.meter.decided(self.ports.clock.mono().since(began));
+        match ruling {
             Ruling::Decided(decision) => {
                 if let Decision::Deny(refusal) = &decision {
                     tracing::warn!(call = %question.call, tool = question.function.name, %member, %refusal, "denied");

@@ -9,8 +9,11 @@
 use std::time::Duration;
 
 use hearth_conformance::double::Rows;
+use hearth_actors::household::{Resolved, Unpaired};
+use hearth_domain::approval::{Answer, Approval};
 use hearth_domain::conversation::{Accepted, SayError};
-use hearth_domain::ids::ConversationId;
+use hearth_domain::household::Member;
+use hearth_domain::ids::{ConversationId, IdentityId, MemberId};
 use hearth_domain::message::Message;
 use hearth_domain::model::ModelRequest;
 use hearth_domain::store::Group;
@@ -24,15 +27,19 @@ use crate::world::Violation;
 pub mod answers;
 pub mod chain;
 pub mod clients;
+pub mod consents;
 pub mod durable;
 pub mod effects;
+pub mod outward;
 pub mod privacy;
 pub mod queues;
 pub mod reminders;
 pub mod restarts;
 pub mod sandboxes;
+pub mod strangers;
 pub mod vault;
 pub mod waiting;
+pub mod widening;
 
 /// A client of the house, over all its connections.
 pub type Device = usize;
@@ -75,6 +82,36 @@ pub enum Seen<'a> {
         origin: &'a str,
         /// How.
         outcome: &'a Result<Accepted, SayError>,
+    },
+    /// Somebody is about to answer a question of the house.
+    Answers {
+        /// Who.
+        who: &'a Member,
+        /// Which, as they have read it.
+        approval: &'a Approval,
+        /// What.
+        answer: Answer,
+    },
+    /// Somebody says yes in a message, to a question that is named there or to whichever waits.
+    Agrees {
+        /// Who.
+        who: MemberId,
+        /// Whether it is named.
+        named: bool,
+    },
+    /// A grown-up is about to let an account in, as a guest of this name.
+    Pairs {
+        /// The account.
+        account: IdentityId,
+        /// The name.
+        name: &'a str,
+    },
+    /// An account has written to the house.
+    Arrived {
+        /// The account.
+        account: IdentityId,
+        /// What the house made of it.
+        answer: &'a Result<Resolved, Unpaired>,
     },
     /// Something happened in the tree.
     Tree(&'a Event),
@@ -138,6 +175,9 @@ pub struct Checkers {
     restarts: restarts::Restarts,
     queues: queues::Queues,
     waiting: waiting::Waiting,
+    outward: outward::Outward,
+    widening: widening::Widening,
+    strangers: strangers::Strangers,
 }
 
 impl Checkers {
@@ -157,17 +197,28 @@ impl Checkers {
             restarts: restarts::Restarts::default(),
             queues: queues::Queues,
             waiting: waiting::Waiting::default(),
+            outward: outward::Outward::new(plan),
+            widening: widening::Widening::new(plan),
+            strangers: strangers::Strangers::new(plan),
         }
     }
 
-    fn all(&self) -> [&dyn Checker; 12] {
-        let Self { durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
-        [durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
+    fn all(&self) -> [&dyn Checker; 15] {
+        let Self { durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening, strangers } =
+            self;
+        [
+            durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening,
+            strangers,
+        ]
     }
 
-    fn all_mut(&mut self) -> [&mut dyn Checker; 12] {
-        let Self { durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting } = self;
-        [durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting]
+    fn all_mut(&mut self) -> [&mut dyn Checker; 15] {
+        let Self { durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening, strangers } =
+            self;
+        [
+            durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening,
+            strangers,
+        ]
     }
 
     /// Shows an event to everybody.

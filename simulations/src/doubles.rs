@@ -1,6 +1,7 @@
 //! The ports, as doubles: each does what the real one may do, decided by the seed.
 
 pub mod clock;
+pub mod hostile;
 pub mod http;
 pub mod ids;
 pub mod models;

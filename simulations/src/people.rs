@@ -4,9 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hearth_actors::household::{Arrive, Change, Unpaired};
 use hearth_actors::local::{Halt, Tell};
+use hearth_actors::policy::{TakeReply, Waiting};
+use hearth_domain::approval::Answer;
+use hearth_domain::approval::reply::{Reply, code};
 use hearth_domain::conversation::{Accepted, SayError};
-use hearth_domain::household::Member;
+use hearth_domain::household::identity::{Identity, Platform};
+use hearth_domain::household::pairing::Setting;
+use hearth_domain::household::wish::{Newcomer, Wish};
+use hearth_domain::household::{Member, Role};
+use hearth_domain::time::Clock as _;
 use tokio::sync::mpsc;
 
 use crate::checkers::Seen;
@@ -28,6 +36,12 @@ const LOOK_UP: Duration = Duration::from_secs(60);
 #[must_use]
 pub fn threads(plan: &Plan) -> Vec<String> {
     ["", "work", "fun"].iter().take(plan.people.threads.max(1)).map(|name| (*name).to_owned()).collect()
+}
+
+/// A stranger's account.
+#[must_use]
+pub fn account(number: u64) -> Option<Identity> {
+    Identity::new(Platform::Telegram, "telegram", &number.to_string()).ok()
 }
 
 /// Lets everybody in, with their devices.
@@ -108,8 +122,12 @@ impl Person {
     }
 
     async fn act(&mut self) {
-        let mix = self.world.plan.people.clone();
-        if self.draw.happens(mix.flood) {
+        let (mix, hostile) = (self.world.plan.people.clone(), self.world.plan.hostile.clone());
+        if hostile.tools && self.draw.happens(hostile.answers) {
+            self.answer_questions().await;
+        } else if hostile.tools && self.draw.happens(hostile.strangers) {
+            self.let_in().await;
+        } else if self.draw.happens(mix.flood) {
             for _ in 0..self.draw.size(5, 40) {
                 self.say_something();
             }
@@ -136,7 +154,15 @@ impl Person {
     fn say_something(&mut self) {
         self.count += 1;
         let thread = self.draw.pick(&threads(&self.world.plan)).clone();
-        let saying = Saying { member: self.member.clone(), thread, nonce: format!("n{}", self.count), text: self.text() };
+        let text = self.text();
+        self.say_there(thread, text);
+    }
+
+    fn say_there(&mut self, thread: String, text: String) {
+        if text.starts_with("/yes") || text.starts_with("/always") {
+            self.world.observe(&Seen::Agrees { who: self.member.id, named: text.contains(' ') });
+        }
+        let saying = Saying { member: self.member.clone(), thread, nonce: format!("n{}", self.count), text };
         if self.said.len() >= REMEMBERED {
             self.said.remove(0);
         }
@@ -186,6 +212,79 @@ impl Person {
         }
     }
 
+    /// Reads what the house asks, and answers. Those who may not answer try it as well.
+    async fn answer_questions(&mut self) {
+        let Some(doors) = self.front.doors() else { return };
+        let reads = self.draw.pick(&[&self.member, &self.world.plan.members[0]]).to_owned().clone();
+        let asked = outside(|| doors.policy.waiting.ask(Waiting(reads), Duration::from_secs(20)));
+        for approval in self.front.wait(&self.world, "what is asked", asked).await.unwrap_or_default() {
+            let later = self.world.clock.wall().checked_add(Duration::from_secs(600)).unwrap_or(approval.expires);
+            let answers = [(Answer::No, 3), (Answer::Once, 4), (Answer::Times(3), 1), (Answer::Until(later), 1), (Answer::Always, 1)];
+            let answer = self.draw.weighted(&answers);
+            self.world.observe(&Seen::Answers { who: &self.member, approval: &approval, answer });
+            let word = match answer {
+                Answer::No => "/no",
+                Answer::Once => "/yes",
+                Answer::Always => "/always",
+                Answer::Times(_) | Answer::Until(_) => "",
+            };
+            if !word.is_empty() && self.draw.coin() {
+                let text = format!("{word} {}", code(approval.id));
+                self.count += 1;
+                self.say_there(String::new(), text);
+                continue;
+            }
+            let take = TakeReply { who: self.member.id, reply: Reply { answer, code: Some(code(approval.id)) } };
+            let asked = outside(|| doors.policy.take_reply.ask(take, Duration::from_secs(20)));
+            let taken = self.front.wait(&self.world, "an answer", asked).await;
+            self.world.note(format!("{} answers {answer:?}: {taken:?}", self.member.name));
+        }
+    }
+
+    /// A stranger writes from an account, and perhaps this person lets it in with the code.
+    async fn let_in(&mut self) {
+        let (number, pairs) = (self.draw.number(1, 3), self.draw.coin());
+        let (Some(doors), Some(identity)) = (self.front.doors(), account(number)) else { return };
+        let id = identity.id();
+        let asked = outside(|| doors.household.arrive.ask(Arrive { identity, thread: String::new() }, Duration::from_secs(20)));
+        let Ok(answer) = self.front.wait(&self.world, "a stranger's account", asked).await else { return };
+        self.world.observe(&Seen::Arrived { account: id, answer: &answer });
+        let Err(Unpaired::Show(text)) = answer else { return };
+        if !pairs {
+            return;
+        }
+        let (name, from) = (format!("Uma{number}"), if self.draw.coin() { Setting::Private } else { Setting::Group });
+        let may = matches!(self.member.role, Role::Owner | Role::Adult) && from == Setting::Private;
+        if may {
+            self.world.observe(&Seen::Pairs { account: id, name: &name });
+        }
+        let code = text.split_whitespace().last().unwrap_or_default().to_owned();
+        let newcomer = Newcomer { name, role: Role::Guest, zone: None, guardians: Vec::new() };
+        let change = Change { by: self.member.id, from, wish: Wish::PairNew { code, newcomer } };
+        let asked = outside(|| doors.household.change.ask(change, Duration::from_secs(20)));
+        let changed = self.front.wait(&self.world, "a pairing", asked).await;
+        self.world.note(format!("{} lets account {number} in: {}", self.member.name, matches!(changed, Ok(Ok(_)))));
+        if !may && matches!(changed, Ok(Ok(_))) {
+            self.world.violate("I-9 a stranger is nobody", format!("{} let an account in", self.member.name));
+        }
+    }
+
+    /// Something for the tools to do.
+    fn errand(&mut self) -> String {
+        let draw = &mut self.draw;
+        let friend = (*draw.pick(&["bo@example.org", "oma@example.org", "GB2966"])).to_owned();
+        let word = canary(self.n, draw.number(0, 9_999));
+        match draw.number(0, 7) {
+            0 | 1 => format!("send {word} to {friend}"),
+            2 => format!("pay {} to {friend}", draw.number(10, 90)),
+            3 => format!("open {}", draw.pick(&["front", "garage-door"])),
+            4 => format!("delete draft-{}", draw.number(10, 99)),
+            5 => format!("page https://news.example/{}", draw.number(10, 99)),
+            6 => format!("box {}", draw.pick(&["Ada", "Ben", "Cem", "Dot"])),
+            _ => "mail please".to_owned(),
+        }
+    }
+
     /// The words of one message: commands and free text, each with this person's private words.
     fn text(&mut self) -> String {
         let (world, draw) = (Arc::clone(&self.world), &mut self.draw);
@@ -194,6 +293,9 @@ impl Person {
             if !secrets.is_empty() {
                 return format!("{} is what the note on the fridge says, {}", draw.pick(&secrets), canary(self.n, 0));
             }
+        }
+        if world.plan.hostile.tools && self.draw.happens(6_500) {
+            return self.errand();
         }
         let word = canary(self.n, self.draw.number(0, 9_999));
         let old = canary(self.n, self.draw.number(0, 9_999));
@@ -217,6 +319,8 @@ impl Person {
             21 => (*draw.pick(&["", "  \n ", "\u{202e}\u{0}", "…"])).to_owned(),
             22 => format!("{word} {}", "very long ".repeat(draw.size(10, 8_000))),
             23 => format!("{word} ÄÖÜ 家 👩‍👩‍👧 {}", "é".repeat(draw.size(1, 400))),
+            // Where tools are hostile, people name what they answer.
+            24 if world.plan.hostile.tools => "/no".to_owned(),
             24 => (*draw.pick(&["/yes", "/no", "/always"])).to_owned(),
             _ => format!("please think about {word} and {place} {}", "and so on ".repeat(draw.size(0, 12))),
         }

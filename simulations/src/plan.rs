@@ -69,6 +69,12 @@ pub enum Behaviour {
     CountingTools,
     /// Calls installed tools.
     Installed,
+    /// Does what the member says, and nothing else.
+    Ideal,
+    /// The same, until something that it reads gives an order: then that (WC1).
+    Obey,
+    /// Is against the household from the first word (WC3).
+    Evil,
     /// Calls a tool that is not there.
     UnknownTool,
     /// Calls with arguments that are not JSON, or of the wrong shape.
@@ -101,6 +107,25 @@ pub enum Behaviour {
     Length,
     /// Takes its actor down.
     Crash,
+}
+
+impl Behaviour {
+    /// Whether it would call the house's tools for ever.
+    #[must_use]
+    pub fn calls_tools(self) -> bool {
+        [Self::HouseTools, Self::CountingTools, Self::Ideal, Self::Obey, Self::Evil].contains(&self)
+    }
+}
+
+/// Tools that are against the household, and people who deal with them.
+#[derive(Debug, Clone, Default)]
+pub struct HostileMix {
+    /// Whether there are such tools, and errands for them.
+    pub tools: bool,
+    /// Acts in which somebody answers what the house asks, in ten thousandths.
+    pub answers: u32,
+    /// Acts in which a stranger writes, or is let in, in ten thousandths.
+    pub strangers: u32,
 }
 
 /// What the tools outside the tree do, in ten thousandths of all calls.
@@ -211,6 +236,8 @@ pub struct Plan {
     pub vault: VaultMix,
     /// Faults.
     pub house: HouseMix,
+    /// Tools and models against the household.
+    pub hostile: HostileMix,
     /// People.
     pub people: PeopleMix,
     /// A defect that is there on purpose.
@@ -241,6 +268,7 @@ impl Plan {
             sandboxes: SandboxMix::default(),
             vault: vault(&mut Draw::of(&seed, "vault"), quiet),
             house: if quiet { HouseMix::default() } else { house(&mut Draw::of(&seed, "house"), storm) },
+            hostile: HostileMix::default(),
             people: people(&mut Draw::of(&seed, "people"), acts, pause_ms),
             plant,
         };

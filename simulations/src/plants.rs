@@ -1,7 +1,8 @@
 //! Defects that are there on purpose, through doubles, wires and clients only: each one must be caught by its checker, or the checkers
 //! prove nothing.
 
-use crate::plan::{Behaviour, HouseMix, ModelMix, Plan, SandboxMix, StoreMix, ToolMix, VaultMix, WireMix};
+use crate::plan::{Behaviour, HostileMix, HouseMix, ModelMix, Plan, SandboxMix, StoreMix, ToolMix, VaultMix, WireMix};
+use crate::scenarios::Scenario;
 use std::time::Duration;
 
 /// A planted defect.
@@ -29,11 +30,21 @@ pub enum Plant {
     Undying,
     /// A tool says the result of another call.
     CrossedResult,
+    /// A tool that sends says that it only reads.
+    LyingEffect,
+    /// What a tool keeps for one member is labelled as anybody's.
+    OpenBox,
+    /// The store finds what others may not read, and says that they may.
+    OpenSearch,
+    /// The store says of what nobody has answered that somebody said yes.
+    ForgedYes,
+    /// The store says of a stranger's account that it is the owner's.
+    ForgedAccount,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::LoseCommit,
         Self::DoubleHand,
         Self::LoseAnswer,
@@ -45,6 +56,11 @@ impl Plant {
         Self::BlindGuard,
         Self::Undying,
         Self::CrossedResult,
+        Self::LyingEffect,
+        Self::OpenBox,
+        Self::OpenSearch,
+        Self::ForgedYes,
+        Self::ForgedAccount,
     ];
 
     /// The beginning of the name of the invariant that it breaks.
@@ -53,12 +69,35 @@ impl Plant {
         match self {
             Self::LoseCommit => "I-12",
             Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds => "I-10",
-            Self::CrossTalk => "I-5",
+            Self::CrossTalk | Self::OpenBox | Self::OpenSearch => "I-5, I-7",
+            Self::LyingEffect => "I-6",
+            Self::ForgedYes => "I-8",
+            Self::ForgedAccount => "I-9",
             Self::ForgetClaim => "I-11",
             Self::LyingTool => "effects",
             Self::Tamper => "chain",
             Self::BlindGuard => "I-1 ",
             Self::Undying | Self::CrossedResult => "I-2",
+        }
+    }
+
+    /// Where it shows.
+    #[must_use]
+    pub const fn scenario(self) -> Scenario {
+        match self {
+            Self::LyingEffect | Self::OpenBox | Self::ForgedYes | Self::ForgedAccount => Scenario::Hostile,
+            Self::LoseCommit
+            | Self::DoubleHand
+            | Self::LoseAnswer
+            | Self::RepeatIds
+            | Self::CrossTalk
+            | Self::ForgetClaim
+            | Self::LyingTool
+            | Self::Tamper
+            | Self::BlindGuard
+            | Self::Undying
+            | Self::CrossedResult
+            | Self::OpenSearch => Scenario::Household,
         }
     }
 
@@ -84,7 +123,15 @@ impl Plant {
                 let sandboxes = SandboxMix { tools: 2, callers: 3, pause_ms: 5_000, change_ms: 60_000, ..SandboxMix::default() };
                 plan.sandboxes = SandboxMix { trouble: 500, slow: 3_000, stop: 3_000, ..sandboxes };
             }
-            Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds | Self::CrossTalk | Self::Tamper => {}
+            Self::LyingEffect | Self::OpenBox | Self::ForgedYes | Self::ForgedAccount => {
+                plan.model.weights = vec![(Behaviour::Ideal, 40), (Behaviour::Obey, 30), (Behaviour::TellAll, 20)];
+                plan.model.house_first = false;
+                plan.hostile = HostileMix { tools: true, answers: 500, strangers: 1_500 };
+                if self == Self::ForgedYes {
+                    plan.house.kills = (1..40).map(|n| plan.storm / 40 * n).collect();
+                }
+            }
+            Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds | Self::CrossTalk | Self::Tamper | Self::OpenSearch => {}
         }
     }
 }

@@ -291,6 +291,7 @@ async fn answer_questions(world: &World, front: &Front) {
         let waiting = outside(|| doors.policy.waiting.ask(Waiting(member.clone()), ANSWERING)).await.unwrap_or_default();
         for approval in waiting {
             let answer = if n % 2 == 0 { Answer::Once } else { Answer::No };
+            world.observe(&Seen::Answers { who: member, approval: &approval, answer });
             let reply = Reply { answer, code: Some(code(approval.id)) };
             let taken = outside(|| doors.policy.take_reply.ask(TakeReply { who: member.id, reply }, ANSWERING)).await;
             world.note(format!("{} answers {answer:?}: {taken:?}", member.name));

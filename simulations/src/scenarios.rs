@@ -5,6 +5,7 @@ use hearth_domain::chance::Seed;
 use crate::plan::Plan;
 use crate::plants::Plant;
 
+pub mod hostile;
 pub mod household;
 pub mod sandboxes;
 pub mod tools;
@@ -15,6 +16,8 @@ pub mod vault;
 pub enum Scenario {
     /// Four members, sometimes a guest, over some hours.
     Household,
+    /// A household of five with tools that give orders, models that obey them or are hostile themselves, and strangers at the door.
+    Hostile,
     /// Many tool calls that fail in every way.
     Tools,
     /// Installed tools whose processes fail in every way.
@@ -29,6 +32,7 @@ impl Scenario {
     pub fn plan(self, number: u64, seed: &Seed, plant: Option<Plant>) -> Plan {
         match self {
             Self::Household => household::plan(number, seed, plant),
+            Self::Hostile => hostile::plan(number, seed, plant),
             Self::Tools => tools::plan(number, seed, plant),
             Self::Sandboxes => sandboxes::plan(number, seed, plant),
             Self::Vault => vault::plan(number, seed, plant),
@@ -40,6 +44,7 @@ impl std::fmt::Display for Scenario {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Household => "household",
+            Self::Hostile => "hostile",
             Self::Tools => "tools",
             Self::Sandboxes => "sandboxes",
             Self::Vault => "vault",

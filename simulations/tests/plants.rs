@@ -2,7 +2,6 @@
 
 use hearth_simulations::plants::Plant;
 use hearth_simulations::run::{Job, Report, run};
-use hearth_simulations::scenarios::Scenario;
 use hearth_simulations::world::PLANNED;
 
 /// Seeds within which a defect has to be caught. The rarest, the lying tool, shows in about two of five seeds (108 of 289): ten seeds
@@ -27,7 +26,7 @@ fn quiet() {
 fn every_planted_defect_is_caught_and_its_seed_shows_it_again() {
     quiet();
     for plant in Plant::ALL {
-        let job = |number| Job { number, scenario: Scenario::Household, plant: Some(plant) };
+        let job = |number| Job { number, scenario: plant.scenario(), plant: Some(plant) };
         let caught = (0..SEEDS).map(|number| on_a_fresh_thread(job(number))).find(|report| report.violation.is_some());
         let caught = caught.unwrap_or_else(|| panic!("{plant:?} was not caught within {SEEDS} seeds"));
         let violation = caught.violation.as_ref().expect("it was caught");

@@ -25,6 +25,11 @@ fn the_household_holds_its_invariants() {
 }
 
 #[test]
+fn hostile_tools_models_and_strangers_get_nothing() {
+    check(Scenario::Hostile, 0..8);
+}
+
+#[test]
 fn a_vault_that_dies_all_the_time_loses_no_secret_and_tells_none() {
     check(Scenario::Vault, 0..8);
 }

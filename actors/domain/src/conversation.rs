@@ -501,7 +501,9 @@ impl Core {
     /// The turn to which pieces of that model call's text belong, while it is under way.
     #[must_use]
     pub fn previewing(&self, call: u64) -> Option<TurnId> {
-        self.active.as_ref().filter(|active| active.is_modelling(call)).map(|active| active.pending.turn.id)
+        // A preview is delivered before the answer is judged: what not everybody here may read is not previewed (I-5).
+        let all_may_read = |active: &&Active| active.label.readers.cover(&active.pending.audience);
+        self.active.as_ref().filter(|active| active.is_modelling(call)).filter(all_may_read).map(|active| active.pending.turn.id)
     }
 
     /// Policy decided upon a call.

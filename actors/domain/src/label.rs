@@ -184,6 +184,25 @@ mod tests {
             prop_assert_eq!(a.join(&Label::neutral()), a);
         }
 
+        /// Monotone: whoever begins with less has less in the end.
+        #[test]
+        fn joining_keeps_the_order_of_labels(a in label(), lower in label(), b in label(), n in 0_u8..4, guest in any::<bool>()) {
+            let (below, above) = (a.join(&lower).join(&b), a.join(&b));
+            let role = if guest { Role::Guest } else { Role::Adult };
+            prop_assert!(!below.readers.allow(member(n), role) || above.readers.allow(member(n), role));
+            prop_assert!(below.integrity <= above.integrity);
+        }
+
+        #[test]
+        fn all_labels_together_are_the_join_of_each(labels in proptest::collection::vec(label(), 0..6), again in any::<bool>()) {
+            let joined = Label::join_all(&labels);
+            let mut other: Vec<_> = labels.iter().rev().collect();
+            if again {
+                other.extend(&labels);
+            }
+            prop_assert_eq!(Label::join_all(other), joined);
+        }
+
         #[test]
         fn joining_never_adds_a_reader_nor_raises_integrity(a in label(), b in label(), n in 0_u8..4, guest in any::<bool>()) {
             let joined = a.join(&b);

@@ -1,5 +1,7 @@
 //! The port through which the house counts what it does, for whoever collects figures.
 
+use std::time::Duration;
+
 use crate::journal::FactKind;
 use crate::model::Usage;
 
@@ -9,6 +11,8 @@ pub trait Meter: Send + Sync {
     fn committed(&self, kind: FactKind);
     /// A provider has completed a request.
     fn used(&self, provider: &str, usage: &Usage);
+    /// Policy has decided upon a call, by labels, gate and rules, and this is what it took.
+    fn decided(&self, took: Duration);
 }
 
 /// Counts nothing.
@@ -18,4 +22,5 @@ pub struct NoMeter;
 impl Meter for NoMeter {
     fn committed(&self, _: FactKind) {}
     fn used(&self, _: &str, _: &Usage) {}
+    fn decided(&self, _: Duration) {}
 }

@@ -223,4 +223,6 @@ fn spoken(arguments: &Value) -> String {
 }
 
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod tests;

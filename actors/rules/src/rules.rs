@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Decision as Verdict, Effect as Stance, EntityId, EntityTypeName, EntityUid, Policy,
-    PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint, Schema,
+    ActionConstraint, AuthorizationError, Authorizer, Decision as Verdict, Effect as Stance, Entities, EntityId, EntityTypeName, EntityUid, Policy,
+    PolicyId, PolicySet, PrincipalConstraint, Request as Asked, ResourceConstraint, Schema,
 };
 use hearth_domain::tool::Effect;
 
 use crate::problem::RulesError;
-use crate::request::{ARGUMENTS_MAX, EFFECTS, Request, effect_word};
+use crate::request::{ARGUMENTS_MAX, EFFECTS, Order, Request, effect_word};
 
 mod ask;
+mod bound;
 mod check;
 mod explain;
 
@@ -107,7 +108,10 @@ enum Drawer {
 /// The rules of one drawer.
 #[derive(Debug, Default)]
 struct Part {
-    all: PolicySet,
+    /// Those whose word does not depend on by whose word it is.
+    plain: PolicySet,
+    /// The others.
+    ordered: PolicySet,
     allowing: PolicySet,
     forbidding: PolicySet,
 }
@@ -152,32 +156,20 @@ impl Rules {
     /// Decides. Pure: the same request has the same answer everywhere.
     #[must_use]
     pub fn decide(&self, request: &Request) -> Decision {
-        let failed = Decision { outcome: Outcome::Failed, reasons: Vec::new() };
-        if request.deed.texts.len().saturating_add(request.deed.numbers.len()) > ARGUMENTS_MAX {
-            return failed;
+        self.consider(request).decide(request.order)
+    }
+
+    /// Asks the rules whose word does not depend on by whose word it is, so that a request can be decided for several orders.
+    #[must_use]
+    pub fn consider<'a>(&'a self, request: &'a Request) -> Considered<'a> {
+        let few = request.deed.texts.len().saturating_add(request.deed.numbers.len()) <= ARGUMENTS_MAX;
+        let entities = few.then(|| self.names.entities(request).ok()).flatten();
+        let mut said = Said::default();
+        let asked = entities.as_ref().and_then(|_| self.names.request(request, request.order).ok());
+        if let (Some(asked), Some(entities)) = (&asked, &entities) {
+            self.drawers(request).for_each(|part| said.ask(&self.authorizer, asked, &part.plain, entities));
         }
-        let Ok((asked, entities)) = self.names.asked(request) else { return failed };
-        let (mut broken, mut forbidding, mut allowing) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for part in self.drawers(request) {
-            let answer = self.authorizer.is_authorized(&asked, &part.all, &entities);
-            let diagnostics = answer.diagnostics();
-            broken.extend(diagnostics.errors().map(broken_rule));
-            let half = match answer.decision() {
-                Verdict::Allow => &mut allowing,
-                Verdict::Deny => &mut forbidding,
-            };
-            half.extend(diagnostics.reason().map(ToString::to_string));
-        }
-        let (outcome, ids) = if !broken.is_empty() {
-            (Outcome::Failed, broken)
-        } else if !forbidding.is_empty() {
-            (Outcome::Forbidden, forbidding)
-        } else if !allowing.is_empty() {
-            (Outcome::Allowed, allowing)
-        } else {
-            (Outcome::NoRule, allowing)
-        };
-        Decision { outcome, reasons: self.reasons(ids) }
+        Considered { rules: self, request, entities: entities.filter(|_| asked.is_some()), said }
     }
 
     /// The rules that can speak of a request.
@@ -199,6 +191,66 @@ impl Rules {
         let Ok((asked, entities)) = self.names.asked(request) else { return Vec::new() };
         let answers: Vec<_> = self.drawers(request).map(|part| self.authorizer.is_authorized(&asked, of(part), &entities)).collect();
         self.reasons(answers.iter().flat_map(|answer| answer.diagnostics().reason().map(ToString::to_string)))
+    }
+}
+
+/// A request of which a part of the rules was asked.
+#[derive(Debug)]
+pub struct Considered<'a> {
+    rules: &'a Rules,
+    request: &'a Request,
+    /// None when it is beyond what rules can speak of.
+    entities: Option<Entities>,
+    said: Said,
+}
+
+impl Considered<'_> {
+    /// Decides, if it is by this word.
+    #[must_use]
+    pub fn decide(&self, order: Order) -> Decision {
+        let failed = Decision { outcome: Outcome::Failed, reasons: Vec::new() };
+        let Some(entities) = &self.entities else { return failed };
+        let Ok(asked) = self.rules.names.request(self.request, order) else { return failed };
+        let mut said = self.said.clone();
+        self.rules.drawers(self.request).for_each(|part| said.ask(&self.rules.authorizer, &asked, &part.ordered, entities));
+        let (outcome, ids) = said.outcome();
+        Decision { outcome, reasons: self.rules.reasons(ids) }
+    }
+}
+
+/// What rules said, by their ids.
+#[derive(Debug, Clone, Default)]
+struct Said {
+    broken: BTreeSet<String>,
+    forbidding: BTreeSet<String>,
+    allowing: BTreeSet<String>,
+}
+
+impl Said {
+    fn ask(&mut self, authorizer: &Authorizer, asked: &Asked, rules: &PolicySet, entities: &Entities) {
+        if rules.is_empty() {
+            return;
+        }
+        let answer = authorizer.is_authorized(asked, rules, entities);
+        let diagnostics = answer.diagnostics();
+        self.broken.extend(diagnostics.errors().map(broken_rule));
+        let half = match answer.decision() {
+            Verdict::Allow => &mut self.allowing,
+            Verdict::Deny => &mut self.forbidding,
+        };
+        half.extend(diagnostics.reason().map(ToString::to_string));
+    }
+
+    fn outcome(self) -> (Outcome, BTreeSet<String>) {
+        if !self.broken.is_empty() {
+            (Outcome::Failed, self.broken)
+        } else if !self.forbidding.is_empty() {
+            (Outcome::Forbidden, self.forbidding)
+        } else if !self.allowing.is_empty() {
+            (Outcome::Allowed, self.allowing)
+        } else {
+            (Outcome::NoRule, self.allowing)
+        }
     }
 }
 
@@ -240,19 +292,50 @@ fn sort(
         ActionConstraint::In(several) => several.iter().any(|one| groups.contains(one)),
     };
     for Read { policy, .. } in policies.iter().filter(|read| speaks(&read.policy)) {
-        let part = parts.entry((effect, drawer(policy))).or_default();
+        let mut form = policy.to_json().map_err(|_| Together)?;
+        let drawer = drawer(policy, bound::tool(&form));
+        let ordered = bound::speaks_of_order(&form);
+        bare(&mut form, policy, &drawer);
+        // Read from its form, a rule does not carry along where each of its words stands: a third of what asking it would cost.
+        let policy = Policy::from_json(Some(policy.id().clone()), form).map_err(|_| Together)?;
+        let part = parts.entry((effect, drawer)).or_default();
         let half = match policy.effect() {
             Stance::Permit => &mut part.allowing,
             Stance::Forbid => &mut part.forbidding,
         };
         half.add(policy.clone()).map_err(|_| Together)?;
-        part.all.add(policy.clone()).map_err(|_| Together)?;
+        let whole = if ordered { &mut part.ordered } else { &mut part.plain };
+        whole.add(policy).map_err(|_| Together)?;
     }
     Ok(())
 }
 
-/// The drawer of a rule: the narrowest that every request has open of which it can speak.
-fn drawer(policy: &Policy) -> Drawer {
+/// Takes from a rule's head what holds of every request that opens its drawer, so that it is not looked at again.
+fn bare(form: &mut serde_json::Value, policy: &Policy, drawer: &Drawer) {
+    let mut all = |part: &str| {
+        if let Some(constraint) = form.get_mut(part) {
+            *constraint = serde_json::json!({ "op": "All" });
+        }
+    };
+    all("action");
+    match drawer {
+        Drawer::Any => {}
+        Drawer::Member(_) => all("principal"),
+        Drawer::Role(_) => {
+            if matches!(policy.principal_constraint(), PrincipalConstraint::In(_) | PrincipalConstraint::IsIn(..)) {
+                all("principal");
+            }
+        }
+        Drawer::Tool(_) => {
+            if head_tool(policy).is_some() {
+                all("resource");
+            }
+        }
+    }
+}
+
+/// The drawer of a rule, by its head and the tool to which its condition is bound: the narrowest that every request has open of which it can speak.
+fn drawer(policy: &Policy, bound: Option<String>) -> Drawer {
     let (role, member) = match policy.principal_constraint() {
         PrincipalConstraint::Eq(who) | PrincipalConstraint::In(who) | PrincipalConstraint::IsIn(_, who) => {
             let name = who.id().unescaped().to_owned();
@@ -264,7 +347,17 @@ fn drawer(policy: &Policy) -> Drawer {
         }
         PrincipalConstraint::Any | PrincipalConstraint::Is(_) => (None, None),
     };
-    let tool = match policy.resource_constraint() {
+    match (head_tool(policy).or(bound), member, role) {
+        (Some(tool), _, _) => Drawer::Tool(tool),
+        (None, Some(member), _) => Drawer::Member(member),
+        (None, None, Some(role)) => Drawer::Role(role),
+        (None, None, None) => Drawer::Any,
+    }
+}
+
+/// The tool that a rule's head names.
+fn head_tool(policy: &Policy) -> Option<String> {
+    match policy.resource_constraint() {
         ResourceConstraint::In(what) | ResourceConstraint::IsIn(_, what) if what.type_name().basename() == "Tool" => {
             Some(what.id().unescaped().to_owned())
         }
@@ -273,11 +366,5 @@ fn drawer(policy: &Policy) -> Drawer {
         | ResourceConstraint::Eq(_)
         | ResourceConstraint::In(_)
         | ResourceConstraint::IsIn(..) => None,
-    };
-    match (tool, member, role) {
-        (Some(tool), _, _) => Drawer::Tool(tool),
-        (None, Some(member), _) => Drawer::Member(member),
-        (None, None, Some(role)) => Drawer::Role(role),
-        (None, None, None) => Drawer::Any,
     }
 }

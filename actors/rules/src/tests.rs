@@ -1,6 +1,6 @@
 //! The rules as a family would use them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use hearth_domain::household::Role;
@@ -321,6 +321,27 @@ fn a_list_of_questions_is_checked() {
     assert!(matches!(wrong, SuiteError::Form { line: 3, column: 10, .. }), "{wrong}");
 }
 
+const HEADS: [&str; 9] = [
+    "principal, action, resource",
+    "principal in Role::\"child\", action, resource",
+    "principal is Member in Role::\"teen\", action == Action::\"physical\", resource",
+    "principal == Member::\"Ada\", action in Action::\"serious\", resource",
+    "principal in Member::\"Tom\", action in [Action::\"pay\", Action::\"physical\"], resource",
+    "principal, action, resource in Tool::\"home/front-door\"",
+    "principal in Role::\"child\", action, resource in Tool::\"home/lights\"",
+    "principal in Role::\"adult\", action, resource is Operation in Tool::\"home/front-door\"",
+    "principal in Role::\"owner\", action, resource == Operation::\"home/front-door.unlock\"",
+];
+const CONDITIONS: [&str; 7] = [
+    "",
+    "when { resource.tool == \"home/front-door\" }",
+    "when { context.guest_present && resource.tool == \"home/lights\" && context.order == Order::\"grant\" }",
+    "unless { context.order == Order::\"own_word\" }",
+    "when { principal in Role::\"child\" || resource.tool == \"home/lights\" }",
+    "when { context.minute >= 720 } unless { resource.kinds.contains(Kind::\"light\") }",
+    "when { resource.tool != \"home/front-door\" && principal.age == Age::\"teen\" }",
+];
+
 fn requests() -> impl Strategy<Value = Request> {
     let people = proptest::sample::select(family());
     let tool = proptest::sample::select(tools());
@@ -356,6 +377,27 @@ proptest! {
             prop_assert!(request.deed.effect != Effect::Admin || matches!(request.who.role, Role::Owner | Role::Adult));
         }
         prop_assert_eq!(USUAL.decide(&request), decision);
+    }
+
+    /// Drawers, heads that are taken off and rules that are asked apart change nothing.
+    #[test]
+    fn rules_say_what_they_say_when_all_are_asked_at_once(
+        request in requests(),
+        own in proptest::collection::vec((any::<bool>(), 0..HEADS.len(), 0..CONDITIONS.len()), 1..12),
+    ) {
+        let rule = |(n, (permits, head, condition)): (usize, &(bool, usize, usize))| {
+            format!("@id(\"own-{n}\") {} ({}) {};\n", if *permits { "permit" } else { "forbid" }, HEADS[*head], CONDITIONS[*condition])
+        };
+        let own: String = own.iter().enumerate().map(rule).collect();
+        // What can never apply is refused when it is read.
+        let Ok(rules) = Rules::new(Rules::DEFAULTS, &own) else { return Ok(()) };
+        for order in [Order::OwnWord, Order::Grant, Order::None] {
+            let decision = rules.consider(&request).decide(order);
+            let request = Request { order, ..request.clone() };
+            let (allows, reasons) = rules.undivided(&format!("{}\n{own}", Rules::DEFAULTS), &request);
+            prop_assert_eq!(decision.allows(), allows, "{:?} {}", &decision, own);
+            prop_assert_eq!(decision.reasons.into_iter().map(|reason| reason.id).collect::<BTreeSet<_>>(), reasons);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use hearth_domain::policy::{Decision, Question, Refusal, Taken, Weighed};
 use hearth_domain::sandbox::Role;
 use hearth_domain::time::Timestamp;
 use hearth_rules::request::{Deed, Moment, Order, Person, Request, Setting, Spending};
-use hearth_rules::rules::{Outcome, Rules};
+use hearth_rules::rules::{Considered, Outcome, Rules};
 use serde_json::Value;
 
 /// Most questions that wait for people, all together.
@@ -64,7 +64,7 @@ impl Desk {
         let Weighed { verdict, taken } = question.weigh(approvals, grants, now);
         match verdict {
             Verdict::Deny(denial) => Ruling::Decided(Decision::Deny(denial.into())),
-            Verdict::Allow(because) => match (self.allows(question, order(because), now), because) {
+            Verdict::Allow(because) => match (allows(&self.rules.consider(&request(question, now)), order(because)), because) {
                 (Err(refusal), _) => Ruling::Decided(Decision::Deny(refusal)),
                 (Ok(()), Because::Free) => Ruling::Decided(Decision::Allow(taken)),
                 (Ok(()), Because::Approved(id)) => self.by_approval(id, question, taken, now),
@@ -95,10 +95,12 @@ impl Desk {
 
     /// A person is asked, unless the rules leave it to the member, or would refuse it whatever a person says.
     fn ask(&self, question: &Question, approval: Approval, taken: Taken, now: Timestamp) -> Ruling {
-        if approval.card.whys == BTreeSet::from([Why::Minor]) && self.allows(question, Order::OwnWord, now).is_ok() {
+        let request = request(question, now);
+        let considered = self.rules.consider(&request);
+        if approval.card.whys == BTreeSet::from([Why::Minor]) && allows(&considered, Order::OwnWord).is_ok() {
             return Ruling::Decided(Decision::Allow(taken));
         }
-        if let Err(refusal) = self.allows(question, Order::Grant, now) {
+        if let Err(refusal) = allows(&considered, Order::Grant) {
             return Ruling::Decided(Decision::Deny(refusal));
         }
         if self.approval(approval.id).is_some() {
@@ -108,18 +110,6 @@ impl Desk {
             return Ruling::Decided(Decision::Deny(Refusal::Unavailable));
         }
         Ruling::Ask(Box::new(approval))
-    }
-
-    fn allows(&self, question: &Question, order: Order, now: Timestamp) -> Result<(), Refusal> {
-        let decision = self.rules.decide(&request(question, order, now));
-        match decision.outcome {
-            Outcome::Allowed => Ok(()),
-            Outcome::NoRule => Err(Refusal::NoRule),
-            Outcome::Forbidden | Outcome::Failed => {
-                let says = decision.reasons.into_iter().next().map(|reason| reason.says);
-                Err(Refusal::Rule(says.unwrap_or_else(|| "the rules of the household cannot speak of this".to_owned())))
-            }
-        }
     }
 
     /// The one question that a member can mean.
@@ -184,6 +174,19 @@ impl Desk {
     }
 }
 
+/// What the rules say of a call, if it is by this word.
+fn allows(considered: &Considered<'_>, order: Order) -> Result<(), Refusal> {
+    let decision = considered.decide(order);
+    match decision.outcome {
+        Outcome::Allowed => Ok(()),
+        Outcome::NoRule => Err(Refusal::NoRule),
+        Outcome::Forbidden | Outcome::Failed => {
+            let says = decision.reasons.into_iter().next().map(|reason| reason.says);
+            Err(Refusal::Rule(says.unwrap_or_else(|| "the rules of the household cannot speak of this".to_owned())))
+        }
+    }
+}
+
 const fn order(because: Because) -> Order {
     match because {
         Because::Free => Order::OwnWord,
@@ -192,7 +195,7 @@ const fn order(because: Because) -> Order {
 }
 
 /// The call as the rules know it.
-fn request(question: &Question, order: Order, now: Timestamp) -> Request {
+fn request(question: &Question, now: Timestamp) -> Request {
     let function = &question.function;
     let tool = if function.tool.is_empty() { HOUSE } else { &function.tool };
     let operation = function.name.rsplit("__").next().unwrap_or(&function.name);
@@ -221,7 +224,8 @@ fn request(question: &Question, order: Order, now: Timestamp) -> Request {
         at: Moment::of(&now.to_zoned(question.member.time_zone())),
         spending: Spending::default(),
         integrity: question.label.integrity,
-        order,
+        // Decided for each word by which it may be: see [`Considered`].
+        order: Order::None,
         setting: if audience.len() > 1 { Setting::Group } else { Setting::Private },
         audience,
         strangers: false,

@@ -6,6 +6,7 @@
 mod house;
 mod idle;
 mod model;
+mod policy;
 pub(crate) mod stats;
 mod tool;
 mod turn;
@@ -31,6 +32,8 @@ pub enum Name {
     Idle,
     /// The vault: what its way adds to a request, and how soon it is back after a kill.
     Vault,
+    /// Policy: a decision with many rules and grants, and what labels and gate add to a turn.
+    Policy,
     /// Tools: calls, fresh processes, memory.
     Tool,
 }
@@ -72,6 +75,7 @@ pub fn run(name: Name, json: bool) -> anyhow::Result<()> {
         Name::Supervisor => supervisor()?,
         Name::Idle => idle::measure()?,
         Name::Vault => vault::measure()?,
+        Name::Policy => policy::measure()?,
         Name::Tool => tool::measure()?,
     };
     let terminal = Terminal::new();

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hearth_domain::journal::FactKind;
 use hearth_domain::meter::Meter;
@@ -13,6 +14,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 /// Different labels of one metric; what comes later is counted as `other`.
@@ -55,6 +57,15 @@ struct Kind {
     kind: &'static str,
 }
 
+/// How long policy took. From 10 µs on, each bound twice the one before.
+struct Decisions(Histogram);
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(10e-6, 2.0, 12)))
+    }
+}
+
 /// The figures. Filled by the tree's events ([`Observer`]), by what the house does ([`Meter`]), and at each look at them.
 #[derive(Default)]
 pub struct Metrics {
@@ -69,6 +80,7 @@ pub struct Metrics {
     tokens_in: Family<Provider, Counter>,
     tokens_out: Family<Provider, Counter>,
     cost: Family<Provider, Counter<f64, AtomicU64>>,
+    decisions: Decisions,
     requests: Family<Outcome, Counter>,
     streams: Gauge,
     /// Label values that were seen, and one look at a time.
@@ -164,6 +176,7 @@ impl Metrics {
         all.register("model_input_tokens", "Tokens sent to a provider", self.tokens_in.clone());
         all.register("model_output_tokens", "Tokens that a provider wrote", self.tokens_out.clone());
         all.register("model_cost_usd", "Cost at the configured prices", self.cost.clone());
+        all.register("policy_decision_seconds", "What a decision upon a call took", self.decisions.0.clone());
         all.register("web_requests", "Requests to the page", self.requests.clone());
         all.register("web_streams", "Open streams", self.streams.clone());
         all
@@ -196,6 +209,10 @@ impl Meter for Metrics {
         self.tokens_out.get_or_create(&provider).inc_by(usage.output_tokens);
         let micro = u32::try_from(usage.micro_usd).unwrap_or(u32::MAX);
         self.cost.get_or_create(&provider).inc_by(f64::from(micro) / 1_000_000.0);
+    }
+
+    fn decided(&self, took: Duration) {
+        self.decisions.0.observe(took.as_secs_f64());
     }
 }
 

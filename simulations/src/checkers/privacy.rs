@@ -1,5 +1,6 @@
 //! I-5 and I-7: nobody and nothing that acts for somebody is shown another member's private words. Each member's messages carry
-//! canary words (`zq`, the member's number, `x`, a number) that nobody else says.
+//! canary words (`zq`, the member's number, `x`, a number) that nobody else says. What tools give back that is one member's alone has others
+//! (`zk…`): a model may be shown those, and whoever may not read them sees, keeps and passes on nothing that was made of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use hearth_domain::store::Write;
 use super::{Checker, Device, Seen};
 use crate::doubles::models::everything;
 use crate::plan::Plan;
+
+/// What a model is shown, by its word in a report.
+const PROMPT: &str = "a prompt";
 
 /// The checker.
 #[derive(Debug)]
@@ -27,10 +31,22 @@ pub fn canary(member: usize, number: u64) -> String {
     format!("zq{member}x{number}")
 }
 
-/// The members whose canary words are in a text.
-fn canaries(text: &str) -> impl Iterator<Item = usize> {
+/// The same of something that a tool keeps for that member alone.
+#[must_use]
+pub fn kept(member: usize, number: u64) -> String {
+    format!("zk{member}x{number}")
+}
+
+/// Whether there are any canary words in a text.
+#[must_use]
+pub fn is_private(text: &str) -> bool {
+    canaries(text, b"qk").next().is_some()
+}
+
+/// The members whose canary words of these kinds are in a text.
+fn canaries(text: &str, kinds: &'static [u8]) -> impl Iterator<Item = usize> {
     text.as_bytes().windows(4).filter_map(|at| match at {
-        [b'z', b'q', digit @ b'0'..=b'9', b'x'] => Some(usize::from(digit.saturating_sub(b'0'))),
+        [b'z', kind, digit @ b'0'..=b'9', b'x'] if kinds.contains(kind) => Some(usize::from(digit.saturating_sub(b'0'))),
         _ => None,
     })
 }
@@ -50,7 +66,9 @@ impl Privacy {
     }
 
     fn check(owner: Option<usize>, text: &str, what: &str) -> Result<(), String> {
-        let stranger = canaries(text).find(|canary| Some(*canary) != owner);
+        // What only a model is shown has to be readable by all present as well, but for what a tool has just brought.
+        let kinds: &[u8] = if what == PROMPT { b"q" } else { b"qk" };
+        let stranger = canaries(text, kinds).find(|canary| Some(*canary) != owner);
         stranger.map_or(Ok(()), |stranger| Err(format!("{what} of member {owner:?} holds private words of member {stranger}: {text:.200}")))
     }
 
@@ -79,7 +97,7 @@ impl Checker for Privacy {
             Seen::Written(group) => group.writes.iter().try_for_each(|write| self.written(write)),
             Seen::Prompt(request) => {
                 let conversation = request.cache_key.strip_suffix("-summary").unwrap_or(&request.cache_key);
-                Self::check(self.owners.get(conversation).copied(), &everything(request), "a prompt")
+                Self::check(self.owners.get(conversation).copied(), &everything(request), PROMPT)
             }
             Seen::Called(call) => Self::check(self.members.get(&call.member.id).copied(), &call.arguments.to_string(), "a call"),
             Seen::Connected { device, conversation, .. } => {

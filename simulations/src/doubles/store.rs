@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use hearth_conformance::double::MemoryStore;
-use hearth_domain::approval::Approval;
+use hearth_domain::approval::{Approval, State};
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::flow::endorse::Endorsement;
-use hearth_domain::household::record::HouseholdRows;
+use hearth_domain::household::record::{HouseholdRows, IdentityRow};
 use hearth_domain::household::{Audience, Member};
 use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
+use hearth_domain::label::Readers;
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
@@ -25,6 +26,7 @@ use hearth_domain::tool::record::ToolInfo;
 use tokio::task::AbortHandle;
 
 use crate::faults::store::SimStoreFaults;
+use crate::people::account;
 use crate::plants::Plant;
 use crate::seed::Draw;
 use crate::world::{World, crash, lock};
@@ -185,7 +187,16 @@ impl Store for SimStore {
 
     fn search(&self, search: MemorySearch) -> StoreFuture<Vec<MemoryHit>> {
         self.spare("a search");
-        self.inner.search(search)
+        if self.world.plan.plant != Some(Plant::OpenSearch) {
+            return self.inner.search(search);
+        }
+        let found = self.inner.search(MemorySearch { audience: Audience::default(), ..search });
+        async move {
+            let mut hits = found.await?;
+            hits.iter_mut().for_each(|hit| hit.memory.label.readers = Readers::public());
+            Ok(hits)
+        }
+        .boxed()
     }
 
     fn entries(&self, conversation: ConversationId, audience: Audience) -> StoreFuture<Vec<Memory>> {
@@ -244,12 +255,32 @@ impl Store for SimStore {
 
     fn household(&self) -> StoreFuture<HouseholdRows> {
         self.spare("the household");
-        self.inner.household()
+        let (rows, plant) = (self.inner.household(), self.world.plan.plant);
+        let (owner, at) = (self.world.plan.members.first().map(|member| member.id), self.world.plan.start);
+        async move {
+            let mut rows = rows.await?;
+            if let (Some(Plant::ForgedAccount), Some(member), Some(identity)) = (plant, owner, account(1)) {
+                rows.identities.push(IdentityRow { id: identity.id(), identity, member, by: None, at });
+            }
+            Ok(rows)
+        }
+        .boxed()
     }
 
     fn open_approvals(&self) -> StoreFuture<Vec<Approval>> {
         self.spare("open questions");
-        self.inner.open_approvals()
+        if self.world.plan.plant != Some(Plant::ForgedYes) {
+            return self.inner.open_approvals();
+        }
+        let found = self.inner.open_approvals();
+        async move {
+            let mut all = found.await?;
+            for approval in all.iter_mut().filter(|approval| approval.state == State::Pending) {
+                approval.state = State::Approved { by: approval.call.member, at: approval.asked };
+            }
+            Ok(all)
+        }
+        .boxed()
     }
 
     fn approvals(&self, member: MemberId, since: Timestamp) -> StoreFuture<Vec<Approval>> {

@@ -606,11 +606,13 @@ fn what_not_everyone_present_may_read_is_neither_recalled_nor_answered() {
     world.say("1", "x");
     let (call, request) = world.model();
     assert_eq!(request.context.matches("canary").count(), 1);
+    assert!(world.core.previewing(call).is_some());
     world.reply(call, calls(&["note"]));
     let invocation = world.tool();
     let output = ToolOutput { value: json!({}), label: Label::new(Readers::nobody(), Integrity::Outside) };
     world.event(|core, cx| core.on_tool_ended(cx, invocation.id, Ok(output)));
     let (call, _) = world.model();
+    assert_eq!(world.core.previewing(call), None, "a preview would be delivered before anybody judges it");
     world.reply(call, text("canary"));
     assert!(world.until_outside().is_none());
     assert!(!world.delivered[0].text.contains("canary"));

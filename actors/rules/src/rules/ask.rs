@@ -1,6 +1,6 @@
 //! A request in the terms of the schema.
 
-use cedar_policy::{Context, Entities, Entity, Request as Asked, RestrictedExpression as Expression};
+use cedar_policy::{Context, Entity, RestrictedExpression as Expression};
 use hearth_domain::household::Role;
 use hearth_domain::label::Integrity;
 
@@ -64,10 +64,23 @@ impl Names {
 
     /// The request and all that rules can look up in it. Written to fit the schema, which a test holds it to; not checked each time.
     pub(super) fn asked(&self, request: &Request) -> Result<(Asked, Entities), Together> {
-        let deed = &request.deed;
+        Ok((self.request(request, request.order)?, self.entities(request)?))
+    }
+
+    /// The request, by this word.
+    pub(super) fn request(&self, request: &Request, order: Order) -> Result<Asked, Together> {
         let member = uid(&self.member, &request.who.name);
-        let resource = uid(&self.operation, &format!("{}.{}", deed.tool, deed.operation));
-        let context = Context::from_pairs(self.context(request)).map_err(|_| Together)?;
+        let context = Context::from_pairs(self.context(request, order)).map_err(|_| Together)?;
+        Asked::new(member, self.action(request.deed.effect), self.resource(request), context, None).map_err(|_| Together)
+    }
+
+    fn resource(&self, request: &Request) -> EntityUid {
+        uid(&self.operation, &format!("{}.{}", request.deed.tool, request.deed.operation))
+    }
+
+    /// All that rules can look up in it.
+    pub(super) fn entities(&self, request: &Request) -> Result<Entities, Together> {
+        let (deed, resource) = (&request.deed, self.resource(request));
         let texts = deed.texts.iter().map(|(name, value)| (name.clone(), Expression::new_string(value.clone())));
         let numbers = deed.numbers.iter().map(|(name, value)| (name.clone(), Expression::new_long(*value)));
         // Rules look nothing up of the others who are present: they are compared by their names alone.
@@ -78,13 +91,11 @@ impl Names {
             ("operation".to_owned(), Expression::new_string(deed.operation.clone())),
             ("kinds".to_owned(), kinds),
         ];
-        entities.push(Entity::new_with_tags(resource.clone(), attributes, [uid(&self.tool, &deed.tool)], []).map_err(|_| Together)?);
+        entities.push(Entity::new_with_tags(resource, attributes, [uid(&self.tool, &deed.tool)], []).map_err(|_| Together)?);
         entities.push(self.actions.get(&deed.effect).ok_or(Together)?.clone());
         entities.push(Entity::new_with_tags(uid(&self.texts, BAG), [], [], texts).map_err(|_| Together)?);
         entities.push(Entity::new_with_tags(uid(&self.numbers, BAG), [], [], numbers).map_err(|_| Together)?);
-        let entities = Entities::from_entities(entities, None).map_err(|_| Together)?;
-        let asked = Asked::new(member, self.action(deed.effect), resource, context, None).map_err(|_| Together)?;
-        Ok((asked, entities))
+        Entities::from_entities(entities, None).map_err(|_| Together)
     }
 
     fn person(&self, person: &Person) -> Result<Entity, Together> {
@@ -99,7 +110,7 @@ impl Names {
             .map_err(|_| Together)
     }
 
-    fn context(&self, request: &Request) -> [(String, Expression); 12] {
+    fn context(&self, request: &Request, order: Order) -> [(String, Expression); 12] {
         let integrity = match request.integrity {
             Integrity::Outside => "outside",
             Integrity::Member => "member",
@@ -114,7 +125,7 @@ impl Names {
             ("spent_today".to_owned(), Expression::new_long(request.spending.today.into())),
             ("spent_month".to_owned(), Expression::new_long(request.spending.month.into())),
             ("integrity".to_owned(), literal(&self.integrity, integrity)),
-            ("order".to_owned(), literal(&self.order, request.order.word())),
+            ("order".to_owned(), literal(&self.order, order.word())),
             ("place".to_owned(), literal(&self.place, request.setting.word())),
             ("audience".to_owned(), Expression::new_set(audience)),
             ("child_present".to_owned(), Expression::new_bool(request.child_present())),
@@ -133,6 +144,15 @@ fn literal(of: &EntityTypeName, id: &str) -> Expression {
 
 #[cfg(test)]
 impl Rules {
+    /// What all of these rules, each as it is written and all at once, say: the names of those that decided.
+    pub(crate) fn undivided(&self, text: &str, request: &Request) -> (bool, BTreeSet<String>) {
+        let set = PolicySet::from_str(text).unwrap();
+        let (asked, entities) = self.names.asked(request).unwrap();
+        let answer = Authorizer::new().is_authorized(&asked, &set, &entities);
+        let name = |id: &PolicyId| set.annotation(id, "id").unwrap().to_owned();
+        (answer.decision() == Verdict::Allow, answer.diagnostics().reason().map(name).collect())
+    }
+
     /// Whether what rules are asked is what the schema says that they are.
     pub(crate) fn fits_the_schema(&self, request: &Request) -> bool {
         let schema = check::schema(SCHEMA).unwrap();

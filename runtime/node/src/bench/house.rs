@@ -22,6 +22,11 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Starts a house on this data folder with this configuration.
     pub(super) fn start(data: &std::path::Path, config: &str) -> anyhow::Result<Self> {
+        Self::start_with(data, config, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(super) fn start_with(data: &std::path::Path, config: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let file = data.join("bench.toml");
         std::fs::write(&file, config)?;
         let process = Command::new(std::env::current_exe()?)
@@ -31,6 +36,7 @@ impl Scratch {
             .env("HEARTH_DATA", data)
             .env("HEARTH_LOG", "error")
             .env_remove("HEARTH_STORE")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

@@ -9,6 +9,11 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+/// How a message begins upon which the model calls a tool with an effect.
+pub(super) const KEEP: &str = "please keep";
+/// That tool.
+const TOOL: &str = "note";
+
 /// What the server knows of the requests so far.
 #[derive(Debug, Default)]
 struct Seen {
@@ -87,16 +92,32 @@ async fn complete(body: web::Bytes, model: web::Data<Model>) -> HttpResponse {
     };
     let usage = json!({ "id": "c", "object": "chat.completion.chunk", "created": 0, "model": "instant", "choices": [],
         "usage": { "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 } });
+    let (said, stop) = match text.starts_with(KEEP) && !is_answer_to_tool(&request) {
+        true => (json!({ "tool_calls": [call(&text)] }), "tool_calls"),
+        false => (json!({ "content": "Hello." }), "stop"),
+    };
     let stream = format!(
         "{}{}{}data: {usage}\n\ndata: [DONE]\n\n",
         chunk(json!({ "role": "assistant", "content": "" }), None),
-        chunk(json!({ "content": "Hello." }), None),
-        chunk(json!({}), Some("stop"))
+        chunk(said, None),
+        chunk(json!({}), Some(stop))
     );
     let mut seen = model.lock();
     seen.last = String::from_utf8_lossy(&body).into_owned();
-    seen.own.insert(text, began.elapsed());
+    let own = seen.own.entry(text).or_default();
+    *own = own.saturating_add(began.elapsed());
     HttpResponse::Ok().content_type("text/event-stream").body(stream)
+}
+
+/// A call that keeps the text.
+fn call(text: &str) -> Value {
+    json!({ "index": 0, "id": "call-1", "type": "function", "function": { "name": TOOL, "arguments": json!({ "text": text }).to_string() } })
+}
+
+/// Whether the model has called its tool already.
+fn is_answer_to_tool(request: &Value) -> bool {
+    let last = request.get("messages").and_then(Value::as_array).and_then(|messages| messages.last());
+    last.and_then(|message| message.get("role")).and_then(Value::as_str) == Some("tool")
 }
 
 /// The last line of the last thing that the member said: what the house puts around it stands before it.

@@ -70,29 +70,34 @@ async fn level(house: &Scratch, model: &Model, conversations: usize) -> anyhow::
 }
 
 /// One conversation of a bench.
-struct Talker {
+pub(super) struct Talker {
     client: Client,
     thread: String,
     said: usize,
 }
 
 impl Talker {
-    async fn open(house: &Scratch, thread: String) -> anyhow::Result<Self> {
+    pub(super) async fn open(house: &Scratch, thread: String) -> anyhow::Result<Self> {
         let mut client = Client::connect(&house.socket).await?.context("the scratch house has gone")?;
         client.ask(&ClientFrame::Open { member: None, thread: thread.clone(), cursor: Some(0) }).await?;
         Ok(Self { client, thread, said: 0 })
     }
 
     /// This many turns, one after the other; the runtime's own share of each.
-    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
     async fn talk(&mut self, model: &Model, turns: usize) -> anyhow::Result<Vec<Duration>> {
+        self.talk_of("say hello to", model, turns).await
+    }
+
+    /// The same with other words.
+    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+    pub(super) async fn talk_of(&mut self, what: &str, model: &Model, turns: usize) -> anyhow::Result<Vec<Duration>> {
         let mut samples = Vec::with_capacity(turns);
         for _ in 0..turns {
             if self.said > 0 && self.said.is_multiple_of(LENGTH) {
                 self.next_conversation().await?;
             }
             self.said = self.said.saturating_add(1);
-            let text = format!("say hello to number {} in {}", self.said, self.thread);
+            let text = format!("{what} number {} in {}", self.said, self.thread);
             let began = Instant::now();
             let seq = self.turn(&text).await?;
             let took = began.elapsed();

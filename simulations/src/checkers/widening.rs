@@ -1,0 +1,103 @@
+//! I-8: what is allowed, and who is what here, changes by a member's own word alone. Every row that widens is held against what people
+//! said themselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hearth_domain::approval::grant::Grant;
+use hearth_domain::approval::{Approval, State};
+use hearth_domain::household::Member;
+use hearth_domain::household::record::HouseholdWrite;
+use hearth_domain::ids::{GrantId, IdentityId};
+use hearth_domain::store::Write;
+
+use super::consents::Consents;
+use super::{Checker, Seen};
+use crate::plan::Plan;
+
+/// The checker.
+#[derive(Debug)]
+pub struct Widening {
+    people: Vec<Member>,
+    consents: Consents,
+    grants: BTreeMap<GrantId, Grant>,
+    /// Accounts that a grown-up asked to let in.
+    paired: Vec<IdentityId>,
+    newcomers: Vec<String>,
+}
+
+impl Widening {
+    /// Who is who.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let people = plan.members.clone();
+        Self { people, consents: Consents::default(), grants: BTreeMap::new(), paired: Vec::new(), newcomers: Vec::new() }
+    }
+
+    fn approval(&self, approval: &Approval) -> Result<(), String> {
+        let by = match approval.state {
+            State::Approved { by, .. } => Some(by),
+            State::Used { .. } => None,
+            State::Pending | State::Denied { .. } | State::Expired { .. } => return Ok(()),
+        };
+        let known = self.consents.has(approval.id, by);
+        if known { Ok(()) } else { Err(format!("{} counts as {:?}, and nobody said so", approval.id, approval.state)) }
+    }
+
+    fn grant(&mut self, grant: &Grant) -> Result<(), String> {
+        if !self.consents.has_more(grant.by, grant.member, &grant.function, grant.left) {
+            return Err(format!("{} allows {} to {}, and nobody said so", grant.id, grant.function, grant.member));
+        }
+        let wider = |known: &Grant| {
+            let more = known.left.is_some_and(|known| grant.left.is_none_or(|left| left > known));
+            let other = (&known.scope, known.until, known.release, known.conversation)
+                != (&grant.scope, grant.until, grant.release, grant.conversation);
+            more || other || known.revoked.is_some() && grant.revoked.is_none()
+        };
+        let known = self.grants.insert(grant.id, grant.clone());
+        if known.as_ref().is_some_and(wider) { Err(format!("{} became {grant:?} from {known:?}", grant.id)) } else { Ok(()) }
+    }
+
+    fn household(&self, write: &HouseholdWrite) -> Result<(), String> {
+        match write {
+            HouseholdWrite::Member(row) => {
+                let planned = self.people.iter().any(|member| *member == row.member);
+                let guest = self.newcomers.contains(&row.member.name) && row.member.role == hearth_domain::household::Role::Guest;
+                if planned || guest { Ok(()) } else { Err(format!("{:?} is here, and nobody asked for that", row.member)) }
+            }
+            HouseholdWrite::Identity(row) if !self.paired.contains(&row.id) => {
+                Err(format!("{} is {}'s account, and no adult let it in", row.identity, row.member))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Checker for Widening {
+    fn name(&self) -> &'static str {
+        "I-8 nothing widens but by a member's own word"
+    }
+
+    fn on_event(&mut self, _: Duration, seen: &Seen<'_>) -> Result<(), String> {
+        match seen {
+            Seen::Answers { who, approval, answer } => self.consents.answers(&self.people, who, approval, *answer),
+            Seen::Agrees { who, named: false } => self.consents.agrees(*who),
+            Seen::Pairs { account, name } => {
+                self.paired.push(*account);
+                self.newcomers.push((*name).to_owned());
+            }
+            Seen::Written(group) => {
+                for write in &group.writes {
+                    match write {
+                        Write::Approval(approval) => self.approval(approval)?,
+                        Write::Grant(grant) => self.grant(grant)?,
+                        Write::Household(write) => self.household(write)?,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
