@@ -203,6 +203,9 @@ impl BridgeActor {
         let deadline = self.around.limits.commit_deadline;
         match heard {
             Heard::Came => {
+                // Of whoever was there before, the end may have been passed over.
+                self.waiting.clear();
+                self.more = false;
                 self.phase = Phase::Greeting;
                 let doubted = links.doubt.ask(Doubt { channel }, deadline);
                 ctx.spawn(doubted.into_actor(self).map(|doubted, this, ctx| this.noted(matches!(doubted, Ok(Ok(()))), ctx)));
@@ -300,7 +303,8 @@ impl BridgeActor {
             (Phase::Ready, Reading::Not) => self.reading = Reading::Once,
         }
         self.more = false;
-        let known: BTreeSet<AnswerId> = self.done.iter().copied().chain(self.waiting.values().filter_map(|(said, _)| said.answer)).collect();
+        let known: BTreeSet<AnswerId> =
+            self.done.iter().copied().chain(self.waiting.values().filter_map(|(said, _)| said.answer)).collect();
         let (store, channel, room) = (Arc::clone(&self.store), self.around.transport.name().to_owned(), self.room());
         let read = within(self.around.limits.read_deadline, unsettled(store, channel, known, room));
         ctx.spawn(read.into_actor(self).map(|read, this, ctx| {
