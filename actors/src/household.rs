@@ -10,6 +10,9 @@
 //! |---|---|---|
 //! | [`Resolve`] | `Result<Resolved, Stranger>` | the local channel asks whose message this is and where it belongs |
 //! | [`Arrive`] | `Result<Resolved, Unpaired>` | a channel asks the same of an account; an unknown sender is shown a code, once |
+//! | [`rooms::Attend`], [`rooms::Doubt`] | `Result<(), Unwritten>` | a channel says who is in its rooms, or that it does not know |
+//! | [`rooms::Gather`] | `Result<Option<Resolved>, Unwritten>` | a channel asks whose message in a room it is |
+//! | [`rooms::Locate`] | `Option<Spot>` | a channel asks where a conversation is, and who is there |
 //! | [`Change`] | `Result<Granted, ChangeError>` | a member adds, changes, removes or pairs somebody |
 //! | [`ListHousehold`] | `Result<Listing, ChangeError>` | who is here, by which accounts, and who waits |
 //! | [`Who`] | `Vec<Member>` | everybody who is enrolled |
@@ -17,6 +20,8 @@
 //! Permanent. What is decided is decided in `domain::household`. Nothing counts before it is durable; the mailbox stands back meanwhile, so
 //! that one of two changes at once is the first. When it is not known whether a change was written, the actor ends and reads anew. A restart
 //! loses nothing but how often wrong codes were named. Invariant I-9: who is not enrolled is nobody. Limits: `PairingLimits`.
+
+pub mod rooms;
 
 use std::sync::Arc;
 
@@ -140,6 +145,8 @@ pub struct Listing {
     pub waiting: Vec<Pairing>,
     /// Members of the configuration who were removed.
     pub away: Vec<String>,
+    /// The groups that channels told of; for grown-ups.
+    pub groups: Vec<rooms::Listed>,
 }
 
 /// Who is enrolled?
@@ -266,6 +273,7 @@ impl HouseholdActor {
             members: self.people.roster.iter().map(|row| (row.clone(), accounts(row.member.id))).collect(),
             waiting: if grown { self.people.pairings.open().into_iter().cloned().collect() } else { Vec::new() },
             away: self.away.clone(),
+            groups: if grown { rooms::listed(&self.people) } else { Vec::new() },
         })
     }
 }

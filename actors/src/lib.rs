@@ -4,6 +4,7 @@
 //! through [`ports::Ports`]; whatever it decides is decided in `hearth_domain`.
 
 pub mod audit;
+pub mod bridge;
 pub mod catalog;
 pub mod channel;
 pub mod conversation;

@@ -414,7 +414,8 @@ impl Handler<Seen> for LocalActor {
     fn handle(&mut self, seen: Seen, _: &mut Context<Self>) {
         if let Some(client) = self.clients.get(&seen.client) {
             // A confirmation that does not fit is made good by the next one.
-            drop(self.confirm.offer(Confirm { conversation: client.conversation, upto: seen.upto.min(client.cursor.unwrap_or(0)) }));
+            let upto = seen.upto.min(client.cursor.unwrap_or(0));
+            drop(self.confirm.offer(Confirm { channel: LOCAL.to_owned(), conversation: client.conversation, upto }));
         }
     }
 }

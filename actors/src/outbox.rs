@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`Deliver`] | | a conversation has said something, durably |
 //! | [`Confirm`] | | a channel's client has everything up to here |
+//! | [`Settle`] | | what became of one delivery at a channel |
 //!
 //! Permanent; deliveries are in the store and read at start. A restart loses sends under way: a channel that recognises repetitions
 //! gets them again, for any other they become `unknown` (I-10). Limits: `delivery_attempts`.
@@ -23,12 +24,12 @@ use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::limits::Limits;
 use hearth_domain::message::Message as Said;
 use hearth_domain::store::{Commit, Store, Write};
-use hearth_domain::time::Clock;
+use hearth_domain::time::{Clock, Timestamp};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
 use hearth_supervisor::link::Link;
 
-use crate::channel::Hand;
+use crate::channel::{Hand, LOCAL};
 use crate::memory::within;
 use crate::store::Save;
 
@@ -57,14 +58,30 @@ pub enum Deliver {
     Again(ConversationId),
 }
 
-/// A client of the conversation has seen everything up to this place.
-#[derive(Debug, Clone, Copy, Message)]
+/// A client of the conversation has seen everything up to this place that its channel was to say.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Confirm {
+    /// The channel.
+    pub channel: String,
     /// The conversation.
     pub conversation: ConversationId,
     /// The place, inclusive.
     pub upto: u64,
+}
+
+/// One delivery has come to its end at a channel.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Settle {
+    /// The channel.
+    pub channel: String,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The place.
+    pub seq: u64,
+    /// How: delivered, failed, or unknown.
+    pub state: DeliveryState,
 }
 
 /// A channel, as the outbox knows it.
@@ -91,8 +108,10 @@ pub struct OutboxActor {
     limits: Limits,
     /// Not confirmed, by place.
     unsettled: BTreeMap<(ConversationId, u64), Delivery>,
-    /// Up to where conversations have arrived, which the store has not been told.
-    confirmed: BTreeMap<ConversationId, u64>,
+    /// Up to where conversations have arrived at a channel, which the store has not been told.
+    confirmed: BTreeMap<(ConversationId, String), u64>,
+    /// What has ended one by one, which the store has not been told.
+    ended: VecDeque<Delivery>,
 }
 
 impl std::fmt::Debug for OutboxActor {
@@ -114,7 +133,7 @@ impl OutboxActor {
         let rows = read.map_err(|error| StartError::caused_by("the outbox could not be read", error))?;
         let unsettled = rows.into_iter().map(|row| ((row.conversation, row.seq), row)).collect();
         let ways = outlets.into_iter().map(|outlet| Way { outlet, waiting: VecDeque::new() }).collect();
-        Ok(Self { clock, save, ways, limits, unsettled, confirmed: BTreeMap::new() })
+        Ok(Self { clock, save, ways, limits, unsettled, confirmed: BTreeMap::new(), ended: VecDeque::new() })
     }
 
     /// Hands something to its channel, after what waits there; a full mailbox is tried again, since the channel's clients wait for it.
@@ -157,60 +176,70 @@ impl OutboxActor {
 
     /// Everything of that conversation up to there has arrived. Nobody waits for the store to know, so it is told of many at once.
     fn confirm_after(&mut self, wait: Duration, confirm: Confirm, ctx: &mut Context<Self>) {
-        if self.confirmed.is_empty() {
-            ctx.run_later(wait, Self::settle);
-        }
-        let upto = self.confirmed.entry(confirm.conversation).or_default();
+        self.settle_after(wait, ctx);
+        let upto = self.confirmed.entry((confirm.conversation, confirm.channel)).or_default();
         *upto = confirm.upto.max(*upto);
     }
 
-    /// Takes what was confirmed out of what is not, at most one commit of it, and leaves the rest for the next.
-    fn take_confirmed(&mut self) -> Vec<Delivery> {
-        let mut settled = Vec::new();
-        while let Some((conversation, upto)) = self.confirmed.pop_first() {
-            let places: Vec<_> = self.unsettled.range((conversation, 0)..=(conversation, upto)).map(|(place, _)| *place).collect();
+    /// Tells the store after a while, unless that is going to happen anyway. To be called before there is something new to tell.
+    fn settle_after(&self, wait: Duration, ctx: &mut Context<Self>) {
+        if self.confirmed.is_empty() && self.ended.is_empty() {
+            ctx.run_later(wait, Self::settle);
+        }
+    }
+
+    /// Takes what has ended or was confirmed out of what has not, at most one commit of it, and leaves the rest for the next.
+    fn take_settled(&mut self, now: Timestamp) -> Vec<Delivery> {
+        let ended = self.ended.len().min(SETTLE_AT_ONCE);
+        let mut settled: Vec<_> = self.ended.drain(..ended).collect();
+        while let Some(((conversation, channel), upto)) = self.confirmed.pop_first() {
+            let places = self.unsettled.range((conversation, 0)..=(conversation, upto)).filter(|(_, row)| row.channel == channel);
+            let places: Vec<_> = places.map(|(place, _)| *place).collect();
             if !settled.is_empty() && settled.len().saturating_add(places.len()) > SETTLE_AT_ONCE {
-                self.confirmed.insert(conversation, upto);
+                self.confirmed.insert((conversation, channel), upto);
                 break;
             }
-            settled.extend(places.iter().filter_map(|place| self.unsettled.remove(place)));
+            let rows = places.iter().filter_map(|place| self.unsettled.remove(place));
+            settled.extend(rows.map(|row| ended_as(row, DeliveryState::Delivered, now)));
         }
         settled
     }
 
     fn settle(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.wall();
-        let settled = self.take_confirmed().into_iter();
-        let settled: Vec<_> = settled
-            .map(|row| Delivery { state: DeliveryState::Delivered, attempts: row.attempts.saturating_add(1), at: now, ..row })
-            .collect();
-        if !self.confirmed.is_empty() {
+        let settled = self.take_settled(now);
+        if !self.confirmed.is_empty() || !self.ended.is_empty() {
             ctx.run_later(SETTLE_AFTER, Self::settle);
         }
         let Some(last) = settled.last() else {
             return;
         };
-        let fact = Fact {
-            kind: FactKind::Delivered,
-            who: None,
-            subject: last.answer.to_string(),
-            detail: format!("{} confirmed", settled.len()),
-            content: None,
-            at: now,
+        let lost = settled.iter().filter(|row| row.state != DeliveryState::Delivered).count();
+        let mut detail = format!("{} confirmed", settled.len().saturating_sub(lost));
+        if lost > 0 {
+            detail.push_str(&format!(", {lost} given up or unknown"));
+        }
+        let kind = match last.state {
+            DeliveryState::Unknown => FactKind::DeliveryUnknown,
+            DeliveryState::Failed => FactKind::DeliveryFailed,
+            DeliveryState::Delivered | DeliveryState::Pending | DeliveryState::Sending => FactKind::Delivered,
         };
+        let fact = Fact { kind, who: None, subject: last.answer.to_string(), detail, content: None, at: now };
         let commit = Commit { writes: settled.iter().cloned().map(Write::Delivery).collect(), fact };
         let saved = self.save.ask(Save(commit), self.limits.commit_deadline);
         ctx.spawn(saved.into_actor(self).map(move |saved, this, ctx| {
             if !matches!(saved, Ok(Ok(()))) {
-                // Not confirmed in the store, then: once more, later.
-                for row in settled {
-                    this.confirm_after(SETTLE_AGAIN, Confirm { conversation: row.conversation, upto: row.seq }, ctx);
-                    let pending = Delivery { state: DeliveryState::Pending, ..row };
-                    this.unsettled.insert((pending.conversation, pending.seq), pending);
-                }
+                // Not in the store, then: once more, later.
+                this.settle_after(SETTLE_AGAIN, ctx);
+                this.ended.extend(settled);
             }
         }));
     }
+}
+
+/// A delivery at its end.
+fn ended_as(row: Delivery, state: DeliveryState, at: Timestamp) -> Delivery {
+    Delivery { state, attempts: row.attempts.saturating_add(1), at, ..row }
 }
 
 // === impl Actor ===
@@ -233,8 +262,12 @@ impl Handler<Deliver> for OutboxActor {
     fn handle(&mut self, deliver: Deliver, ctx: &mut Context<Self>) {
         match deliver {
             Deliver::Said { delivery, message } => {
-                let place = (delivery.conversation, delivery.seq);
-                self.hand(&delivery.channel, Hand::Said(Arc::from(message)), ctx);
+                let (place, message) = ((delivery.conversation, delivery.seq), Arc::from(message));
+                if delivery.channel != LOCAL {
+                    // Whoever has the same conversation open at the page or a terminal sees it there as well; it is not waited for.
+                    self.hand(LOCAL, Hand::Said(Arc::clone(&message)), ctx);
+                }
+                self.hand(&delivery.channel, Hand::Said(message), ctx);
                 self.unsettled.insert(place, delivery);
             }
             Deliver::Again(conversation) => self.again(conversation, ctx),
@@ -247,5 +280,19 @@ impl Handler<Confirm> for OutboxActor {
 
     fn handle(&mut self, confirm: Confirm, ctx: &mut Context<Self>) {
         self.confirm_after(SETTLE_AFTER, confirm, ctx);
+    }
+}
+
+impl Handler<Settle> for OutboxActor {
+    type Result = ();
+
+    fn handle(&mut self, Settle { channel, conversation, seq, state }: Settle, ctx: &mut Context<Self>) {
+        let place = (conversation, seq);
+        if self.unsettled.get(&place).is_some_and(|row| row.channel == channel)
+            && let Some(row) = self.unsettled.remove(&place)
+        {
+            self.settle_after(SETTLE_AFTER, ctx);
+            self.ended.push_back(ended_as(row, state, self.clock.wall()));
+        }
     }
 }

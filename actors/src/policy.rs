@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
 use hearth_domain::approval::grant::Grant;
-use hearth_domain::approval::reply::{Reply, code};
+use hearth_domain::approval::reply::{Reply, code, how};
 use hearth_domain::approval::{Answer, Approval, Concern, State};
 use hearth_domain::conversation::{Notice, Noticed};
 use hearth_domain::flow::call::Call;
@@ -236,7 +236,7 @@ impl PolicyActor {
     /// Shows the question where its member asked, and to the adults whose matter it is.
     fn tell_card(&self, approval: &Approval, alone: bool, ctx: &mut Context<Self>) {
         let (asker, card, code) = (approval.call.member, approval.card.sentence(), code(approval.id));
-        let how = format!("Say /yes {code} or /no {code}; /always {code} allows it from now on.");
+        let how = how(&code);
         let (yes_or_no, for_others) = (format!("{card}\n{how}"), format!("{}\n{how}", approval.card.for_others().sentence()));
         let here = if alone { approval.call.conversation } else { Place::main(asker) };
         let (concern, id) = (approval.concern, approval.id);

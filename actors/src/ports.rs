@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hearth_domain::chance::Seed;
+use hearth_domain::channel::Transport;
 use hearth_domain::household::Member;
 use hearth_domain::http::Http;
 use hearth_domain::ids::Ids;
@@ -38,6 +39,8 @@ pub struct Ports {
     pub http: Arc<dyn Http>,
     /// Compiles tools and starts their processes.
     pub sandboxes: Arc<dyn Sandboxes>,
+    /// Ways to other people's platforms, one for each configured channel.
+    pub channels: Vec<Arc<dyn Transport>>,
     /// Counts what the house does.
     pub meter: Arc<dyn Meter>,
     /// The root of all chance.

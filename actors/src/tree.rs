@@ -7,7 +7,8 @@
 //! ├─ household      ├─ tools (sup)   │  └─ one per provider  │  ├─ directory
 //! ├─ policy         │  ├─ toolbox    └─ scheduler            │  └─ one per live conversation
 //! └─ channels (sup) │  └─ one per tool in use
-//!     └─ local
+//!     ├─ local
+//!     └─ one per configured channel
 //! ```
 //!
 //! Children start in the order of what they need: the store before its readers, the vault first among them, channels last, so that nobody talks to a house that is
@@ -23,6 +24,7 @@ use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
 
 use crate::audit::{AuditActor, Record, Verify};
+use crate::bridge::{self, BridgeActor};
 use crate::catalog::Catalog;
 use crate::channel;
 use crate::conversation::Surroundings;
@@ -47,6 +49,8 @@ use crate::vault::{List, Lock, Look, Status, Stored, VaultActor};
 const HOUSE_INTENSITY: (u32, Duration) = (5, Duration::from_secs(60));
 /// Restarts of conversations, all together: one that dies at its message gives up by itself after a few.
 const CONVERSATIONS_INTENSITY: (u32, Duration) = (60, Duration::from_secs(60));
+/// Restarts of channels, all together: one that fails must not take the house with it at once.
+const CHANNELS_INTENSITY: (u32, Duration) = (20, Duration::from_secs(60));
 /// Room for conversations that are being parked while others wake.
 const CONVERSATIONS_SLACK: usize = 64;
 /// Room for actors of tools that end while others have their places.
@@ -172,6 +176,7 @@ struct Slots {
     scheduler: Slot<SchedulerActor>,
     outbox: Slot<OutboxActor>,
     local: Slot<LocalActor>,
+    bridges: Vec<Slot<BridgeActor>>,
     conversations: Slot<ConversationsActor>,
     models: Slot<ModelsActor>,
     tools: Slot<ToolsActor>,
@@ -191,6 +196,7 @@ impl Slots {
             scheduler: Slot::new("scheduler", size, wires),
             outbox: Slot::new("outbox", size, wires),
             local: Slot::new("local", size.saturating_mul(4), wires),
+            bridges: ports.channels.iter().map(|channel| Slot::new(channel.name(), size, wires)).collect(),
             conversations: Slot::new("directory", size.saturating_mul(4), wires),
             models: Slot::new("chain", size, wires),
             tools: Slot::new("toolbox", size, wires),
@@ -385,7 +391,8 @@ fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire, catalog:
 
 fn outbox(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     let (ports, limits, save) = (ports.clone(), house.limits.clone(), slots.store.link());
-    let outlets = vec![Outlet { channel: channel::LOCAL.to_owned(), hand: slots.local.link() }];
+    let mut outlets = vec![Outlet { channel: channel::LOCAL.to_owned(), hand: slots.local.link() }];
+    outlets.extend(slots.bridges.iter().map(|slot| Outlet { channel: slot.name().to_string(), hand: slot.link() }));
     ChildSpec::worker(&slots.outbox, move || {
         OutboxActor::load(Arc::clone(&ports.store), Arc::clone(&ports.clock), save.clone(), outlets.clone(), limits.clone())
     })
@@ -441,5 +448,24 @@ fn channels(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
         let actor = LocalActor::new(Arc::clone(&store), limits.clone(), resolve.clone(), submit.clone(), stop.clone(), confirm.clone());
         async { Ok(actor) }
     });
-    ChildSpec::supervisor(SupervisorSpec::new("channels", Strategy::OneForOne).child(local.probe(PROBE)))
+    let links = bridge::Links {
+        arrive: slots.household.link(),
+        gather: slots.household.link(),
+        attend: slots.household.link(),
+        doubt: slots.household.link(),
+        locate: slots.household.link(),
+        change: slots.household.link(),
+        submit: slots.conversations.link(),
+        settle: slots.outbox.link(),
+    };
+    let supervisor = SupervisorSpec::new("channels", Strategy::OneForOne).intensity(CHANNELS_INTENSITY.0, CHANNELS_INTENSITY.1);
+    let bridges = slots.bridges.iter().zip(&ports.channels).map(|(slot, transport)| {
+        let (ports, transport, links, limits) = (ports.clone(), Arc::clone(transport), links.clone(), house.limits.clone());
+        ChildSpec::worker(slot, move || {
+            let actor = BridgeActor::new(Arc::clone(&transport), &ports, links.clone(), limits.clone());
+            async { Ok(actor) }
+        })
+        .probe(PROBE)
+    });
+    ChildSpec::supervisor(bridges.fold(supervisor.child(local.probe(PROBE)), SupervisorSpec::child))
 }

@@ -40,6 +40,7 @@ pub fn ports(world: &Arc<World>, store: &Arc<SimStore>, life: usize) -> Ports {
         egress: Arc::new(NoVault),
         http: Arc::new(SimHttp::new(world, life)),
         sandboxes: Arc::new(SimSandboxes::new(world, life)),
+        channels: Vec::new(),
         meter: Arc::new(NoMeter),
         seed: world.seed.child("house").child(&life.to_string()),
         wires: Wires::intercepted(Arc::new(SimWires::new(world, life))),

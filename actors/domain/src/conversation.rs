@@ -272,6 +272,8 @@ pub struct Core {
     /// What is durable and waits for an earlier place that is still being saved: words of commits need not come in their order.
     held: BTreeMap<u64, (Delivery, Message)>,
     origins: VecDeque<(Origin, Accepted)>,
+    /// The channel by which something was last said here: where the house says something of its own accord.
+    channel: Option<String>,
     /// Who waits for the end of which turn.
     stops: Vec<(TurnId, AskId)>,
     summarising: Option<summary::Summarising>,
@@ -376,6 +378,7 @@ impl Core {
             at: cx.now,
         };
         let accepted = Accepted { message: message.id, turn: turn_id, answer: turn.answer, seq };
+        self.channel = Some(say.origin.channel.clone());
         self.remember_origin(say.origin, accepted);
 
         let mut writes = self.refresh_row(cx, &say.member, &say.place, &say.thread);
@@ -406,7 +409,8 @@ impl Core {
         }
         let row = Conversation {
             id: self.id,
-            owner: Some(member.id),
+            // A group is nobody's, whoever speaks there: it does not go when one of them does.
+            owner: (Place::private(member, thread).conversation == self.id).then_some(member.id),
             thread: thread.to_owned(),
             audience: place.audience.clone(),
             summary: self.row.as_ref().and_then(|row| row.summary.clone()),
@@ -443,7 +447,8 @@ impl Core {
             label: notice.reminder.label.clone(),
             at: cx.now,
         };
-        let delivery = self.delivery(cx, &message, message.answer.unwrap_or_else(|| AnswerId::fresh(cx.ids)), &notice.reminder.channel);
+        let channel = self.channel.clone().unwrap_or_else(|| notice.reminder.channel.clone());
+        let delivery = self.delivery(cx, &message, message.answer.unwrap_or_else(|| AnswerId::fresh(cx.ids)), &channel);
         let commit = Commit {
             writes: vec![
                 Write::Claim { reminder: notice.reminder.id, due, at: cx.now },
@@ -484,6 +489,7 @@ impl Core {
         let open = self.waiting.iter().chain(self.active.as_ref().map(|active| &active.pending)).map(|pending| pending.turn.clone());
         let mut known = resume::origins(earlier, &open.collect::<Vec<_>>());
         known.retain(|(origin, _)| !self.origins.iter().any(|(later, _)| later == origin));
+        self.channel = self.channel.take().or_else(|| resume::last_channel(earlier));
         known.append(&mut self.origins);
         self.origins = known;
     }

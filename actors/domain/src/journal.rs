@@ -89,6 +89,12 @@ pub enum FactKind {
     IdentityLinked,
     /// An account lets nobody in any more.
     IdentityUnlinked,
+    /// Somebody came to a group or went, or who is there is not certain any more.
+    GroupChanged,
+    /// The house may speak in a group.
+    GroupAdmitted,
+    /// The house may not speak in a group any more.
+    GroupDismissed,
     /// A message was accepted; a turn exists for it.
     MessageAccepted,
     /// A model replied and its tool calls were decided upon.

@@ -7,6 +7,7 @@
 pub mod approval;
 pub mod breaker;
 pub mod chance;
+pub mod channel;
 pub mod conversation;
 pub mod delivery;
 pub mod error;

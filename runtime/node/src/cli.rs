@@ -114,6 +114,12 @@ pub enum Command {
         #[command(subcommand)]
         what: crate::member::IdentityCommand,
     },
+    /// Groups at other channels: where the house may speak before several.
+    Group {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::member::GroupCommand,
+    },
     /// Says what protects the secrets, against what not, and what is wrong.
     Doctor,
     /// The configuration.

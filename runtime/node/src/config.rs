@@ -39,6 +39,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The vault.
     pub vault: VaultConfig,
+    /// Ways to other people's platforms, beside the terminal and the page.
+    pub channels: Vec<ChannelConfig>,
     /// MCP servers: other people's programs, each confined, or servers elsewhere.
     pub mcp: Vec<hearth_mcp::config::Server>,
     /// The way out without keys.
@@ -130,6 +132,24 @@ impl Default for VaultConfig {
     fn default() -> Self {
         Self { sources: vec![KeySource::Credential, KeySource::Passphrase, KeySource::KeyFile], keys: None }
     }
+}
+
+/// `[[channels]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelConfig {
+    /// What it is called: in accounts (`signal/…`), and as its socket.
+    pub name: String,
+    /// What it is.
+    pub kind: ChannelKind,
+}
+
+/// What a channel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelKind {
+    /// A connector of the household's own, at the socket `channels/NAME.sock` in the data folder; see [`crate::bridge`].
+    Bridge,
 }
 
 /// `[egress]`

@@ -105,7 +105,9 @@ fn prepared(config: &Config) -> anyhow::Result<(PathBuf, [VaultProgram; 2])> {
 fn confinement(config: &Config, data: &Path) -> Confinement {
     let mut write = vec![data.to_owned(), PathBuf::from(TERMINAL)];
     // Where the path of the data folder is too long for a socket.
-    write.extend(socket::path_for(data).parent().filter(|folder| *folder != data).map(Path::to_owned));
+    let channels = config.channels.iter().map(|channel| socket::channel_for(data, &channel.name));
+    let sockets = std::iter::once(socket::path_for(data)).chain(channels);
+    write.extend(sockets.filter_map(|socket| socket.parent().filter(|folder| !folder.starts_with(data)).map(Path::to_owned)));
     let files = Files { read: READ.map(PathBuf::from).into(), write, execute: Vec::new() };
     let bind = config.web.enabled.then(|| config.web.listen.port()).into_iter().collect();
     let network = Network::Server { bind, connect: remote_port(&config.store.location) };

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_actors::household::{Change, ListHousehold, Listing, Resolve, account};
+use hearth_actors::household::{Change, ListHousehold, Listing, Resolve, account, rooms};
 use hearth_actors::tree::Doors;
 use hearth_actors::vault::Status;
 use hearth_domain::household::identity::Identity;
 use hearth_domain::household::pairing::Setting;
 use hearth_domain::household::wish::{Newcomer, Wish};
 use hearth_domain::household::{Member, MemberId};
+use hearth_domain::ids::GroupId;
 use hearth_domain::store::Store;
 use hearth_domain::vault::VaultState;
 
-use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownAccount, ShownMember, ShownWaiting};
+use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownAccount, ShownGroup, ShownMember, ShownWaiting};
 
 /// How long the household may take to answer, and to write.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -45,6 +46,8 @@ pub async fn serve(doors: &Doors, store: &Arc<dyn Store>, member: Option<String>
             let id = account(&listing, &typed).ok_or("nobody has such an account, or you may not see it; see `hearth identity list`")?;
             Wish::Unlink { id }
         }
+        HouseholdAsk::Admit { group } => Wish::Admit { group: named(doors, by.id, &group).await? },
+        HouseholdAsk::Dismiss { group } => Wish::Dismiss { group: named(doors, by.id, &group).await? },
     };
     // Whoever is at this machine is alone with the house.
     let change = Change { by: by.id, from: Setting::Private, wish };
@@ -53,6 +56,12 @@ pub async fn serve(doors: &Doors, store: &Arc<dyn Store>, member: Option<String>
     let count = owned.into_iter().filter(|owner| *owner == member).count();
     let secrets = if count == 0 { None } else { Some(format!("{count} secrets were theirs. {}", key(doors).await)) };
     Ok(HouseholdAnswer::Done { member: member.to_string(), secrets })
+}
+
+async fn named(doors: &Doors, by: MemberId, typed: &str) -> Result<GroupId, String> {
+    let listing = list(doors, by).await?;
+    rooms::group(&listing.groups, typed)
+        .ok_or_else(|| "no channel told of such a group, or it is not yours to see; see `hearth group list`".to_owned())
 }
 
 async fn list(doors: &Doors, by: MemberId) -> Result<Listing, String> {
@@ -98,5 +107,14 @@ fn shown(listing: &Listing) -> HouseholdAnswer {
         accounts: accounts.iter().map(account).collect(),
     });
     let waiting = listing.waiting.iter().map(|row| ShownWaiting { account: row.identity.to_string(), until: row.until.to_string() });
-    HouseholdAnswer::Listing { members: members.collect(), waiting: waiting.collect(), away: listing.away.clone() }
+    let groups = listing.groups.iter().map(|group| ShownGroup {
+        id: group.id.to_string(),
+        group: format!("{}/{}", group.channel, group.room),
+        admitted: group.admitted.as_ref().map(named),
+        members: group.members.iter().map(named).collect(),
+        strangers: group.strangers,
+        complete: group.complete,
+    });
+    let (members, waiting) = (members.collect(), waiting.collect());
+    HouseholdAnswer::Listing { members, waiting, away: listing.away.clone(), groups: groups.collect() }
 }

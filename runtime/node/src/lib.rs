@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod bench;
+pub mod bridge;
 pub mod chat;
 pub mod cli;
 pub mod client;

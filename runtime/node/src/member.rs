@@ -1,4 +1,4 @@
-//! `hearth member` and `hearth identity`: who is here, and by which accounts. The house decides who may change what.
+//! `hearth member`, `hearth identity` and `hearth group`: who is here, by which accounts, and where with others. The house decides who may change what.
 
 mod command;
 
@@ -7,11 +7,11 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use hearth_domain::household::Role;
 
-pub use command::{IdentityCommand, MemberCommand, NewOptions};
+pub use command::{GroupCommand, IdentityCommand, MemberCommand, NewOptions};
 
 use crate::client::Client;
 use crate::terminal::{Terminal, harmless, harmless_json};
-use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownMember, ShownWaiting};
+use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownGroup, ShownMember, ShownWaiting};
 use crate::wire::{ClientFrame, HouseFrame};
 
 /// What is said of an answer to another question.
@@ -32,6 +32,7 @@ enum View {
     Json,
     Members,
     Accounts,
+    Groups,
 }
 
 /// Somebody who was removed.
@@ -93,6 +94,24 @@ impl Errand {
         }
     }
 
+    /// What a command about groups does.
+    #[must_use]
+    pub fn of_group(command: GroupCommand) -> Self {
+        match command {
+            GroupCommand::List { json, by } => {
+                Self { by: by.member, ask: HouseholdAsk::List, said: String::new(), view: if json { View::Json } else { View::Groups } }
+            }
+            GroupCommand::Admit { group, by } => {
+                let said = format!("The house may speak in {group} now. What it says there, everybody there may know.");
+                Self { by: by.member, ask: HouseholdAsk::Admit { group }, said, view: View::Groups }
+            }
+            GroupCommand::Dismiss { group, by } => {
+                let said = format!("The house is silent in {group}.");
+                Self { by: by.member, ask: HouseholdAsk::Dismiss { group }, said, view: View::Groups }
+            }
+        }
+    }
+
     /// Does it at the house of this socket. Gives whoever was removed.
     pub async fn run(self, socket: &Path) -> anyhow::Result<Option<Removed>> {
         let mut client = Client::connect(socket).await?.context("the house has stopped; try again")?;
@@ -102,14 +121,15 @@ impl Errand {
         };
         let terminal = Terminal::new();
         match answer {
-            HouseholdAnswer::Listing { members, waiting, away } => {
+            HouseholdAnswer::Listing { members, waiting, away, groups } => {
                 let text = match self.view {
                     View::Json => {
-                        let value = serde_json::json!({ "members": members, "waiting": waiting, "away": away });
+                        let value = serde_json::json!({ "members": members, "waiting": waiting, "away": away, "groups": groups });
                         format!("{}\n", harmless_json(&serde_json::to_string_pretty(&value)?))
                     }
                     View::Members => harmless(&list(&members, &waiting, &away)),
                     View::Accounts => harmless(&accounts(&members, &waiting)),
+                    View::Groups => harmless(&rooms(&groups)),
                 };
                 terminal.text(&text);
                 Ok(None)
@@ -186,6 +206,23 @@ fn list(members: &[ShownMember], waiting: &[ShownWaiting], away: &[String]) -> S
         text.push_str(&format!("The configuration still names {name}, who was removed.\n"));
     }
     text
+}
+
+/// A line for each group.
+fn rooms(groups: &[ShownGroup]) -> String {
+    let mut text = String::new();
+    for group in groups {
+        let admitted = group.admitted.as_ref().map_or_else(|| "not admitted".to_owned(), |by| format!("admitted by {by}"));
+        let mut there = group.members.clone();
+        if group.strangers > 0 {
+            there.push(format!("{} whom the house does not know", group.strangers));
+        }
+        if !group.complete {
+            there.push("perhaps others".to_owned());
+        }
+        text.push_str(&format!("{:<40} {:<24} {}\n", group.group, admitted, there.join(", ")));
+    }
+    if text.is_empty() { "No channel told of a group.\n".to_owned() } else { text }
 }
 
 /// A line for each account.

@@ -89,6 +89,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Grants { what, member, json }) => ask_policy(&config, member, policy::grants(what), json),
         Some(Command::Member { what }) => change_household(&config, Errand::of_member(what)?),
         Some(Command::Identity { what }) => change_household(&config, Errand::of_identity(what)),
+        Some(Command::Group { what }) => change_household(&config, Errand::of_group(what)),
         Some(Command::Config { what: ConfigCommand::Check }) => checked(&config, cli.config, &terminal),
         Some(Command::Config { what: ConfigCommand::Show }) => {
             terminal.text(&toml::to_string_pretty(&config)?);

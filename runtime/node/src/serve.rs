@@ -16,6 +16,7 @@ use hearth_adapters::models::remote::RemoteModel;
 use hearth_adapters::store::{Location, StoreConfig, SurrealStore};
 use hearth_adapters::system::{self, SystemClock, SystemIds};
 use hearth_adapters::ways::Ways;
+use hearth_domain::channel::Transport;
 use hearth_domain::house::provider::NoModel;
 use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::meter::Meter;
@@ -29,6 +30,7 @@ use hearth_web::login::LoginLinks;
 use hearth_web::metrics::Metrics;
 use hearth_web::server::{WebOptions, WebServer};
 
+use crate::bridge::Bridge;
 use crate::config::Config;
 use crate::confine::Confined;
 use crate::served::Served;
@@ -54,7 +56,8 @@ pub struct Running {
     store: Arc<dyn Store>,
     served: Arc<Served>,
     socket: PathBuf,
-    serving: tokio::task::JoinHandle<()>,
+    /// Who takes clients of the local socket, and connectors.
+    serving: Vec<tokio::task::JoinHandle<()>>,
     web: Option<WebServer>,
 }
 
@@ -69,8 +72,9 @@ impl Running {
     pub async fn raise(config: &Config, page: Page, confined: &Confined) -> anyhow::Result<Self> {
         let data = &confined.data;
         let metrics = Arc::new(Metrics::new());
+        let bridges: Vec<_> = config.channels.iter().map(|channel| Bridge::new(&channel.name)).collect();
         let (ports, house) = (
-            ports(config, confined, &metrics)?,
+            ports(config, confined, &metrics, &bridges)?,
             House {
                 name: config.house.name.clone(),
                 members: config.everybody(),
@@ -87,7 +91,7 @@ impl Running {
         if let Err(reason) = root.started().await {
             bail!("the house could not start: {reason}");
         }
-        match Self::open_doors(config, page, confined, ports, doors, &root, metrics).await {
+        match Self::open_doors(config, page, confined, (ports, bridges), doors, &root, metrics).await {
             Ok((served, serving, web)) => Ok(Self { root, store, served, socket: socket::path_for(data), serving, web }),
             Err(error) => {
                 root.stop().await;
@@ -100,11 +104,11 @@ impl Running {
         config: &Config,
         page: Page,
         confined: &Confined,
-        ports: Ports,
+        (ports, bridges): (Ports, Vec<Bridge>),
         doors: Doors,
         root: &RootHandle,
         metrics: Arc<Metrics>,
-    ) -> anyhow::Result<(Arc<Served>, tokio::task::JoinHandle<()>, Option<WebServer>)> {
+    ) -> anyhow::Result<(Arc<Served>, Vec<tokio::task::JoinHandle<()>>, Option<WebServer>)> {
         let started = Fact {
             kind: FactKind::HouseStarted,
             who: None,
@@ -125,7 +129,11 @@ impl Running {
         let toolbox = Toolbox::new(doors.clone(), Arc::clone(&ports.sandboxes), config.limits.clone());
         let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, confined.clone(), toolbox));
         let listener = socket::bind(&socket::path_for(&confined.data))?;
-        let serving = actix_rt::spawn(socket::serve(listener, Arc::clone(&served)));
+        let mut serving = vec![actix_rt::spawn(socket::serve(listener, Arc::clone(&served)))];
+        // A house that runs for one question has no time for others.
+        for bridge in bridges.iter().filter(|_| page == Page::AsConfigured) {
+            serving.push(bridge.listen(&confined.data)?);
+        }
         Ok((served, serving, web))
     }
 
@@ -143,7 +151,7 @@ impl Running {
 
     /// Takes the house down: doors first, then the tree in reverse order, and the store last, so that the next start finds it tidy.
     pub async fn stop(self) {
-        self.serving.abort();
+        self.serving.iter().for_each(tokio::task::JoinHandle::abort);
         if let Some(web) = self.web {
             web.stop().await;
         }
@@ -200,7 +208,7 @@ pub fn make_folder(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow::Result<Ports> {
+fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>, bridges: &[Bridge]) -> anyhow::Result<Ports> {
     let data = &confined.data;
     let Exits { vault, egress, ways } = vaults::exits(confined)?;
     Ok(Ports {
@@ -213,6 +221,7 @@ fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>) -> anyhow
         egress,
         sandboxes: sandboxes::port(config, data, &confined.spawner, &ways)?,
         http: Arc::new(BrokerHttp::new(ways, HttpLimits::default())),
+        channels: bridges.iter().map(|bridge| Arc::new(bridge.clone()) as Arc<dyn Transport>).collect(),
         meter: Arc::clone(metrics) as Arc<dyn Meter>,
         seed: system::seed(),
         wires: Wires::plain(),

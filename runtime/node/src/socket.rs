@@ -46,7 +46,16 @@ pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 /// the user's runtime folder under a name made from it.
 #[must_use]
 pub fn path_for(data: &Path) -> PathBuf {
-    let inside = data.join("house.sock");
+    short(data.join("house.sock"))
+}
+
+/// Where a channel's socket of a data folder is, by the same rule.
+#[must_use]
+pub fn channel_for(data: &Path, name: &str) -> PathBuf {
+    short(data.join("channels").join(format!("{name}.sock")))
+}
+
+fn short(inside: PathBuf) -> PathBuf {
     if inside.as_os_str().len() <= 100 {
         return inside;
     }
@@ -87,7 +96,7 @@ pub async fn serve(listener: UnixListener, served: Arc<Served>) {
 }
 
 /// Whether the process at the other end runs as the house's own user, or as root.
-fn is_ours(stream: &UnixStream) -> bool {
+pub fn is_ours(stream: &UnixStream) -> bool {
     let own = rustix::process::getuid().as_raw();
     stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
 }

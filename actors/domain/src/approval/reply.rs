@@ -43,9 +43,38 @@ pub fn code(id: ApprovalId) -> String {
     id.get(id.len().saturating_sub(CODE_LETTERS)..).unwrap_or_default().to_owned()
 }
 
+/// How a person answers the question of that code: the last line of its card.
+#[must_use]
+pub fn how(code: &str) -> String {
+    format!("Say /yes {code} or /no {code}; /always {code} allows it from now on.")
+}
+
+/// What a card offers to be answered with, in the order in which a channel shows it; nothing when the text is no card. For what the
+/// house itself says: whoever else can write the same line.
+#[must_use]
+pub fn offered(text: &str) -> Vec<String> {
+    let last = text.lines().next_back().unwrap_or_default();
+    let named = last.strip_prefix("Say /yes ").and_then(|rest| rest.get(..CODE_LETTERS));
+    match named.filter(|code| how(code) == last) {
+        Some(code) => ["/yes", "/no", "/always"].iter().map(|word| format!("{word} {code}")).collect(),
+        None => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_card_offers_its_own_three_answers_and_no_other_text_does() {
+        let code = code(ApprovalId::derived(&["x"]));
+        let card = format!("May it? Say /yes abcdef or /no abcdef; /always abcdef allows it from now on.\n{}", how(&code));
+        assert_eq!(offered(&card), ["/yes", "/no", "/always"].map(|word| format!("{word} {code}")));
+        for other in [String::new(), format!("{}\nmore", how(&code)), "Say /yes \u{e9}\u{e9}\u{e9}".to_owned(), "Say /yes ab".to_owned()] {
+            assert_eq!(offered(&other), Vec::<String>::new(), "{other}");
+        }
+        assert!(offered(&how(&code)).iter().all(|answer| Reply::read(answer).is_some()));
+    }
 
     #[test]
     fn only_the_exact_words_are_an_answer() {

@@ -33,10 +33,12 @@ pub(super) fn request(
     active: &Active,
 ) -> ModelRequest {
     let member = &active.pending.member;
+    // Somebody may have come since something was said here: what not everybody present may read is as if it had not been (I-7).
+    let readable = |label: &Label| label.readers.cover(&active.pending.audience);
     let now = cx.now.to_zoned(member.time_zone());
     let mut label = active.label.clone();
     let mut context = format!("{} speaks. It is {}.", member.name, now.strftime("%A %-d %B %Y, %H:%M %Z"));
-    if let Some(summary) = summary {
+    if let Some(summary) = summary.filter(|summary| readable(&summary.label)) {
         label = label.join(&summary.label);
         context.push_str("\nEarlier in this conversation: ");
         context.push_str(&summary.text);
@@ -45,7 +47,8 @@ pub(super) fn request(
         context.push_str(&format!("\nRemembered on {}: {}", hit.memory.at.to_zoned(member.time_zone()).date(), hit.memory.text));
     }
     let mut utterances = Vec::new();
-    for message in in_order(history).into_iter().filter(|message| message.seq != active.pending.message.seq) {
+    let earlier = in_order(history).into_iter().filter(|message| message.seq != active.pending.message.seq);
+    for message in earlier.filter(|message| readable(&message.label)) {
         label = label.join(&message.label);
         utterances.push(utterance(message));
     }

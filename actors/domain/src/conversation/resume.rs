@@ -16,7 +16,9 @@ pub(super) fn load(
     let ConversationState { row, messages, open, asked, mut steps, mut results } = state;
     let newest = messages.iter().chain(&asked).map(|message| message.seq).max().unwrap_or(0);
     let upto = row.as_ref().and_then(|row| row.summary.as_ref()).map_or(0, |summary| summary.upto);
+    let channel = last_channel(asked.iter().chain(&messages));
     let mut core = Core {
+        channel,
         setting,
         id,
         next_seq: newest.max(upto).saturating_add(1),
@@ -62,6 +64,12 @@ pub(super) fn load(
     }
     effects.extend(core.resume_active(cx, held));
     (core, effects)
+}
+
+/// The channel of the latest of these that a member said.
+pub(super) fn last_channel<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Option<String> {
+    let said = messages.into_iter().filter_map(|message| Some((message.seq, &message.origin.as_ref()?.channel)));
+    said.max().map(|(_, channel)| channel.clone())
 }
 
 /// Messages by which a repeated hand-over is recognised. Ended turns are named by their messages.

@@ -13,10 +13,15 @@ use super::roster::Roster;
 use super::{Audience, MemberId, Place, Role};
 use crate::ids::{ConversationId, GroupId, IdentityId};
 use crate::label::{Integrity, Label, Readers};
+use crate::message::hides;
 use crate::time::Timestamp;
+use crate::tool::manifest::is_invisible;
 
 /// Most accounts that are kept of one group. In a larger one somebody unseen is always present.
 pub const GROUP_MAX: usize = 512;
+
+/// Longest name of a group chat at its platform, in bytes.
+pub const ROOM_MAX: usize = 128;
 
 /// A group chat: its row. It names accounts by their ids alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +30,8 @@ pub struct Group {
     pub id: GroupId,
     /// The channel's name.
     pub channel: String,
+    /// The platform's own id of it: where the house speaks.
+    pub room: String,
     /// Who let the house speak there; none as long as nobody has. Pairing in private gives nothing here.
     pub admitted: Option<MemberId>,
     /// The accounts that are known to be present, the house's own left out.
@@ -69,13 +76,20 @@ impl Group {
     #[must_use]
     pub fn new(channel: &str, chat: &str, at: Timestamp) -> Self {
         let id = GroupId::derived(&[channel, chat]);
-        Self { id, channel: channel.to_owned(), admitted: None, present: BTreeSet::new(), seen: Seen::Some, epoch: 0, at }
+        let (channel, room) = (channel.to_owned(), chat.to_owned());
+        Self { id, channel, room, admitted: None, present: BTreeSet::new(), seen: Seen::Some, epoch: 0, at }
     }
 
     /// Its conversation: no member's private one, whoever is in it.
     #[must_use]
     pub fn conversation(&self) -> ConversationId {
         ConversationId::derived(&["group", &self.id.to_string(), ""])
+    }
+
+    /// Whether a platform's id of a group is one: short enough, and all of it can be seen.
+    #[must_use]
+    pub fn is_room(room: &str) -> bool {
+        (1..=ROOM_MAX).contains(&room.len()) && !room.chars().any(|letter| letter.is_control() || hides(letter) || is_invisible(letter))
     }
 
     /// Takes in what the channel says.

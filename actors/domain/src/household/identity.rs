@@ -35,6 +35,8 @@ pub enum Platform {
     Whatsapp,
     /// Discord: a user's number.
     Discord,
+    /// A connector of the household's own: whatever stable id it has for an account, in letters, digits and signs of ASCII.
+    Bridge,
 }
 
 impl Platform {
@@ -46,6 +48,7 @@ impl Platform {
             Self::Telegram | Self::Discord => "the account's number, not its user name",
             Self::Slack => "workspace and user such as T024BE7LD:U2147483697, not a display name",
             Self::Whatsapp => "a phone number in digits alone, the country's code first",
+            Self::Bridge => "the connector's own id of it, in letters, digits and signs, without a space",
         }
     }
 
@@ -68,6 +71,7 @@ impl Platform {
             Self::Discord => account.parse::<u64>().is_ok() && number(20),
             Self::Slack => account.split_once(':').is_some_and(|(team, user)| upper(team, &['T', 'E']) && upper(user, &['U', 'W'])),
             Self::Whatsapp => number(15) && account.len() >= 7,
+            Self::Bridge => !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_graphic()),
         }
     }
 }
@@ -116,6 +120,13 @@ impl Classified for IdentityError {
     }
 }
 
+/// Whether a channel may be called so: 1 to [`CHANNEL_MAX`] lower-case letters, digits and hyphens.
+#[must_use]
+pub fn is_channel(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=CHANNEL_MAX).contains(&name.len()) && name.bytes().all(plain)
+}
+
 impl Identity {
     /// The account of that id at the channel of that configured name.
     ///
@@ -123,8 +134,7 @@ impl Identity {
     ///
     /// When the channel's name or the account is not of its form. Nothing is trimmed or folded: another spelling is another account.
     pub fn new(platform: Platform, channel: &str, account: &str) -> Result<Self, IdentityError> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if !(1..=CHANNEL_MAX).contains(&channel.len()) || !channel.bytes().all(plain) {
+        if !is_channel(channel) {
             return Err(IdentityError::Channel);
         }
         let clean = account.len() <= ACCOUNT_MAX && !account.chars().any(|letter| is_harmful(letter) || is_invisible(letter));
@@ -137,7 +147,13 @@ impl Identity {
     /// Its id: the same for the same account, and nothing that shows the account.
     #[must_use]
     pub fn id(&self) -> IdentityId {
-        IdentityId::derived(&[&self.channel, &self.account])
+        Self::id_of(&self.channel, &self.account)
+    }
+
+    /// The id of an account as a channel names it, whether that is of its form or not: somebody is there in any case.
+    #[must_use]
+    pub fn id_of(channel: &str, account: &str) -> IdentityId {
+        IdentityId::derived(&[channel, account])
     }
 
     /// The kind of channel.
@@ -274,6 +290,12 @@ mod tests {
         check(Platform::Web, &session, true);
         check(Platform::Web, &session.to_uppercase(), false);
         check(Platform::Discord, "80351110224678912", true);
+        for account in ["+4915112345678", "a8f3c0de-0001", "@ada:matrix.example"] {
+            check(Platform::Bridge, account, true);
+        }
+        for account in ["", "+49 151 12345678", "ad\u{430}", "a\u{200b}"] {
+            check(Platform::Bridge, account, false);
+        }
     }
 
     #[test]

@@ -203,15 +203,44 @@ impl People {
         Ok(Changed { member: of, writes, tell: BTreeSet::new() })
     }
 
-    /// What a channel says of a group. A group that is not known yet is known from then on, and not admitted.
+    /// What a channel says of a group. A group that is not known yet is known from then on, and not admitted. The row, when it is another
+    /// one now.
     pub fn presence(&mut self, channel: &str, chat: &str, event: Presence, at: Timestamp) -> Option<HouseholdWrite> {
         let fresh = Group::new(channel, chat, at);
-        if self.groups.len() >= GROUPS_MAX && !self.groups.contains_key(&fresh.id) {
+        let is_new = !self.groups.contains_key(&fresh.id);
+        if self.groups.len() >= GROUPS_MAX && is_new {
             return None;
         }
         let group = self.groups.entry(fresh.id).or_insert(fresh);
+        let before = group.clone();
         group.on(event, at);
+        if !is_new && (Group { at, ..before.clone() }) == *group {
+            // Nothing is new, not even when it last changed.
+            *group = before;
+            return None;
+        }
         Some(HouseholdWrite::Group(group.clone()))
+    }
+
+    /// The ids of a channel's groups.
+    #[must_use]
+    pub fn rooms(&self, channel: &str) -> Vec<String> {
+        self.groups.values().filter(|group| group.channel == channel).map(|group| group.room.clone()).collect()
+    }
+
+    /// A grown-up has the house be silent in a group.
+    ///
+    /// # Errors
+    ///
+    /// When they are none, or there is none such.
+    pub fn dismiss(&mut self, by: By, group: GroupId) -> Result<HouseholdWrite, PeopleError> {
+        if !self.roster.role(by.member).is_some_and(is_grown_up) {
+            return Err(PeopleError::NotAllowed);
+        }
+        let group = self.groups.get_mut(&group).ok_or(PeopleError::Unknown("group"))?;
+        group.admitted = None;
+        group.at = by.at;
+        Ok(HouseholdWrite::Group(group.clone()))
     }
 
     /// A grown-up lets the house speak in a group.

@@ -6,7 +6,7 @@ use super::people::{By, Changed, Enrol, People, PeopleError};
 use super::record::HouseholdWrite;
 use super::roster::{NewMember, RosterError, is_grown_up};
 use super::{Member, MemberId, Role};
-use crate::ids::IdentityId;
+use crate::ids::{GroupId, IdentityId};
 use crate::journal::FactKind;
 
 /// Somebody new, in names.
@@ -64,6 +64,16 @@ pub enum Wish {
     Unlink {
         /// Which.
         id: IdentityId,
+    },
+    /// The house may speak in a group.
+    Admit {
+        /// Which.
+        group: GroupId,
+    },
+    /// The house may not speak in a group any more.
+    Dismiss {
+        /// Which.
+        group: GroupId,
     },
 }
 
@@ -133,6 +143,14 @@ impl People {
                 let changed = self.unlink(by, id)?;
                 Ok(Granted { subject: id.to_string(), ..granted(changed, FactKind::IdentityUnlinked, String::new()) })
             }
+            Wish::Admit { group } => {
+                let row = self.admit(by, group)?;
+                Ok(of_group(by, group, row, FactKind::GroupAdmitted))
+            }
+            Wish::Dismiss { group } => {
+                let row = self.dismiss(by, group)?;
+                Ok(of_group(by, group, row, FactKind::GroupDismissed))
+            }
         }
     }
 
@@ -161,6 +179,11 @@ impl People {
 
 fn granted(changed: Changed, kind: FactKind, detail: String) -> Granted {
     Granted { subject: changed.member.to_string(), changed, kind, detail }
+}
+
+fn of_group(by: By, group: GroupId, row: HouseholdWrite, kind: FactKind) -> Granted {
+    let changed = Changed { member: by.member, writes: vec![row], tell: BTreeSet::new() };
+    Granted { subject: group.to_string(), ..granted(changed, kind, String::new()) }
 }
 
 #[cfg(test)]

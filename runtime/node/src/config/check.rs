@@ -1,7 +1,9 @@
 //! What no single value's form shows: a configuration that can be read and still cannot be meant.
 
+use hearth_actors::channel::LOCAL;
 use hearth_actors::tree::HOUSE_PROVIDER;
 use hearth_adapters::models::config::{ConfigError, ProviderConfig};
+use hearth_domain::household::identity::{CHANNEL_MAX, is_channel};
 use hearth_domain::message::hides;
 use hearth_vault::keeper::keyless::Origin;
 use toml::de::{DeTable, DeValue};
@@ -9,6 +11,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Config, ENVIRONMENT, nearest, place};
 
+/// Most channels.
+const CHANNELS_MAX: usize = 32;
 /// Words for how much is logged.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -98,6 +102,7 @@ impl Config {
         }
         check_location(&self.store.location)?;
         hearth_mcp::config::check(&self.mcp).map_err(|(n, error)| Wrong::new(at("mcp", Some(n), "name"), error.to_string()))?;
+        self.check_channels()?;
         self.egress.lan.iter().try_for_each(|origin| check_lan(origin))?;
         if let Some(filter) = &self.log.filter {
             check_filter(filter)?;
@@ -128,6 +133,26 @@ impl Config {
             check_name(&name, place)?;
             check_zone(member.zone.as_deref(), at("members", Some(n), "zone"))?;
             before.push(name);
+        }
+        Ok(())
+    }
+
+    fn check_channels(&self) -> Result<(), Wrong> {
+        let mut before: Vec<&str> = vec![LOCAL, "web"];
+        for (n, channel) in self.channels.iter().enumerate() {
+            let (name, place) = (channel.name.as_str(), at("channels", Some(n), "name"));
+            if !is_channel(name) {
+                let says = format!("a channel is called `{name}`; use 1 to {CHANNEL_MAX} lower-case letters, digits and hyphens");
+                return Err(Wrong::new(place, says));
+            }
+            if before.contains(&name) {
+                return Err(Wrong::new(place, format!("there is a channel `{name}` already; call it otherwise")));
+            }
+            before.push(name);
+        }
+        if self.channels.len() > CHANNELS_MAX {
+            let says = format!("there are {} channels; at most {CHANNELS_MAX} are served", self.channels.len());
+            return Err(Wrong::new(at("channels", Some(CHANNELS_MAX), "name"), says));
         }
         Ok(())
     }
@@ -252,6 +277,11 @@ mod tests {
         check("[[members]]\nname = \"Ada\"\n[[members]]\nname = \"ada\"\n", "f:4:8: two members");
         check("[web]\nlisten = \"0.0.0.0:80\"\n", "f:2:10: web.listen is 0.0.0.0:80");
         check("data = \"\"\n", "f:1:8: data is empty");
+        let channel = |name: &str| format!("[[channels]]\nname = \"{name}\"\nkind = \"bridge\"\n");
+        check(&channel("Signal"), "f:2:8: a channel is called `Signal`");
+        check(&channel("../x"), "f:2:8: a channel is called `../x`");
+        check(&channel("local"), "f:2:8: there is a channel `local` already");
+        check(&[channel("a"), channel("a")].concat(), "f:5:8: there is a channel `a` already");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The words of `hearth member` and `hearth identity`.
+//! The words of `hearth member`, `hearth identity` and `hearth group`.
 
 use clap::{Args, Subcommand};
 use hearth_domain::household::Role;
@@ -92,6 +92,36 @@ pub enum IdentityCommand {
     Unlink {
         /// Which: CHANNEL/ACCOUNT, or its id.
         account: String,
+        /// Who does it.
+        #[command(flatten)]
+        by: ByOptions,
+    },
+}
+
+/// What to do with groups.
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    /// Shows the groups that channels told of, and who is there.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Who asks.
+        #[command(flatten)]
+        by: ByOptions,
+    },
+    /// Lets the house speak in a group.
+    Admit {
+        /// Which: CHANNEL/ROOM, or its id.
+        group: String,
+        /// Who does it.
+        #[command(flatten)]
+        by: ByOptions,
+    },
+    /// Has the house be silent in a group.
+    Dismiss {
+        /// Which: CHANNEL/ROOM, or its id.
+        group: String,
         /// Who does it.
         #[command(flatten)]
         by: ByOptions,

@@ -67,6 +67,16 @@ pub enum HouseholdAsk {
         /// Its id, or channel and account: `telegram/912345678`.
         account: String,
     },
+    /// The house may speak in a group.
+    Admit {
+        /// Its id, or channel and room: `signal/…`.
+        group: String,
+    },
+    /// The house may not speak in a group any more.
+    Dismiss {
+        /// The same.
+        group: String,
+    },
 }
 
 /// What the house says to that.
@@ -88,7 +98,27 @@ pub enum HouseholdAnswer {
         waiting: Vec<ShownWaiting>,
         /// Names in the configuration of those who were removed.
         away: Vec<String>,
+        /// The groups that channels told of, by channel and room.
+        #[serde(default)]
+        groups: Vec<ShownGroup>,
     },
+}
+
+/// A group, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownGroup {
+    /// The id.
+    pub id: String,
+    /// `channel/room`.
+    pub group: String,
+    /// Who let the house speak there, by name.
+    pub admitted: Option<String>,
+    /// Members who are there, by name.
+    pub members: Vec<String>,
+    /// How many are there who are nobody's.
+    pub strangers: usize,
+    /// Whether its channel knows everybody who is there.
+    pub complete: bool,
 }
 
 /// A member, for a person.

@@ -166,6 +166,7 @@ impl House {
             egress: Arc::new(NoVault),
             http: Arc::new(NoHttp),
             sandboxes: Arc::new(NoSandboxes),
+            channels: Vec::new(),
             meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
             wires: Wires::plain(),

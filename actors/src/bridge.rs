@@ -1,0 +1,484 @@
+//! A channel: one of the ways to other people's platforms, whichever it is.
+//!
+//! ```text
+//!            Came                      Ready                      unsettled, Said
+//! (away) ────────────▶ greeting ───────────────▶ ready ──────────────────────────────▶ post ─▶ settled
+//!    ▲  every room is in doubt   who is where      │                                        └─▶ again, later
+//!    └──────────────────────── Gone ───────────────┘
+//! ```
+//!
+//! | in | out | |
+//! |---|---|---|
+//! | [`Hand`] | | the outbox has something to say |
+//!
+//! The transport is asked for one thing after the other; the next is asked for when what it told is dealt with, so that a message never
+//! overtakes the word that somebody came. What is to be said waits in the store while nobody is there to say it.
+//!
+//! Permanent. A restart has the transport begin anew, with all that it has not been told was taken. Invariants: I-5 once more, against who is
+//! there when it is said; I-9: a sender who is nobody gets a code, once, and nothing else. Limits: [`WAITING_MAX`] deliveries in mind,
+//! [`SENDING_MAX`] on their way, [`MESSAGES_PER_WINDOW`] messages of one account.
+
+mod incoming;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Handler, WrapFuture};
+use hearth_domain::channel::{Attendance, Heard, Incoming, Post, Posted, Receipt, To, Transport, answers};
+use hearth_domain::delivery::{Delivery, DeliveryState};
+use hearth_domain::household::MemberId;
+use hearth_domain::household::audience::{Group, Presence, Seen};
+use hearth_domain::household::identity::Identity;
+use hearth_domain::ids::{AnswerId, ConversationId};
+use hearth_domain::limits::Limits;
+use hearth_domain::message::Message as Said;
+use hearth_domain::store::{Store, StoreError};
+use hearth_domain::time::{Clock, Mono};
+use hearth_supervisor::context::Context;
+use hearth_supervisor::link::Link;
+
+use crate::channel::Hand;
+use crate::conversations::Submit;
+use crate::household::rooms::{Attend, Doubt, Gather, Locate, Spot};
+use crate::household::{Arrive, Change};
+use crate::memory::within;
+use crate::outbox::Settle;
+use crate::ports::Ports;
+use incoming::{Fate, Taken};
+
+/// Deliveries that are in mind at once; more are read again from the store.
+pub const WAITING_MAX: usize = 256;
+/// Conversations into which something is being said at once.
+pub const SENDING_MAX: usize = 16;
+/// Deliveries by which one that was said already is known.
+const DONE_MAX: usize = 4_096;
+/// Messages of one account within [`WINDOW`].
+pub const MESSAGES_PER_WINDOW: u32 = 60;
+/// The period for that.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Accounts whose messages are counted at once.
+const SENDERS_MAX: usize = 4_096;
+/// How long the other side may take to say what became of a post.
+const POST_DEADLINE: Duration = Duration::from_secs(60);
+/// First wait before something is said again that was not taken; doubles with each attempt.
+const POST_AGAIN: Duration = Duration::from_secs(2);
+/// Time until the same thing is tried again inside the house.
+const AGAIN: Duration = Duration::from_secs(1);
+/// What is said where an answer may not be: somebody has come since it was asked for.
+const WITHHELD: &str = "Not everybody who is here now may see my answer. Ask me in private.";
+
+/// The links of a channel.
+#[derive(Debug, Clone)]
+pub struct Links {
+    /// To the household.
+    pub arrive: Link<Arrive>,
+    /// To the household.
+    pub gather: Link<Gather>,
+    /// To the household.
+    pub attend: Link<Attend>,
+    /// To the household.
+    pub doubt: Link<Doubt>,
+    /// To the household.
+    pub locate: Link<Locate>,
+    /// To the household.
+    pub change: Link<Change>,
+    /// To the conversations.
+    pub submit: Link<Submit>,
+    /// To the outbox.
+    pub settle: Link<Settle>,
+}
+
+/// What every piece of work needs.
+#[derive(Debug, Clone)]
+struct Around {
+    transport: Arc<dyn Transport>,
+    links: Links,
+    limits: Limits,
+}
+
+/// Whether somebody is there who says things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nobody.
+    Away,
+    /// Somebody who has not yet said who is where.
+    Greeting,
+    /// Somebody.
+    Ready,
+}
+
+/// Whether the store is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It is not.
+    Not,
+    /// It is.
+    Once,
+    /// It is, and has to be again.
+    Twice,
+}
+
+/// How often an account has written.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    since: Mono,
+    count: u32,
+}
+
+/// A channel.
+pub struct BridgeActor {
+    around: Around,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    phase: Phase,
+    /// What is to be said, in order, with the attempts so far.
+    waiting: BTreeMap<(ConversationId, u64), (Arc<Said>, u32)>,
+    /// Whether the store has more of it than is in mind.
+    more: bool,
+    /// Where something is being said, or is not tried for a while.
+    sending: BTreeSet<ConversationId>,
+    reading: Reading,
+    /// What was said in this life; the store may not know it yet.
+    done: BTreeSet<AnswerId>,
+    done_order: VecDeque<AnswerId>,
+    /// Words for the outbox that did not fit.
+    settling: VecDeque<Settle>,
+    /// By which of their accounts members wrote last.
+    last: BTreeMap<MemberId, String>,
+    paces: BTreeMap<String, Pace>,
+}
+
+impl std::fmt::Debug for BridgeActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BridgeActor").field("channel", &self.around.transport.name()).field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
+/// What a channel says of a room, by the ids of accounts.
+fn presence(channel: &str, event: Attendance) -> Presence {
+    let id = |account: &str| Identity::id_of(channel, account);
+    match event {
+        Attendance::Joined(account) => Presence::Joined(id(&account)),
+        Attendance::Left(account) => Presence::Left(id(&account)),
+        Attendance::Snapshot { accounts, complete } => {
+            Presence::Snapshot(accounts.iter().map(|account| id(account)).collect(), if complete { Seen::Everybody } else { Seen::Some })
+        }
+        Attendance::Missed => Presence::Missed,
+        Attendance::Closed => Presence::Closed,
+    }
+}
+
+impl BridgeActor {
+    /// A channel whose other side is not there.
+    #[must_use]
+    pub fn new(transport: Arc<dyn Transport>, ports: &Ports, links: Links, limits: Limits) -> Self {
+        Self {
+            around: Around { transport, links, limits },
+            store: Arc::clone(&ports.store),
+            clock: Arc::clone(&ports.clock),
+            phase: Phase::Away,
+            waiting: BTreeMap::new(),
+            more: false,
+            sending: BTreeSet::new(),
+            reading: Reading::Not,
+            done: BTreeSet::new(),
+            done_order: VecDeque::new(),
+            settling: VecDeque::new(),
+            last: BTreeMap::new(),
+            paces: BTreeMap::new(),
+        }
+    }
+
+    // === what is told ===
+
+    /// Waits for the next thing.
+    fn listen(&self, ctx: &mut Context<Self>) {
+        let next = self.around.transport.next();
+        ctx.spawn(next.into_actor(self).map(|heard, this, ctx| this.hear(heard, ctx)));
+    }
+
+    fn hear(&mut self, heard: Heard, ctx: &mut Context<Self>) {
+        let (links, channel) = (&self.around.links, self.around.transport.name().to_owned());
+        let deadline = self.around.limits.commit_deadline;
+        match heard {
+            Heard::Came => {
+                // Of whoever was there before, the end may have been passed over.
+                self.waiting.clear();
+                self.more = false;
+                self.phase = Phase::Greeting;
+                let doubted = links.doubt.ask(Doubt { channel }, deadline);
+                ctx.spawn(doubted.into_actor(self).map(|doubted, this, ctx| this.noted(matches!(doubted, Ok(Ok(()))), ctx)));
+            }
+            Heard::Presence { room, event } if Group::is_room(&room) => {
+                let event = presence(&channel, event);
+                let attended = links.attend.ask(Attend { channel, room, event }, deadline);
+                ctx.spawn(attended.into_actor(self).map(|attended, this, ctx| this.noted(matches!(attended, Ok(Ok(()))), ctx)));
+            }
+            Heard::Presence { .. } => {
+                tracing::warn!(channel, "a room has an id that is none; what happens there is not heard");
+                self.listen(ctx);
+            }
+            Heard::Ready => {
+                self.phase = Phase::Ready;
+                self.read(ctx);
+                self.listen(ctx);
+            }
+            Heard::Gone => {
+                self.away();
+                self.listen(ctx);
+            }
+            Heard::Message(message) => self.take(message, ctx),
+        }
+    }
+
+    /// Who is where was written down, or not: then it is told anew from the beginning.
+    fn noted(&mut self, is_written: bool, ctx: &mut Context<Self>) {
+        if is_written {
+            return self.listen(ctx);
+        }
+        tracing::warn!(channel = self.around.transport.name(), "who is in its rooms could not be written; it begins anew");
+        self.away();
+        ctx.run_later(AGAIN, |this, ctx| {
+            this.around.transport.begin();
+            this.listen(ctx);
+        });
+    }
+
+    /// Nobody is there: what waits is in the store.
+    fn away(&mut self) {
+        self.phase = Phase::Away;
+        self.waiting.clear();
+        self.more = false;
+    }
+
+    fn take(&mut self, message: Incoming, ctx: &mut Context<Self>) {
+        let id = message.id.clone();
+        if !self.has_room(&message.from) {
+            let known = self.last.values().any(|account| *account == message.from);
+            // Somebody whom nobody knows is not even told that.
+            let receipt = if known { Receipt::Again("too many messages at once; wait a minute".to_owned()) } else { Receipt::Taken };
+            self.around.transport.receipt(&id, receipt);
+            return self.listen(ctx);
+        }
+        let work = incoming::take(self.around.clone(), message);
+        ctx.spawn(work.into_actor(self).map(move |Taken { fate, by }, this, ctx| {
+            this.last.extend(by);
+            match fate {
+                Fate::Taken => this.around.transport.receipt(&id, Receipt::Taken),
+                Fate::Again(why) => this.around.transport.receipt(&id, Receipt::Again(why)),
+                Fate::Unwritten => return this.noted(false, ctx),
+            }
+            this.listen(ctx);
+        }));
+    }
+
+    /// Counts a message of an account; whether it may write one more now.
+    fn has_room(&mut self, account: &str) -> bool {
+        let now = self.clock.mono();
+        if self.paces.len() >= SENDERS_MAX && !self.paces.contains_key(account) {
+            self.paces.retain(|_, pace| now.since(pace.since) < WINDOW);
+            if self.paces.len() >= SENDERS_MAX {
+                return false;
+            }
+        }
+        let pace = self.paces.entry(account.to_owned()).or_insert(Pace { since: now, count: 0 });
+        if now.since(pace.since) >= WINDOW {
+            *pace = Pace { since: now, count: 0 };
+        }
+        pace.count = pace.count.saturating_add(1);
+        pace.count <= MESSAGES_PER_WINDOW
+    }
+
+    // === what is said ===
+
+    /// Reads what the store has to be said here.
+    fn read(&mut self, ctx: &mut Context<Self>) {
+        match (self.phase, self.reading) {
+            (Phase::Away | Phase::Greeting, _) => return,
+            (Phase::Ready, Reading::Once | Reading::Twice) => {
+                self.reading = Reading::Twice;
+                return;
+            }
+            (Phase::Ready, Reading::Not) => self.reading = Reading::Once,
+        }
+        self.more = false;
+        let known: BTreeSet<AnswerId> =
+            self.done.iter().copied().chain(self.waiting.values().filter_map(|(said, _)| said.answer)).collect();
+        let (store, channel, room) = (Arc::clone(&self.store), self.around.transport.name().to_owned(), self.room());
+        let read = within(self.around.limits.read_deadline, unsettled(store, channel, known, room));
+        ctx.spawn(read.into_actor(self).map(|read, this, ctx| {
+            let twice = std::mem::replace(&mut this.reading, Reading::Not) == Reading::Twice;
+            match read {
+                Ok((found, more)) => {
+                    this.more |= more;
+                    found.into_iter().for_each(|said| this.wait(Arc::new(said)));
+                    this.pump(ctx);
+                    if twice {
+                        this.read(ctx);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what is to be said could not be read; trying again");
+                    ctx.run_later(AGAIN, Self::read);
+                }
+            }
+        }));
+    }
+
+    /// How many more deliveries fit.
+    fn room(&self) -> usize {
+        WAITING_MAX.saturating_sub(self.waiting.len())
+    }
+
+    fn wait(&mut self, said: Arc<Said>) {
+        if self.phase != Phase::Ready || said.answer.is_some_and(|answer| self.done.contains(&answer)) {
+            return;
+        }
+        if self.room() == 0 {
+            self.more = true;
+            return;
+        }
+        self.waiting.entry((said.conversation, said.seq)).or_insert((said, 0));
+    }
+
+    /// Says the first thing of each conversation in which nothing is being said.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        if self.phase != Phase::Ready {
+            return;
+        }
+        let mut next: BTreeMap<ConversationId, Arc<Said>> = BTreeMap::new();
+        for ((conversation, _), (said, _)) in self.waiting.iter().filter(|((conversation, _), _)| !self.sending.contains(conversation)) {
+            if !next.contains_key(conversation) && next.len().saturating_add(self.sending.len()) < SENDING_MAX {
+                next.insert(*conversation, Arc::clone(said));
+            }
+        }
+        for (conversation, said) in next {
+            self.sending.insert(conversation);
+            let work = say(self.around.clone(), Arc::clone(&said), self.last.clone());
+            ctx.spawn(work.into_actor(self).map(move |posted, this, ctx| this.said(&said, posted, ctx)));
+        }
+        if self.waiting.is_empty() && self.more {
+            self.read(ctx);
+        }
+    }
+
+    fn said(&mut self, said: &Said, posted: Option<Posted>, ctx: &mut Context<Self>) {
+        let place = (said.conversation, said.seq);
+        let most = self.around.limits.delivery_attempts;
+        let attempts = self.waiting.get_mut(&place).map_or(0, |(_, attempts)| {
+            *attempts = attempts.saturating_add(u32::from(posted.is_some()));
+            *attempts
+        });
+        let end = match posted {
+            Some(Posted::Sent) => DeliveryState::Delivered,
+            Some(Posted::Refused) => DeliveryState::Failed,
+            Some(Posted::Unknown) => DeliveryState::Unknown,
+            Some(Posted::NotNow) if attempts >= most => DeliveryState::Failed,
+            Some(Posted::NotNow) => return self.try_again(said.conversation, POST_AGAIN.saturating_mul(1 << attempts.min(8)), ctx),
+            Some(Posted::Away) | None => return self.try_again(said.conversation, AGAIN, ctx),
+        };
+        self.sending.remove(&said.conversation);
+        self.waiting.remove(&place);
+        if let Some(answer) = said.answer.filter(|answer| self.done.insert(*answer)) {
+            self.done_order.push_back(answer);
+            if self.done_order.len() > DONE_MAX
+                && let Some(oldest) = self.done_order.pop_front()
+            {
+                self.done.remove(&oldest);
+            }
+        }
+        let channel = self.around.transport.name().to_owned();
+        self.settling.push_back(Settle { channel, conversation: said.conversation, seq: said.seq, state: end });
+        if self.settling.len() == 1 {
+            self.settle_first(ctx);
+        }
+        self.pump(ctx);
+    }
+
+    fn try_again(&mut self, conversation: ConversationId, after: Duration, ctx: &mut Context<Self>) {
+        ctx.run_later(after, move |this, ctx| {
+            this.sending.remove(&conversation);
+            this.pump(ctx);
+        });
+    }
+
+    /// Tells the outbox what has come to an end, until its mailbox is full.
+    fn settle_first(&mut self, ctx: &mut Context<Self>) {
+        while let Some(word) = self.settling.pop_front() {
+            if let Err(refused) = self.around.links.settle.offer(word) {
+                self.settling.push_front(refused.message);
+                ctx.run_later(AGAIN, Self::settle_first);
+                return;
+            }
+        }
+    }
+}
+
+/// What the store has to be said at a channel, oldest first, at most so much of it; and whether there is more.
+async fn unsettled(
+    store: Arc<dyn Store>,
+    channel: String,
+    known: BTreeSet<AnswerId>,
+    most: usize,
+) -> Result<(Vec<Said>, bool), StoreError> {
+    let wanted = |row: &Delivery| row.channel == channel && row.state == DeliveryState::Pending && !known.contains(&row.answer);
+    let rows: Vec<_> = store.unsettled_deliveries().await?.into_iter().filter(wanted).collect();
+    let more = rows.len() > most;
+    let mut found = Vec::new();
+    for row in rows.into_iter().take(most) {
+        let at = store.messages(row.conversation, row.seq.saturating_sub(1), 1).await?;
+        found.extend(at.into_iter().filter(|message| message.id == row.message));
+    }
+    Ok((found, more))
+}
+
+/// Says something where its conversation is, if everybody who is there now may learn it (I-5); `None` when the house could not say where
+/// that is.
+async fn say(around: Around, said: Arc<Said>, last: BTreeMap<MemberId, String>) -> Option<Posted> {
+    let asked = Locate { channel: around.transport.name().to_owned(), conversation: said.conversation };
+    let spot = around.links.locate.ask(asked, around.limits.ask_deadline).await.ok()?;
+    let (to, audience) = match spot {
+        Some(Spot::Room(room, audience)) => (To::Room(room), audience),
+        Some(Spot::Private(accounts, audience)) => {
+            let wrote = audience.iter().find_map(|(member, _)| last.get(&member));
+            let account = accounts.iter().map(Identity::account).find(|account| Some(*account) == wrote.map(String::as_str));
+            let Some(account) = account.or_else(|| accounts.first().map(Identity::account)) else {
+                return Some(Posted::Refused);
+            };
+            (To::Account(account.to_owned()), audience)
+        }
+        // Nobody's account and nobody's room any more; who it was for finds it in the conversation.
+        None => return Some(Posted::Refused),
+    };
+    let may = said.label.readers.cover(&audience);
+    let (text, answers) = if may { (said.text.clone(), answers(&said)) } else { (WITHHELD.to_owned(), Vec::new()) };
+    let delivery = said.answer.unwrap_or_else(|| AnswerId::derived(&["message", &said.id.to_string()]));
+    let posted = around.transport.post(Post { delivery, to, text, answers });
+    Some(tokio::time::timeout(POST_DEADLINE, posted).await.unwrap_or(Posted::NotNow))
+}
+
+// === impl Actor ===
+
+impl Actor for BridgeActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.around.transport.begin();
+        self.listen(ctx);
+    }
+}
+
+impl Handler<Hand> for BridgeActor {
+    type Result = ();
+
+    fn handle(&mut self, hand: Hand, ctx: &mut Context<Self>) {
+        match hand {
+            Hand::Said(said) => {
+                self.wait(said);
+                self.pump(ctx);
+            }
+            Hand::Again(_) => self.read(ctx),
+        }
+    }
+}
