@@ -13,7 +13,7 @@ use actix::System;
 use hearth_actors::policy::{TakeReply, Waiting};
 use hearth_actors::tree::build;
 use hearth_domain::approval::Answer;
-use hearth_domain::approval::reply::{Reply, code};
+use hearth_domain::approval::reply::{Reply, Word, code};
 use hearth_domain::chance::Seed;
 use hearth_domain::time::Clock as _;
 use hearth_supervisor::exit::ExitReason;
@@ -292,7 +292,7 @@ async fn answer_questions(world: &World, front: &Front) {
         for approval in waiting {
             let answer = if n % 2 == 0 { Answer::Once } else { Answer::No };
             let reply = Reply { answer, code: Some(code(approval.id)) };
-            let taken = outside(|| doors.policy.take_reply.ask(TakeReply { who: member.id, reply }, ANSWERING)).await;
+            let taken = outside(|| doors.policy.take_reply.ask(TakeReply { who: member.id, word: Word::Reply(reply) }, ANSWERING)).await;
             world.note(format!("{} answers {answer:?}: {taken:?}", member.name));
         }
     }

@@ -133,6 +133,10 @@ pub enum FactKind {
     GrantChanged,
     /// A call that a person said yes to is about to run.
     CallApproved,
+    /// A grown-up stopped the house.
+    Stopped,
+    /// A grown-up lifted that.
+    Lifted,
     /// A session at the page began.
     LoggedIn,
     /// A session at the page ended.

@@ -26,7 +26,7 @@ use crate::label::Label;
 use crate::memory::{Memory, MemoryHit, MemorySearch};
 use crate::message::Message;
 use crate::model::{StopReason, ToolCall, Usage};
-use crate::policy::Taken;
+use crate::policy::{Freeze, Taken};
 use crate::schedule::Reminder;
 use crate::secret::SealedRecord;
 use crate::time::Timestamp;
@@ -265,6 +265,8 @@ pub enum Write {
     Endorsement(Endorsement),
     /// Inserts or replaces what a member allowed for more than once.
     Grant(Grant),
+    /// Stops the house, or lifts that.
+    Freeze(Option<Freeze>),
     /// Inserts or replaces a result of a turn.
     Result(StoredResult),
     /// Removes the results of a turn, as far as they are there.
@@ -466,6 +468,8 @@ pub trait Store: Send + Sync {
     /// What was allowed for a member, or for all when none is named, and is neither taken back nor used up, oldest first. Whether its time
     /// is over, the clock says.
     fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>>;
+    /// What the house is stopped by.
+    fn freeze(&self) -> StoreFuture<Option<Freeze>>;
     /// The results of a turn, by their numbers.
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>>;
     /// The newest `limit` results of a conversation, oldest first.

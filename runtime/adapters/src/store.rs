@@ -31,6 +31,7 @@ use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
+use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult};
@@ -453,6 +454,10 @@ impl Store for SurrealStore {
 
     fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>> {
         self.read(move |link| async move { flow::grants(&link, member).await })
+    }
+
+    fn freeze(&self) -> StoreFuture<Option<Freeze>> {
+        self.read(|link| async move { flow::freeze(&link).await })
     }
 
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {

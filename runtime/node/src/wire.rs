@@ -271,6 +271,7 @@ impl TooBig {
             | ClientFrame::Status
             | ClientFrame::Verify
             | ClientFrame::Household { .. }
+            | ClientFrame::Policy { .. }
             | ClientFrame::Login { .. } => "what is asked",
             ClientFrame::Tool { .. } => "what the tool is to be given",
         };

@@ -15,6 +15,7 @@ use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
+use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{
@@ -275,6 +276,11 @@ impl Store for SimStore {
     fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>> {
         self.spare("what members allowed");
         self.inner.grants(member)
+    }
+
+    fn freeze(&self) -> StoreFuture<Option<Freeze>> {
+        self.spare("what stops the house");
+        self.inner.freeze()
     }
 
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {

@@ -18,6 +18,7 @@ use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
+use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult};
@@ -304,6 +305,10 @@ impl Store for MemoryStore {
 
     fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>> {
         self.read(move |rows| rows.standing(member))
+    }
+
+    fn freeze(&self) -> StoreFuture<Option<Freeze>> {
+        self.read(|rows| rows.freeze)
     }
 
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {

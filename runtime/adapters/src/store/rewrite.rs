@@ -35,7 +35,7 @@ const OLD: &str = "store.old";
 const REPORTS: &str = "erased";
 
 /// Every table but the one row about the store itself. What others are learnt from comes first.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 24] = [
     "conversation",
     "identity",
     "turn",
@@ -58,6 +58,7 @@ const TABLES: [&str; 23] = [
     "endorsement",
     "permit",
     "result",
+    "freeze",
     "entry",
 ];
 /// How many of them.

@@ -18,6 +18,7 @@ use hearth_domain::ids::{
 use hearth_domain::journal::{Entry, Head};
 use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::Message;
+use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{
@@ -71,6 +72,8 @@ pub struct Rows {
     pub endorsements: BTreeMap<ApprovalId, Endorsement>,
     /// What members allowed.
     pub grants: BTreeMap<GrantId, Grant>,
+    /// What the house is stopped by.
+    pub freeze: Option<Freeze>,
     /// Results of turns by their place.
     pub results: BTreeMap<(TurnId, ResultId), StoredResult>,
     /// The journal.
@@ -116,6 +119,7 @@ impl Rows {
             Write::Approval(row) => drop(self.approvals.insert(row.id, row)),
             Write::Endorsement(row) => drop(self.endorsements.insert(row.id, row)),
             Write::Grant(row) => drop(self.grants.insert(row.id, row)),
+            Write::Freeze(row) => self.freeze = row,
             Write::Result(row) => drop(self.results.insert((row.turn, row.stored.id), row)),
             Write::ForgetResults(turn) => self.results.retain(|(of, _), _| *of != turn),
             Write::Conversation(row) => drop(self.conversations.insert(row.id, row)),
