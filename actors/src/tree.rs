@@ -22,7 +22,7 @@ use hearth_supervisor::link::Link;
 use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
 
-use crate::audit::{AuditActor, Record, Verify};
+use crate::audit::{self, AttestNow, AuditActor, ListEntries, Record, Verify};
 use crate::catalog::Catalog;
 use crate::channel;
 use crate::conversation::Surroundings;
@@ -81,6 +81,10 @@ pub struct Doors {
     pub record: Link<Record>,
     /// The audit.
     pub verify: Link<Verify>,
+    /// The audit.
+    pub attest: Link<AttestNow>,
+    /// The audit.
+    pub entries: Link<ListEntries>,
     /// The store, for what the faces keep: sessions.
     pub save: Link<Save>,
     /// The vault: which secrets there are.
@@ -224,6 +228,8 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         household: HouseholdDoors { arrive: slots.household.link(), change: slots.household.link(), list: slots.household.link() },
         record: slots.audit.link(),
         verify: slots.audit.link(),
+        attest: slots.audit.link(),
+        entries: slots.audit.link(),
         save: save.clone(),
         secrets: slots.vault.link(),
         vault: slots.vault.link(),
@@ -303,9 +309,10 @@ fn policy(ports: &Ports, house: &House, slots: &Slots, frozen: &Frozen) -> Child
 }
 
 fn audit(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
-    let (store, save, deadline) = (Arc::clone(&ports.store), slots.store.link(), house.limits.commit_deadline);
+    let (ports, deadline) = (ports.clone(), house.limits.commit_deadline);
+    let links = audit::Links { save: slots.store.link(), head: slots.store.link(), attest: slots.vault.link() };
     ChildSpec::worker(&slots.audit, move || {
-        let actor = AuditActor::new(Arc::clone(&store), save.clone(), deadline);
+        let actor = AuditActor::new(Arc::clone(&ports.store), Arc::clone(&ports.clock), links.clone(), deadline);
         async { Ok(actor) }
     })
     .probe(PROBE)

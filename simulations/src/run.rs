@@ -330,7 +330,7 @@ async fn parked(world: &World, root: &RootHandle) {
 async fn verified(world: &World, doors: &hearth_actors::tree::Doors) {
     let head = outside(|| doors.verify.ask(hearth_actors::audit::Verify, Duration::from_secs(60))).await;
     let known = world.checkers().durable.rows().head();
-    if !matches!(&head, Ok(Ok(head)) if *head == known) {
+    if !matches!(&head, Ok(Ok(verified)) if verified.head == known) {
         world.violate("chain: the journal verifies", format!("the house says {head:?}, and {known:?} was acknowledged"));
     }
 }

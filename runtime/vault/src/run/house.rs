@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_domain::journal::check::Attested;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Tell, VaultState};
 use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
@@ -261,6 +262,11 @@ impl Words<'_> {
             Ask::List { id } => {
                 let secrets = keeper.map(crate::keeper::Keeper::list).unwrap_or_default();
                 self.say(Tell::Listed { id, secrets }).await?;
+            }
+            Ask::Attest { id, head, at } => {
+                // A process without keys keeps nothing.
+                let newest = keeper.map_or(Ok(None), |keeper| keeper.attest(head.map(|head| Attested { head, at })));
+                self.say(Tell::Attested { id, newest }).await?;
             }
             Ask::Beat { id } => self.say(Tell::Beat { id }).await?,
             Ask::Lock => {
