@@ -32,6 +32,7 @@ use crate::secret::SealedRecord;
 use crate::time::Timestamp;
 use crate::tool::ToolError;
 use crate::tool::record::{ToolInfo, ToolRecord, ToolValue};
+use crate::why::Account;
 
 /// A conversation's current row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -474,6 +475,8 @@ pub trait Store: Send + Sync {
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>>;
     /// The newest `limit` results of a conversation, oldest first.
     fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>>;
+    /// A message that the house said, with all that is stored of how it came about.
+    fn account(&self, message: MessageId) -> StoreFuture<Option<Account>>;
     /// Entries of the journal after `after`, in order, at most `limit`.
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>>;
     /// How many rows there are.

@@ -26,6 +26,7 @@ use hearth_domain::store::{
 };
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
+use hearth_domain::why::Account;
 
 /// Everything that is stored.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -204,6 +205,18 @@ impl Rows {
 
     fn steps_of(&self, turn: TurnId) -> Vec<Step> {
         self.steps.range((turn, 0)..=(turn, u32::MAX)).map(|(_, step)| step.clone()).collect()
+    }
+
+    /// A message of the house, with its turn.
+    #[must_use]
+    pub fn account(&self, id: MessageId) -> Option<Account> {
+        let place = self.deliveries.values().find(|row| row.message == id)?;
+        let message = self.messages.get(&(place.conversation, place.seq)).filter(|row| row.id == id)?.clone();
+        let conversation = self.conversations.get(&place.conversation)?.clone();
+        let turn = message.turn.and_then(|turn| self.turns.get(&turn)).cloned();
+        let memories = turn.iter().flat_map(|turn| &turn.sources).filter_map(|id| self.memories.get(id)).cloned().collect();
+        let steps = message.turn.map(|turn| self.steps_of(turn)).unwrap_or_default();
+        Some(Account { conversation, message, turn, steps, memories })
     }
 
     /// The conversations with an open turn, oldest turn first.
