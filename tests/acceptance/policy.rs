@@ -12,17 +12,17 @@ use crate::tools;
 const SEND: &str = "hearth__probe__send";
 
 /// A house with a scripted model and a tool that posts to a service.
-struct Scene {
-    talk: Talk,
-    house: House,
-    server: Scripted,
-    home: Home,
+pub(crate) struct Scene {
+    pub(crate) talk: Talk,
+    pub(crate) house: House,
+    pub(crate) server: Scripted,
+    pub(crate) home: Home,
     port: u16,
-    service: Got,
+    pub(crate) service: Got,
 }
 
 impl Scene {
-    fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         let (server, (port, service)) = (Scripted::start().unwrap(), standins::http());
         let model = format!(
             "[egress]\nlan = [\"http://127.0.0.1:{port}\"]\n{more}[[models]]\nname = \"first\"\nkind = \"openai\"\nmodel = \"scripted-1\"\nbase_url = \"{}/v1\"\nkey = \"first\"\n",
@@ -39,23 +39,23 @@ impl Scene {
         Self { talk, house, server, home, port, service }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
     /// The model will have this posted, and then say something.
-    fn will_send(&self, path: &str, then: &str) {
+    pub(crate) fn will_send(&self, path: &str, then: &str) {
         let order = json!({ "url": self.url(path), "text": "good morning" });
         self.server.push_to("first", Step::calls(vec![Call::new("1", SEND, &order)]));
         self.server.push_to("first", Step::text(then));
     }
 
-    fn posted(&self, path: &str) -> usize {
+    pub(crate) fn posted(&self, path: &str) -> usize {
         self.service.count(&format!("POST /{path} "))
     }
 
     /// The code of the card that is shown next, and its text.
-    fn card(&mut self, before: usize) -> (String, String) {
+    pub(crate) fn card(&mut self, before: usize) -> (String, String) {
         let text = self.talk.wait("a card", |frames: &[HouseFrame]| {
             messages(&frames[before..]).into_iter().map(|said| said.text).find(|text| text.contains("Say /yes "))
         });

@@ -4,24 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hearth_actors::audit::Verify;
-use hearth_actors::household::Resolve;
+use hearth_actors::audit::{Verified, Verify};
+use hearth_actors::household::{Resolve, Who};
 use hearth_actors::local::{Seen, Subscribed};
+use hearth_actors::policy::Stopped;
 use hearth_actors::tools::{ListTools, ShowTool};
 use hearth_actors::tree::Doors;
 use hearth_actors::vault::Status;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::ids::ConversationId;
-use hearth_domain::journal::Head;
 use hearth_domain::store::Store;
 use hearth_supervisor::tree::Tree;
 use hearth_web::login::LoginLinks;
 use serde_json::json;
 
 use crate::approvals;
+use crate::audits;
 use crate::confine::Confined;
 use crate::desk;
 use crate::toolbox::Toolbox;
+use crate::wire::audit::{AuditAnswer, AuditAsk};
 use crate::wire::household::{HouseholdAnswer, HouseholdAsk};
 use crate::wire::policy::{PolicyAnswer, PolicyAsk};
 
@@ -96,7 +98,7 @@ impl Served {
         }
     }
 
-    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`, `tools`, and `vault` and `egress` as
+    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `stopped`, `counts`, `uptime_ms`, `restarts`, `tools`, and `vault` and `egress` as
     /// they say themselves.
     pub async fn status(&self) -> serde_json::Value {
         let root = self.tree.snapshot();
@@ -106,6 +108,7 @@ impl Served {
             "data": self.confined.data,
             "page": self.links.as_ref().map(|(_, base)| base),
             "models": self.doors.inquire.providers(),
+            "stopped": self.stopped().await,
             "counts": self.doors.inquire.counts().await,
             "uptime_ms": root.uptime_ms,
             "restarts": restarts(&root),
@@ -127,8 +130,22 @@ impl Served {
         said
     }
 
+    /// Who stopped the house and since when, while it is stopped.
+    pub async fn stopped(&self) -> Option<String> {
+        let freeze = self.doors.policy.stopped.ask(Stopped, READING).await.ok()??;
+        let members = self.doors.who.ask(Who, READING).await.unwrap_or_default();
+        let by = members.iter().find(|member| member.id == freeze.by);
+        let (name, at) = by.map_or_else(|| (freeze.by.to_string(), freeze.at.to_string()), |by| (by.name.clone(), audits::shown(freeze.at, by)));
+        Some(format!("stopped by {name} since {at}"))
+    }
+
+    /// What the journal says to a member.
+    pub async fn audit(&self, member: Option<String>, ask: AuditAsk) -> Result<AuditAnswer, String> {
+        audits::serve(&self.doors, &self.store, member, ask).await
+    }
+
     /// Checks the journal.
-    pub async fn verify(&self) -> Result<Head, String> {
+    pub async fn verify(&self) -> Result<Verified, String> {
         let checked = self.doors.verify.ask(Verify, VERIFYING).await.map_err(|_| BUSY.to_owned())?;
         checked.map_err(|error| match std::error::Error::source(&error) {
             Some(cause) => format!("{error}: {cause}"),

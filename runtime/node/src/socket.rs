@@ -9,9 +9,12 @@ use bytes::BytesMut;
 use futures_util::future::Either;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use hearth_actors::audit::Verified;
 use hearth_actors::local::{Event, Halt, QUEUE, Subscribe, Subscribed, Tell, Unsubscribe};
 use hearth_domain::conversation::SayError;
 use hearth_domain::error::{Class, Classified as _};
+use hearth_domain::journal::check::Attested;
+use hearth_domain::vault::VaultError;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
@@ -19,7 +22,7 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use crate::served::Served;
 use crate::toolbox::Toolbox;
 use crate::wire::tools::{ToolAnswer, ToolAsk};
-use crate::wire::{self, ClientFrame, HouseFrame, Said};
+use crate::wire::{self, ClientFrame, HouseFrame, Said, Vouched};
 
 /// How long a client may take to greet.
 const GREETING: Duration = Duration::from_secs(10);
@@ -224,7 +227,7 @@ impl Session {
             ClientFrame::Ping => self.send(HouseFrame::Pong).await,
             ClientFrame::Tree => {
                 let tree = serde_json::to_value(self.served.tree.snapshot()).unwrap_or_default();
-                self.send(HouseFrame::Tree { tree }).await
+                self.send(HouseFrame::Tree { tree, stopped: self.served.stopped().await }).await
             }
             ClientFrame::Status => {
                 let status = self.served.status().await;
@@ -232,7 +235,9 @@ impl Session {
             }
             ClientFrame::Verify => {
                 let answer = match self.served.verify().await {
-                    Ok(head) => HouseFrame::Verified { entries: head.seq, head: head.digest.to_string() },
+                    Ok(Verified { head, attested }) => {
+                        HouseFrame::Verified { entries: head.seq, head: head.digest.to_string(), attested: vouched(attested) }
+                    }
                     Err(error) => HouseFrame::Error { error },
                 };
                 self.send(answer).await
@@ -248,6 +253,13 @@ impl Session {
             ClientFrame::Policy { member, ask } => {
                 let answer = match self.served.policy(member, ask).await {
                     Ok(answer) => HouseFrame::Policy { answer },
+                    Err(error) => HouseFrame::Error { error },
+                };
+                self.send(answer).await
+            }
+            ClientFrame::Audit { member, ask } => {
+                let answer = match self.served.audit(member, ask).await {
+                    Ok(answer) => HouseFrame::Audit { answer },
                     Err(error) => HouseFrame::Error { error },
                 };
                 self.send(answer).await
@@ -350,6 +362,14 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.tools.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+fn vouched(attested: Result<Option<Attested>, VaultError>) -> Vouched {
+    match attested {
+        Ok(Some(Attested { head, at })) => Vouched::Upto { entry: head.seq, at: at.to_string() },
+        Ok(None) => Vouched::Never,
+        Err(error) => Vouched::Unknown { why: error.to_string() },
     }
 }
 
