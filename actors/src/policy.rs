@@ -363,7 +363,8 @@ impl PolicyActor {
                 this.desk.set_freeze(None);
                 this.frozen.set(false);
             }
-            let said = if is_saved { Ok("The house goes on.") } else { Err("That could not be saved; the house is still stopped. Say it again.") };
+            let said =
+                if is_saved { Ok("The house goes on.") } else { Err("That could not be saved; the house is still stopped. Say it again.") };
             let _ = answer.send(said.map(str::to_owned).map_err(str::to_owned));
         });
     }

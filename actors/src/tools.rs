@@ -39,8 +39,8 @@ use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
 use crate::catalog::Catalog;
-use crate::house_tools::HouseTools;
 use crate::frozen::Frozen;
+use crate::house_tools::HouseTools;
 use crate::leash::{Leash, leash};
 use crate::memory::Recall;
 use crate::policy::Decide;

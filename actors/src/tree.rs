@@ -378,7 +378,8 @@ fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire, (catalog
         announce: slots.conversations.link(),
         fell: slots.tools.link(),
     };
-    let (ports, limits, catalog, handle) = (ports.clone(), house.limits.clone(), (catalog.clone(), frozen.clone()), SupervisorHandle::new());
+    let (ports, limits, catalog, handle) =
+        (ports.clone(), house.limits.clone(), (catalog.clone(), frozen.clone()), SupervisorHandle::new());
     let children = handle.clone();
     let toolbox = ChildSpec::worker(&slots.tools, move || {
         let (ports, links) = (ports.clone(), links.clone());

@@ -193,7 +193,10 @@ impl Why {
         if !self.models.is_empty() {
             lines.push(format!("Models that called tools: {}.", self.models.iter().cloned().collect::<Vec<_>>().join(", ")));
         }
-        lines.push(if self.sources.is_empty() { "It drew on nothing but the conversation." } else { "It drew on the conversation, and:" }.to_owned());
+        lines.push(
+            if self.sources.is_empty() { "It drew on nothing but the conversation." } else { "It drew on the conversation, and:" }
+                .to_owned(),
+        );
         for source in &self.sources {
             lines.push(match source {
                 Drawn::Memory { id, label: None } => format!("  {id}, remembered then and forgotten since"),
@@ -201,7 +204,11 @@ impl Why {
                     format!("  {id}, remembered (readers: {}; written by: {})", readers(label, &name), writers(label))
                 }
                 Drawn::Result { call, function, label } => {
-                    format!("  the result of `{function}` ({call}); after it readers: {}; written by: {}", readers(label, &name), writers(label))
+                    format!(
+                        "  the result of `{function}` ({call}); after it readers: {}; written by: {}",
+                        readers(label, &name),
+                        writers(label)
+                    )
                 }
             });
         }

@@ -46,12 +46,14 @@ pub async fn ask(socket: &Path, member: Option<String>, ask: AuditAsk, json: boo
 pub fn whole(entries: u64, head: &str, attested: &Vouched) -> String {
     let vouched = match attested {
         Vouched::Upto { entry, at } if *entry >= entries => format!("The vault attested it to its end at {at}."),
-        Vouched::Upto { entry, at } => format!(
-            "The vault attested it up to entry {entry} at {at}; that later entries were cut off at the end would not be noticed."
-        ),
+        Vouched::Upto { entry, at } => {
+            format!("The vault attested it up to entry {entry} at {at}; that later entries were cut off at the end would not be noticed.")
+        }
         Vouched::Never => "The vault has attested nothing of it yet; that its end was cut off would not be noticed.".to_owned(),
         Vouched::Unknown { why } => {
-            format!("Only the chain itself was checked, since the vault could not be asked ({why}); that its end was cut off would not be noticed.")
+            format!(
+                "Only the chain itself was checked, since the vault could not be asked ({why}); that its end was cut off would not be noticed."
+            )
         }
     };
     format!("The journal is whole: {entries} entries, head {head}\n{vouched}")

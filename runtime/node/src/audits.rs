@@ -140,7 +140,8 @@ fn when(text: &str, now: &Zoned) -> Result<Timestamp, String> {
         return day.to_zoned(now.time_zone().clone()).map(|day| day.timestamp()).map_err(|error| error.to_string());
     }
     let ago = text.parse::<Span>().ok().and_then(|span| now.checked_sub(span).ok());
-    ago.map(|at| at.timestamp()).ok_or_else(|| format!("`{text}` is no time: use a day (2026-11-26), a time (2026-11-26T08:00:00Z) or a span (3d, 2h)"))
+    ago.map(|at| at.timestamp())
+        .ok_or_else(|| format!("`{text}` is no time: use a day (2026-11-26), a time (2026-11-26T08:00:00Z) or a span (3d, 2h)"))
 }
 
 #[cfg(test)]

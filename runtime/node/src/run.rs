@@ -217,7 +217,11 @@ fn use_tools(config: &Config, what: tool::ToolCommand) -> anyhow::Result<()> {
 fn verify(config: &Config, json: bool, terminal: &Terminal) -> anyhow::Result<()> {
     let verified = ask_house(config, &ClientFrame::Verify)?;
     let HouseFrame::Verified { entries, head, attested } = &verified else { bail!("the house gave an unexpected answer") };
-    terminal.text(&if json { pretty(&serde_json::to_value(&verified)?)? } else { harmless(&format!("{}\n", audit::whole(*entries, head, attested))) });
+    terminal.text(&if json {
+        pretty(&serde_json::to_value(&verified)?)?
+    } else {
+        harmless(&format!("{}\n", audit::whole(*entries, head, attested)))
+    });
     Ok(())
 }
 

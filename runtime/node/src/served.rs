@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hearth_actors::audit::{Verified, Verify};
+use hearth_actors::audit::{AuditError, Verified, Verify};
 use hearth_actors::household::{Resolve, Who};
 use hearth_actors::local::{Seen, Subscribed};
 use hearth_actors::policy::Stopped;
@@ -13,6 +13,7 @@ use hearth_actors::tree::Doors;
 use hearth_actors::vault::Status;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::ids::ConversationId;
+use hearth_domain::journal::ChainError;
 use hearth_domain::store::Store;
 use hearth_supervisor::tree::Tree;
 use hearth_web::login::LoginLinks;
@@ -31,6 +32,8 @@ use crate::wire::policy::{PolicyAnswer, PolicyAsk};
 const VERIFYING: Duration = Duration::from_secs(600);
 /// How long the store may take to say what is not confirmed.
 const READING: Duration = Duration::from_secs(5);
+/// What is right after a backup was put back.
+const RESTORED: &str = ". If a backup was put back, its owner says that it counts with `hearth secret accept-restore`";
 /// Sentence for an ask without an answer.
 const BUSY: &str = "the house is busy or restarting; try again in a moment";
 
@@ -135,7 +138,8 @@ impl Served {
         let freeze = self.doors.policy.stopped.ask(Stopped, READING).await.ok()??;
         let members = self.doors.who.ask(Who, READING).await.unwrap_or_default();
         let by = members.iter().find(|member| member.id == freeze.by);
-        let (name, at) = by.map_or_else(|| (freeze.by.to_string(), freeze.at.to_string()), |by| (by.name.clone(), audits::shown(freeze.at, by)));
+        let (name, at) =
+            by.map_or_else(|| (freeze.by.to_string(), freeze.at.to_string()), |by| (by.name.clone(), audits::shown(freeze.at, by)));
         Some(format!("stopped by {name} since {at}"))
     }
 
@@ -147,9 +151,10 @@ impl Served {
     /// Checks the journal.
     pub async fn verify(&self) -> Result<Verified, String> {
         let checked = self.doors.verify.ask(Verify, VERIFYING).await.map_err(|_| BUSY.to_owned())?;
-        checked.map_err(|error| match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
+        checked.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let backup = if matches!(error, AuditError::Broken(ChainError::Cut { .. } | ChainError::Other { .. })) { RESTORED } else { "" };
+            format!("{error}{cause}{backup}")
         })
     }
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 #[must_use]
 pub fn tree(root: &Value, stopped: Option<&str>) -> String {
     let stopped = stopped.map(|stopped| format!("{stopped}\n")).unwrap_or_default();
-    let mut text = format!("{stopped}{:<44} {:<11} {:>8} {:>12} {:>10}  {}\n", "NAME", "STATE", "RESTARTS", "MAILBOX", "UPTIME", "LAST EXIT");
+    let mut text =
+        format!("{stopped}{:<44} {:<11} {:>8} {:>12} {:>10}  {}\n", "NAME", "STATE", "RESTARTS", "MAILBOX", "UPTIME", "LAST EXIT");
     node(&mut text, root, "", "");
     text
 }

@@ -32,7 +32,10 @@ impl Reader {
 
 /// Kinds whose subject is a member.
 const fn is_about_member(kind: FactKind) -> bool {
-    matches!(kind, FactKind::MemberEnrolled | FactKind::MemberAdded | FactKind::MemberChanged | FactKind::MemberRemoved | FactKind::MemberErased)
+    matches!(
+        kind,
+        FactKind::MemberEnrolled | FactKind::MemberAdded | FactKind::MemberChanged | FactKind::MemberRemoved | FactKind::MemberErased
+    )
 }
 
 /// Kinds that concern every adult, whoever did it.

@@ -136,7 +136,9 @@ fn a_reply_names_what_it_drew_on_and_what_was_decided() {
     ];
     assert_eq!(why.sources, sources);
     let text = why.lines(|id| if id == bo { "Bo".to_owned() } else { "Ada".to_owned() }).join("\n");
-    for part in ["Readers: Ada.", "somebody outside", "Bo said yes", "Bo said no", "everybody but guests", "forgotten since", "not answered"] {
+    for part in
+        ["Readers: Ada.", "somebody outside", "Bo said yes", "Bo said no", "everybody but guests", "forgotten since", "not answered"]
+    {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }

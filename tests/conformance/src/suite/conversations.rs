@@ -50,7 +50,6 @@ async fn account(mut house: House) -> Outcome {
     same("what a member said", &house.store.account(message("kitchen", 1, "1").id).await?, &None)
 }
 
-
 async fn said(house: &mut House, name: &str, count: u64) -> Outcome {
     let messages = (1..=count).map(|seq| Write::Message(message(name, seq, &seq.to_string())));
     house.write(messages.collect::<Vec<_>>()).await?;
