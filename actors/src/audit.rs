@@ -44,6 +44,11 @@ pub const DAILY: Duration = Duration::from_secs(24 * 3_600);
 /// Most entries between two attested ends.
 pub const ENTRIES: u64 = 1_000;
 
+/// How often a vault that is not up is asked for a check, and the time between.
+const VAULT_LOOKS: usize = 40;
+/// See [`VAULT_LOOKS`].
+const VAULT_AGAIN: Duration = Duration::from_millis(250);
+
 /// Write this fact.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), StoreError>")]
@@ -226,6 +231,17 @@ impl Reads {
         self.links.attest.ask(Attest { head }, self.deadline).await.unwrap_or(Err(VaultError::Gone))
     }
 
+    /// The same for a person, who may ask before the vault is up.
+    async fn newest_soon(&self) -> Result<Option<Attested>, VaultError> {
+        for _ in 0..VAULT_LOOKS {
+            match self.newest(None).await {
+                Err(VaultError::Gone) => tokio::time::sleep(VAULT_AGAIN).await,
+                known => return known,
+            }
+        }
+        Err(VaultError::Gone)
+    }
+
     async fn stored(&self) -> Result<Head, AuditError> {
         self.links.head.ask(ReadHead, self.deadline).await.map_err(|error| AuditError::Store(lost(error)))
     }
@@ -247,7 +263,7 @@ impl Reads {
     }
 
     async fn verify(&self) -> Result<Verified, AuditError> {
-        let attested = self.newest(None).await;
+        let attested = self.newest_soon().await;
         let stored = self.stored().await?;
         let head = self.go_on(Check::whole(attested.clone().ok().flatten()), stored).await?;
         Ok(Verified { head, attested })

@@ -63,18 +63,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             terminal.text(&if json { pretty(&status)? } else { harmless(&show::status(&status)) });
             Ok(())
         }
-        Some(Command::Verify) => verify(&config, false, &terminal),
-        Some(Command::Audit { what: Some(AuditCommand::Verify), json, .. }) => verify(&config, json, &terminal),
-        Some(Command::Audit { what: None, member, since, before, limit, json }) => {
-            ask_audit(&config, member, AuditAsk::List { since, before, limit }, json)
-        }
-        Some(Command::Why { message, member, thread, json }) => {
-            let message = Some(message).filter(|message| message != "last");
-            ask_audit(&config, member, AuditAsk::Why { message, thread }, json)
-        }
-        Some(Command::Estop { lift, member }) => {
-            let text = if lift { "/estop lift" } else { "/estop" }.to_owned();
-            ask_policy(&config, member, PolicyAsk::Reply { text }, false)
+        Some(command @ (Command::Verify | Command::Audit { .. } | Command::Why { .. } | Command::Estop { .. })) => {
+            answer_for(&config, command)
         }
         Some(Command::Login { member }) => {
             let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member })? else {
@@ -213,8 +203,28 @@ fn use_tools(config: &Config, what: tool::ToolCommand) -> anyhow::Result<()> {
     done
 }
 
+/// What was done and why, and the end of it all.
+fn answer_for(config: &Config, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Audit { what: None, member, since, before, limit, json } => {
+            ask_audit(config, member, AuditAsk::List { since, before, limit }, json)
+        }
+        Command::Audit { what: Some(AuditCommand::Verify), json, .. } => verify(config, json),
+        Command::Why { message, member, thread, json } => {
+            let message = Some(message).filter(|message| message != "last");
+            ask_audit(config, member, AuditAsk::Why { message, thread }, json)
+        }
+        Command::Estop { lift, member } => {
+            let text = if lift { "/estop lift" } else { "/estop" }.to_owned();
+            ask_policy(config, member, PolicyAsk::Reply { text }, false)
+        }
+        _ => verify(config, false),
+    }
+}
+
 /// Asks a house that runs whether its journal is whole.
-fn verify(config: &Config, json: bool, terminal: &Terminal) -> anyhow::Result<()> {
+fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
+    let terminal = Terminal::new();
     let verified = ask_house(config, &ClientFrame::Verify)?;
     let HouseFrame::Verified { entries, head, attested } = &verified else { bail!("the house gave an unexpected answer") };
     terminal.text(&if json {

@@ -234,13 +234,13 @@ impl Session {
                 self.send(HouseFrame::Status { status }).await
             }
             ClientFrame::Verify => {
-                let answer = match self.served.verify().await {
-                    Ok(Verified { head, attested }) => {
-                        HouseFrame::Verified { entries: head.seq, head: head.digest.to_string(), attested: vouched(attested) }
-                    }
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let verified = self.served.verify().await;
+                self.send(framed(verified, |Verified { head, attested }| HouseFrame::Verified {
+                    entries: head.seq,
+                    head: head.digest.to_string(),
+                    attested: vouched(attested),
+                }))
+                .await
             }
             ClientFrame::Tool { ask: ToolAsk::Piece { base64 }, .. } => {
                 let answer = Toolbox::take(&mut self.package, &base64);
@@ -251,32 +251,20 @@ impl Session {
                 Some(())
             }
             ClientFrame::Policy { member, ask } => {
-                let answer = match self.served.policy(member, ask).await {
-                    Ok(answer) => HouseFrame::Policy { answer },
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let answer = self.served.policy(member, ask).await;
+                self.send(framed(answer, |answer| HouseFrame::Policy { answer })).await
             }
             ClientFrame::Audit { member, ask } => {
-                let answer = match self.served.audit(member, ask).await {
-                    Ok(answer) => HouseFrame::Audit { answer },
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let answer = self.served.audit(member, ask).await;
+                self.send(framed(answer, |answer| HouseFrame::Audit { answer })).await
             }
             ClientFrame::Household { member, ask } => {
-                let answer = match self.served.household(member, ask).await {
-                    Ok(answer) => HouseFrame::Household { answer },
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let answer = self.served.household(member, ask).await;
+                self.send(framed(answer, |answer| HouseFrame::Household { answer })).await
             }
             ClientFrame::Login { member } => {
-                let answer = match self.served.login(member).await {
-                    Ok(link) => HouseFrame::Login { link },
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let link = self.served.login(member).await;
+                self.send(framed(link, |link| HouseFrame::Login { link })).await
             }
         }
     }
@@ -374,7 +362,12 @@ fn vouched(attested: Result<Option<Attested>, VaultError>) -> Vouched {
 }
 
 fn tool_answer(answer: Result<ToolAnswer, String>) -> HouseFrame {
-    answer.map_or_else(|error| HouseFrame::Error { error }, |answer| HouseFrame::Tool { answer })
+    framed(answer, |answer| HouseFrame::Tool { answer })
+}
+
+/// An answer, or why there is none.
+fn framed<T>(answer: Result<T, String>, frame: impl FnOnce(T) -> HouseFrame) -> HouseFrame {
+    answer.map_or_else(|error| HouseFrame::Error { error }, frame)
 }
 
 /// What the channel says, as frames. When the channel ends the stream, the client is told to open it again.
