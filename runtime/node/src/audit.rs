@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::client::Client;
 use crate::terminal::{Terminal, harmless, harmless_json};
@@ -15,6 +15,57 @@ use crate::wire::{ClientFrame, HouseFrame, Vouched};
 pub enum AuditCommand {
     /// Checks the journal of the running house from its beginning: whether an entry was removed, reordered or edited, or its end cut off.
     Verify,
+}
+
+/// Which part of the journal.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// What to do with it; without it, it is shown.
+    #[command(subcommand)]
+    pub what: Option<AuditCommand>,
+    /// As whom; the owner when it is not given.
+    #[arg(long = "as", value_name = "MEMBER")]
+    pub member: Option<String>,
+    /// Not what was before: a day (2026-11-26), a time, or a span such as 3d or 2h.
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Only entries before this one.
+    #[arg(long, value_name = "ENTRY")]
+    before: Option<u64>,
+    /// At most so many, and at most 500.
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    limit: usize,
+    /// As JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl From<AuditArgs> for AuditAsk {
+    fn from(AuditArgs { since, before, limit, .. }: AuditArgs) -> Self {
+        Self::List { since, before, limit }
+    }
+}
+
+/// Which message.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The message's id, or `last`.
+    message: String,
+    /// As whom; the owner when it is not given.
+    #[arg(long = "as", value_name = "MEMBER")]
+    pub member: Option<String>,
+    /// Where `last` is looked for: a conversation of its own, by name.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    thread: String,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl From<WhyArgs> for AuditAsk {
+    fn from(WhyArgs { message, thread, .. }: WhyArgs) -> Self {
+        Self::Why { message: Some(message).filter(|message| message != "last"), thread }
+    }
 }
 
 /// Asks the house at this socket.

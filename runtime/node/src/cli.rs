@@ -53,42 +53,11 @@ pub enum Command {
         json: bool,
     },
     /// What the journal says of you: what was done for you and decided, asked and answered; for adults also of their children and the house.
-    Audit {
-        /// What to do with it; without it, it is shown.
-        #[command(subcommand)]
-        what: Option<crate::audit::AuditCommand>,
-        /// As whom; the owner when it is not given.
-        #[arg(long = "as", value_name = "MEMBER")]
-        member: Option<String>,
-        /// Not what was before: a day (2026-11-26), a time, or a span such as 3d or 2h.
-        #[arg(long, value_name = "WHEN")]
-        since: Option<String>,
-        /// Only entries before this one.
-        #[arg(long, value_name = "ENTRY")]
-        before: Option<u64>,
-        /// At most so many, and at most 500.
-        #[arg(long, value_name = "COUNT", default_value_t = 50)]
-        limit: usize,
-        /// As JSON.
-        #[arg(long, global = true)]
-        json: bool,
-    },
+    Audit(crate::audit::AuditArgs),
     /// The same as `hearth audit verify`.
     Verify,
     /// Says why the house said something: what it drew on, who may read it, and what was decided.
-    Why {
-        /// The message's id, or `last`.
-        message: String,
-        /// As whom; the owner when it is not given.
-        #[arg(long = "as", value_name = "MEMBER")]
-        member: Option<String>,
-        /// Where `last` is looked for: a conversation of its own, by name.
-        #[arg(long, value_name = "NAME", default_value = "")]
-        thread: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Why(crate::audit::WhyArgs),
     /// Stops the whole house: nothing is done and nothing leaves it, until an adult lifts that.
     Estop {
         /// Lifts it.

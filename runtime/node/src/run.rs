@@ -11,7 +11,7 @@ use clap::CommandFactory as _;
 use hearth_domain::message::Part;
 use hearth_domain::store::StoreError;
 
-use crate::audit::AuditCommand;
+use crate::audit::{AuditArgs, AuditCommand};
 use crate::chat::once::Question;
 use crate::chat::{self, Seat};
 use crate::cli::{Cli, Command, ConfigCommand};
@@ -63,9 +63,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             terminal.text(&if json { pretty(&status)? } else { harmless(&show::status(&status)) });
             Ok(())
         }
-        Some(command @ (Command::Verify | Command::Audit { .. } | Command::Why { .. } | Command::Estop { .. })) => {
-            answer_for(&config, command)
-        }
+        Some(Command::Verify) => verify(&config, false),
+        Some(Command::Audit(AuditArgs { what: Some(AuditCommand::Verify), json, .. })) => verify(&config, json),
+        Some(Command::Audit(asked)) => ask_audit(&config, asked.member.clone(), asked.json, asked.into()),
+        Some(Command::Why(asked)) => ask_audit(&config, asked.member.clone(), asked.json, asked.into()),
+        Some(Command::Estop { lift, member }) => ask_policy(&config, member, policy::estop(lift), false),
         Some(Command::Login { member }) => {
             let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member })? else {
                 bail!("the house gave an unexpected answer")
@@ -203,25 +205,6 @@ fn use_tools(config: &Config, what: tool::ToolCommand) -> anyhow::Result<()> {
     done
 }
 
-/// What was done and why, and the end of it all.
-fn answer_for(config: &Config, command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Audit { what: None, member, since, before, limit, json } => {
-            ask_audit(config, member, AuditAsk::List { since, before, limit }, json)
-        }
-        Command::Audit { what: Some(AuditCommand::Verify), json, .. } => verify(config, json),
-        Command::Why { message, member, thread, json } => {
-            let message = Some(message).filter(|message| message != "last");
-            ask_audit(config, member, AuditAsk::Why { message, thread }, json)
-        }
-        Command::Estop { lift, member } => {
-            let text = if lift { "/estop lift" } else { "/estop" }.to_owned();
-            ask_policy(config, member, PolicyAsk::Reply { text }, false)
-        }
-        _ => verify(config, false),
-    }
-}
-
 /// Asks a house that runs whether its journal is whole.
 fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
     let terminal = Terminal::new();
@@ -236,7 +219,7 @@ fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
 }
 
 /// Asks about the journal; without a house that runs, one is raised for as long as this takes.
-fn ask_audit(config: &Config, member: Option<String>, ask: AuditAsk, json: bool) -> anyhow::Result<()> {
+fn ask_audit(config: &Config, member: Option<String>, json: bool, ask: AuditAsk) -> anyhow::Result<()> {
     let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
     let done = runtime.block_on(audit::ask(&socket, member, ask, json));
