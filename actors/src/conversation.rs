@@ -233,8 +233,8 @@ impl ConversationActor {
             }
             Effect::Await(call, approval, exact) => self.wait_for_person(call, approval, exact, ctx),
             Effect::Withdraw(approval) => drop(self.around.withdraw.offer(Withdraw(approval))),
-            Effect::TakeReply(turn, who, reply) => {
-                let taken = self.around.take_reply.ask(TakeReply { who, reply }, self.around.setting.limits.commit_deadline);
+            Effect::TakeReply(turn, who, word) => {
+                let taken = self.around.take_reply.ask(TakeReply { who, word }, self.around.setting.limits.commit_deadline);
                 self.begin(ctx, taken, move |this, taken, ctx| {
                     let taken = taken.unwrap_or_else(|_| Err("The house is busy; say it again.".to_owned()));
                     let sentence = taken.unwrap_or_else(|refused| refused);

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod channel;
 pub mod conversation;
 pub mod conversations;
+pub mod frozen;
 pub mod guard;
 pub mod house_tools;
 pub mod household;

@@ -11,7 +11,8 @@
 //! | [`Decide`] | [`Decision`] | may this call run? |
 //! | [`Wait`] | `Result<(), Refusal>` | until a person has answered about a call |
 //! | [`Withdraw`] | | nobody waits for that answer any more |
-//! | [`TakeReply`] | sentence | a member's answer |
+//! | [`TakeReply`] | sentence | a member's answer, or the stop of the house and its end |
+//! | [`Stopped`] | freeze | what the house is stopped by |
 //! | [`Waiting`] | questions | what waits for a member's answer |
 //! | [`Granted`], [`TakeBack`] | grants | what was allowed, and an end of it |
 //! | → `Announce` | | cards |
@@ -19,22 +20,22 @@
 //! Permanent. The one owner of questions and grants: each change is in the store before it counts, and no other message is taken meanwhile, so that
 //! the first answer wins. A restart loses nothing but who waits; they ask again. An asker that gets no answer denies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
 use hearth_domain::approval::grant::Grant;
-use hearth_domain::approval::reply::{Reply, code, how};
-use hearth_domain::approval::{Answer, Approval, Concern, State};
+use hearth_domain::approval::reply::{Reply, Word, code, how};
+use hearth_domain::approval::{Answer, Approval, Concern, State, Why};
 use hearth_domain::conversation::{Notice, Noticed};
 use hearth_domain::flow::call::Call;
 use hearth_domain::household::{Member, Place, Role};
 use hearth_domain::ids::{ApprovalId, ConversationId, GrantId, MemberId, ReminderId};
-use hearth_domain::journal::{Fact, FactKind};
+use hearth_domain::journal::{Digest, Fact, FactKind};
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::limits::Limits;
-use hearth_domain::policy::{Decision, Question, Refusal};
+use hearth_domain::policy::{Decision, Freeze, Question, Refusal};
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::store::{Commit, Write};
 use hearth_domain::time::Timestamp;
@@ -45,6 +46,7 @@ use hearth_supervisor::link::Link;
 use tokio::sync::oneshot;
 
 use crate::channel::LOCAL;
+use crate::frozen::Frozen;
 use crate::household::Who;
 use crate::ports::Ports;
 use crate::scheduler::Announce;
@@ -79,15 +81,20 @@ pub struct Wait {
 #[rtype(result = "()")]
 pub struct Withdraw(pub ApprovalId);
 
-/// A member answers a question; what became of it, as a sentence.
+/// A member answers a question, or stops the house; what became of it, as a sentence.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<String, String>")]
 pub struct TakeReply {
     /// Who, as their channel knows them.
     pub who: MemberId,
     /// What.
-    pub reply: Reply,
+    pub word: Word,
 }
+
+/// What is the house stopped by?
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Freeze>")]
+pub struct Stopped;
 
 /// The questions that wait for this member's answer.
 #[derive(Debug, Message)]
@@ -130,6 +137,7 @@ struct Asker {
 pub struct PolicyActor {
     desk: Desk,
     askers: BTreeMap<ApprovalId, Vec<Asker>>,
+    frozen: Frozen,
     ports: Ports,
     links: Links,
     limits: Limits,
@@ -143,11 +151,13 @@ impl std::fmt::Debug for PolicyActor {
 
 impl PolicyActor {
     /// With the questions and grants of the store.
-    pub async fn load(rules: Arc<Rules>, ports: Ports, links: Links, limits: Limits) -> Result<Self, StartError> {
+    pub async fn load(rules: Arc<Rules>, frozen: Frozen, ports: Ports, links: Links, limits: Limits) -> Result<Self, StartError> {
         let unread = |error| StartError::caused_by("the questions that wait could not be read", error);
         let approvals = ports.store.open_approvals().await.map_err(unread)?;
         let grants = ports.store.grants(None).await.map_err(unread)?;
-        Ok(Self { desk: Desk::new(rules, approvals, grants), askers: BTreeMap::new(), ports, links, limits })
+        let freeze = ports.store.freeze().await.map_err(unread)?;
+        frozen.set(freeze.is_some());
+        Ok(Self { desk: Desk::new(rules, approvals, grants, freeze), askers: BTreeMap::new(), frozen, ports, links, limits })
     }
 
     fn now(&self) -> Timestamp {
@@ -172,15 +182,35 @@ impl PolicyActor {
     }
 
     fn of_approval(&self, kind: FactKind, who: MemberId, approval: &Approval) -> (Vec<Write>, Fact) {
-        let (subject, detail) = (approval.id.to_string(), format!("{}: {}", approval.call.function, word(&approval.state)));
+        let mut detail = format!("{}: {}", approval.call.function, word(&approval.state));
+        if kind == FactKind::ApprovalAsked {
+            let whys: BTreeSet<_> = approval.card.whys.iter().map(Why::word).collect();
+            detail.push_str(&format!(", {}", whys.into_iter().collect::<Vec<_>>().join(" ")));
+        }
+        let (subject, detail) = (approval.id.to_string(), on_behalf(detail, who, approval.call.member));
         let fact = Fact { kind, who: Some(who), subject, detail, content: Some(approval.fingerprint), at: self.now() };
         (vec![Write::Approval(approval.clone())], fact)
     }
 
-    fn of_grant(&self, who: MemberId, grant: &Grant) -> (Vec<Write>, Fact) {
-        let (subject, detail) = (grant.id.to_string(), grant.function.clone());
-        let fact = Fact { kind: FactKind::GrantChanged, who: Some(who), subject, detail, content: None, at: self.now() };
+    /// A grant was used for this effect, or taken back.
+    fn of_grant(&self, who: MemberId, grant: &Grant, used_for: Option<Digest>) -> (Vec<Write>, Fact) {
+        let what = if used_for.is_some() { "used" } else { "taken back" };
+        let detail = on_behalf(format!("{}: {what}", grant.function), who, grant.member);
+        let subject = grant.id.to_string();
+        let fact = Fact { kind: FactKind::GrantChanged, who: Some(who), subject, detail, content: used_for, at: self.now() };
         (vec![Write::Grant(grant.clone())], fact)
+    }
+
+    fn of_refusal(&self, question: &Question, refusal: &Refusal) -> (Vec<Write>, Fact) {
+        let fact = Fact {
+            kind: FactKind::Decided,
+            who: Some(question.member.id),
+            subject: question.call.to_string(),
+            detail: format!("{}: refused, {}", question.function.name, refusal.word()),
+            content: Some(question.exact().fingerprint()),
+            at: self.now(),
+        };
+        (Vec::new(), fact)
     }
 
     fn decide(&mut self, question: &Question, ctx: &mut Context<Self>) -> oneshot::Receiver<Decision> {
@@ -190,13 +220,13 @@ impl PolicyActor {
         let ruling = self.desk.rule(question, self.now());
         self.ports.meter.decided(self.ports.clock.mono().since(began));
         match ruling {
-            Ruling::Decided(decision) => {
-                if let Decision::Deny(refusal) = &decision {
-                    tracing::warn!(call = %question.call, tool = question.function.name, %member, %refusal, "denied");
-                }
-                // The asker may be gone.
-                let _ = answer.send(decision);
+            Ruling::Decided(Decision::Deny(refusal)) => {
+                tracing::warn!(call = %question.call, tool = question.function.name, %member, %refusal, "denied");
+                let change = self.of_refusal(question, &refusal);
+                // A no counts whether it could be written or not. The asker may be gone.
+                self.change(ctx, change, move |_, _, _| drop(answer.send(Decision::Deny(refusal))));
             }
+            Ruling::Decided(decision) => drop(answer.send(decision)),
             Ruling::Ask(approval) => {
                 let change = self.of_approval(FactKind::ApprovalAsked, member, &approval);
                 let alone = question.audience.iter().all(|(present, _)| present == member);
@@ -219,7 +249,7 @@ impl PolicyActor {
                 });
             }
             Ruling::Granted(grant, taken) => {
-                let change = self.of_grant(member, &grant);
+                let change = self.of_grant(member, &grant, Some(question.exact().fingerprint()));
                 self.change(ctx, change, move |this, is_saved, _| {
                     if is_saved {
                         this.desk.put_grant(*grant);
@@ -263,6 +293,10 @@ impl PolicyActor {
     }
 
     fn take_reply(&mut self, who: &Member, reply: &Reply, answer: oneshot::Sender<Result<String, String>>, ctx: &mut Context<Self>) {
+        if self.desk.freeze().is_some() && reply.answer != Answer::No {
+            let _ = answer.send(Err("The house is stopped: lift that first with /estop lift, or say /no.".to_owned()));
+            return;
+        }
         let taken = self.desk.meant(who, reply).and_then(|approval| {
             let mut approval = approval.clone();
             let grant = approval.answer(who, reply.answer, self.now(), GrantId::fresh(&*self.ports.ids));
@@ -275,8 +309,11 @@ impl PolicyActor {
                 return;
             }
         };
-        let (mut writes, fact) = self.of_approval(FactKind::ApprovalEnded, who.id, &approval);
-        writes.extend(grant.clone().map(Write::Grant));
+        let (mut writes, mut fact) = self.of_approval(FactKind::ApprovalEnded, who.id, &approval);
+        if let Some(grant) = &grant {
+            fact.detail.push_str(&format!(" gives {}", grant.id));
+            writes.push(Write::Grant(grant.clone()));
+        }
         let sentence = match reply.answer {
             Answer::No => format!("Noted: `{}` is not done.", approval.card.function),
             Answer::Always => format!("Noted: `{}` is done, and from now on whenever it hits the same.", approval.card.function),
@@ -291,6 +328,53 @@ impl PolicyActor {
             }
             let _ = answer.send(if is_saved { Ok(sentence) } else { Err("Your answer could not be saved; say it again.".to_owned()) });
         });
+    }
+
+    // === the stop of the house ===
+
+    /// Counts at once: whoever says this does not wait for a disk. Said again, it is saved again.
+    fn stop_house(&mut self, who: &Member, answer: oneshot::Sender<Result<String, String>>, ctx: &mut Context<Self>) {
+        if !Freeze::may_be_changed_by(who.role) {
+            let _ = answer.send(Err("Stopping the whole house is for an adult. /stop ends what runs for you.".to_owned()));
+            return;
+        }
+        let freeze = self.desk.freeze().unwrap_or(Freeze { by: who.id, at: self.now() });
+        self.desk.set_freeze(Some(freeze));
+        self.frozen.set(true);
+        tracing::warn!(by = %who.id, "the house is stopped");
+        let change = (vec![Write::Freeze(Some(freeze))], self.of_house(FactKind::Stopped, who.id));
+        self.change(ctx, change, move |_, is_saved, _| {
+            let stopped = "The house is stopped: nothing is done and nothing leaves it, until an adult says /estop lift.".to_owned();
+            let unsaved = "The house is stopped, but that could not be saved: a restart would lift it. Say it again.".to_owned();
+            let _ = answer.send(if is_saved { Ok(stopped) } else { Err(unsaved) });
+        });
+    }
+
+    /// Counts when it is saved.
+    fn lift(&self, who: &Member, answer: oneshot::Sender<Result<String, String>>, ctx: &mut Context<Self>) {
+        let refused = match self.desk.freeze() {
+            _ if !Freeze::may_be_changed_by(who.role) => Some(Err("Lifting the stop of the house is for an adult.".to_owned())),
+            None => Some(Ok("The house is not stopped.".to_owned())),
+            Some(_) => None,
+        };
+        if let Some(said) = refused {
+            let _ = answer.send(said);
+            return;
+        }
+        let change = (vec![Write::Freeze(None)], self.of_house(FactKind::Lifted, who.id));
+        self.change(ctx, change, move |this, is_saved, _| {
+            if is_saved {
+                this.desk.set_freeze(None);
+                this.frozen.set(false);
+            }
+            let said =
+                if is_saved { Ok("The house goes on.") } else { Err("That could not be saved; the house is still stopped. Say it again.") };
+            let _ = answer.send(said.map(str::to_owned).map_err(str::to_owned));
+        });
+    }
+
+    fn of_house(&self, kind: FactKind, who: MemberId) -> Fact {
+        Fact { kind, who: Some(who), subject: "house".to_owned(), detail: String::new(), content: None, at: self.now() }
     }
 
     /// Tells those who wait what became of a question.
@@ -315,6 +399,10 @@ impl PolicyActor {
 
     /// Uses the approval up, and lets the call go when that is saved.
     fn let_go(&mut self, id: ApprovalId, Asker { call, answer }: Asker, ctx: &mut Context<Self>) {
+        if self.desk.freeze().is_some() {
+            let _ = answer.send(Err(Refusal::Frozen));
+            return;
+        }
         let now = self.now();
         let mut approval = self.desk.approval(id).cloned();
         let Some(Ok(())) = approval.as_mut().map(|approval| approval.run(&call, now)) else {
@@ -361,6 +449,11 @@ const fn word(state: &State) -> &'static str {
         State::Expired { .. } => "over",
         State::Used { .. } => "used",
     }
+}
+
+/// A detail of a fact whose `who` acted for somebody else, with whom.
+fn on_behalf(detail: String, who: MemberId, member: MemberId) -> String {
+    if who == member { detail } else { format!("{detail} for {member}") }
 }
 
 /// A card for somebody, once.
@@ -423,17 +516,27 @@ impl Handler<Withdraw> for PolicyActor {
 impl Handler<TakeReply> for PolicyActor {
     type Result = ResponseFuture<Result<String, String>>;
 
-    fn handle(&mut self, TakeReply { who, reply }: TakeReply, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, TakeReply { who, word }: TakeReply, ctx: &mut Context<Self>) -> Self::Result {
         let (answer, answered) = oneshot::channel();
         // The role that the person has now.
         let members = self.links.who.ask(Who, self.limits.ask_deadline);
         ctx.spawn(members.into_actor(self).map(move |members, this, ctx| {
-            match members.unwrap_or_default().iter().find(|member| member.id == who) {
-                Some(member) => this.take_reply(member, &reply, answer, ctx),
-                None => drop(answer.send(Err("The house does not know you.".to_owned()))),
+            match (members.unwrap_or_default().iter().find(|member| member.id == who), word) {
+                (Some(member), Word::Reply(reply)) => this.take_reply(member, &reply, answer, ctx),
+                (Some(member), Word::Estop) => this.stop_house(member, answer, ctx),
+                (Some(member), Word::Lift) => this.lift(member, answer, ctx),
+                (None, _) => drop(answer.send(Err("The house does not know you.".to_owned()))),
             }
         }));
         Box::pin(async { answered.await.unwrap_or_else(|_| Err("The house is busy; say it again.".to_owned())) })
+    }
+}
+
+impl Handler<Stopped> for PolicyActor {
+    type Result = MessageResult<Stopped>;
+
+    fn handle(&mut self, _: Stopped, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.desk.freeze())
     }
 }
 
@@ -467,7 +570,7 @@ impl Handler<TakeBack> for PolicyActor {
             return Box::pin(std::future::ready(Err("that grant is not yours to take back".to_owned())));
         }
         let (answer, answered) = oneshot::channel();
-        let change = self.of_grant(who.id, &found);
+        let change = self.of_grant(who.id, &found, None);
         self.change(ctx, change, move |this, is_saved, _| {
             let _ = answer.send(if is_saved { Ok(found.clone()) } else { Err("that could not be saved; try again".to_owned()) });
             if is_saved {

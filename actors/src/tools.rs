@@ -28,7 +28,7 @@ use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::limits::Limits;
 use hearth_domain::flow::plan::Fit;
 use hearth_domain::flow::value::Control;
-use hearth_domain::policy::{Decider, Decision, Question as PolicyQuestion, Refusal, Taken, written};
+use hearth_domain::policy::{Decider, Decision, Freeze, Question as PolicyQuestion, Refusal, Taken, written};
 use hearth_domain::tool::grant::{Grant, Question};
 use hearth_domain::tool::manifest::Wants;
 use hearth_domain::tool::name::ToolName;
@@ -41,8 +41,9 @@ use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
 use crate::catalog::Catalog;
+use crate::frozen::Frozen;
 use crate::house_tools::HouseTools;
-use crate::leash::Leash;
+use crate::leash::{Leash, leash};
 use crate::memory::Recall;
 use crate::policy::Decide;
 use crate::ports::Ports;
@@ -209,6 +210,7 @@ pub struct ToolsActor {
     links: Links,
     limits: Limits,
     catalog: Catalog,
+    frozen: Frozen,
     /// Starts and stops the actors of tools.
     children: SupervisorHandle,
     phase: Phase,
@@ -227,7 +229,14 @@ impl std::fmt::Debug for ToolsActor {
 impl ToolsActor {
     /// A toolbox with the house's own tools; what is installed is read when it has started.
     #[must_use]
-    pub fn new(house: HouseTools, ports: Ports, links: Links, catalog: Catalog, children: SupervisorHandle, limits: Limits) -> Self {
+    pub fn new(
+        house: HouseTools,
+        ports: Ports,
+        links: Links,
+        (catalog, frozen): (Catalog, Frozen),
+        children: SupervisorHandle,
+        limits: Limits,
+    ) -> Self {
         Self {
             house,
             others: Arc::clone(&ports.tools),
@@ -235,6 +244,7 @@ impl ToolsActor {
             links,
             limits,
             catalog,
+            frozen,
             children,
             phase: Phase::Reading,
             epoch: Digest::ZERO,
@@ -243,8 +253,30 @@ impl ToolsActor {
         }
     }
 
-    /// The work of a call, wherever it is done. An installed tool keeps the leash itself.
+    /// The work of a call, wherever it is done, unless the house is stopped. An installed tool keeps the leash itself.
     fn work(&self, invocation: Box<Invocation>, held: Leash, span: Span) -> ResponseFuture<Result<ToolOutput, ToolError>> {
+        let tools = self.catalog.now();
+        let spec = tools.iter().find(|spec| spec.name == invocation.name);
+        if spec.is_some_and(|spec| !Freeze::holds(spec.effect, &spec.annotations.tool)) {
+            return self.run(invocation, held, span);
+        }
+        if self.frozen.is() {
+            return Box::pin(std::future::ready(Err(ToolError::Denied(Refusal::Frozen.to_string()))));
+        }
+        // It ends when its asker is gone or the house is stopped: then nobody knows what it came to.
+        let (tether, inner) = leash();
+        let (frozen, run) = (self.frozen.clone(), self.run(invocation, inner, span));
+        Box::pin(async move {
+            let ended = held.hold(frozen.hold(run)).await;
+            drop(tether);
+            match ended {
+                None => Err(ToolError::Stopped),
+                Some(ended) => ended.unwrap_or(Err(ToolError::Lost)),
+            }
+        })
+    }
+
+    fn run(&self, invocation: Box<Invocation>, held: Leash, span: Span) -> ResponseFuture<Result<ToolOutput, ToolError>> {
         let deadline = invocation.deadline;
         let here = if HouseTools::knows(&invocation.name) {
             Box::pin(self.house.clone().call(*invocation)) as ResponseFuture<_>

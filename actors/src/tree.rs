@@ -23,12 +23,13 @@ use hearth_supervisor::link::Link;
 use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
 
-use crate::audit::{AuditActor, Record, Verify};
+use crate::audit::{self, AttestNow, AuditActor, ListEntries, Record, Verify};
 use crate::bridge::{self, BridgeActor};
 use crate::catalog::Catalog;
 use crate::channel;
 use crate::conversation::Surroundings;
 use crate::conversations::ConversationsActor;
+use crate::frozen::Frozen;
 use crate::guard::Guard;
 use crate::house_tools::{self, HouseTools};
 use crate::household::{Arrive, Change, HouseholdActor, ListHousehold, Resolve, Who};
@@ -37,7 +38,7 @@ use crate::local::{Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
 use crate::memory::MemoryActor;
 use crate::models::{ModelsActor, Rung};
 use crate::outbox::{OutboxActor, Outlet};
-use crate::policy::{self, Granted, PolicyActor, TakeBack, TakeReply, Waiting};
+use crate::policy::{self, Granted, PolicyActor, Stopped, TakeBack, TakeReply, Waiting};
 use crate::ports::{House, Ports};
 use crate::provider::ProviderActor;
 use crate::scheduler::SchedulerActor;
@@ -84,6 +85,10 @@ pub struct Doors {
     pub record: Link<Record>,
     /// The audit.
     pub verify: Link<Verify>,
+    /// The audit.
+    pub attest: Link<AttestNow>,
+    /// The audit.
+    pub entries: Link<ListEntries>,
     /// The store, for what the faces keep: sessions.
     pub save: Link<Save>,
     /// The vault: which secrets there are.
@@ -147,6 +152,8 @@ pub struct PolicyDoors {
     pub granted: Link<Granted>,
     /// An end of that.
     pub take_back: Link<TakeBack>,
+    /// What the house is stopped by.
+    pub stopped: Link<Stopped>,
 }
 
 impl ToolDoors {
@@ -211,6 +218,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let save = slots.store.link::<Save>();
     let stored = Stored::default();
     let catalog = Catalog::new(house_tools::specs().into_iter().chain(ports.tools.specs()));
+    let frozen = Frozen::default();
     let guard = Guard::new(slots.vault.link(), stored.clone(), &house.limits);
     let (rungs, models) = models(ports, house, &slots, &guard);
     let providers: Vec<_> = rungs.iter().filter(|rung| !rung.house).map(|rung| rung.name.clone()).collect();
@@ -226,6 +234,8 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         household: HouseholdDoors { arrive: slots.household.link(), change: slots.household.link(), list: slots.household.link() },
         record: slots.audit.link(),
         verify: slots.audit.link(),
+        attest: slots.audit.link(),
+        entries: slots.audit.link(),
         save: save.clone(),
         secrets: slots.vault.link(),
         vault: slots.vault.link(),
@@ -239,6 +249,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
             waiting: slots.policy.link(),
             granted: slots.policy.link(),
             take_back: slots.policy.link(),
+            stopped: slots.policy.link(),
         },
     };
     let spec = SupervisorSpec::new("house", Strategy::OneForOne)
@@ -248,10 +259,10 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         .child(vault(ports, house, &slots, stored))
         .child(egress(ports, house, &slots))
         .child(household(ports, house, &slots))
-        .child(policy(ports, house, &slots))
+        .child(policy(ports, house, &slots, &frozen))
         .child(audit(ports, house, &slots))
         .child(memory(ports, house, &slots))
-        .child(tools(ports, house, &slots, inquire, &catalog))
+        .child(tools(ports, house, &slots, inquire, (&catalog, &frozen)))
         .child(models)
         .child(outbox(ports, house, &slots))
         .child(conversations(ports, house, &slots, catalog))
@@ -296,19 +307,20 @@ fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
         .probe(PROBE)
 }
 
-fn policy(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
-    let (ports, house) = (ports.clone(), house.clone());
+fn policy(ports: &Ports, house: &House, slots: &Slots, frozen: &Frozen) -> ChildSpec {
+    let (ports, house, frozen) = (ports.clone(), house.clone(), frozen.clone());
     let links = policy::Links { save: slots.store.link(), announce: slots.conversations.link(), who: slots.household.link() };
     ChildSpec::worker(&slots.policy, move || {
-        PolicyActor::load(Arc::clone(&house.rules), ports.clone(), links.clone(), house.limits.clone())
+        PolicyActor::load(Arc::clone(&house.rules), frozen.clone(), ports.clone(), links.clone(), house.limits.clone())
     })
     .probe(PROBE)
 }
 
 fn audit(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
-    let (store, save, deadline) = (Arc::clone(&ports.store), slots.store.link(), house.limits.commit_deadline);
+    let (ports, deadline) = (ports.clone(), house.limits.commit_deadline);
+    let links = audit::Links { save: slots.store.link(), head: slots.store.link(), attest: slots.vault.link() };
     ChildSpec::worker(&slots.audit, move || {
-        let actor = AuditActor::new(Arc::clone(&store), save.clone(), deadline);
+        let actor = AuditActor::new(Arc::clone(&ports.store), Arc::clone(&ports.clock), links.clone(), deadline);
         async { Ok(actor) }
     })
     .probe(PROBE)
@@ -354,7 +366,7 @@ fn models(ports: &Ports, house: &House, slots: &Slots, guard: &Guard) -> (Vec<Ru
 /// The name by which the house's own interpreter is known among the providers.
 pub const HOUSE_PROVIDER: &str = "house";
 
-fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire, catalog: &Catalog) -> ChildSpec {
+fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire, (catalog, frozen): (&Catalog, &Frozen)) -> ChildSpec {
     let own = HouseTools {
         recall: slots.memory.link(),
         keep: slots.memory.link(),
@@ -374,7 +386,8 @@ fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire, catalog:
         announce: slots.conversations.link(),
         fell: slots.tools.link(),
     };
-    let (ports, limits, catalog, handle) = (ports.clone(), house.limits.clone(), catalog.clone(), SupervisorHandle::new());
+    let (ports, limits, catalog, handle) =
+        (ports.clone(), house.limits.clone(), (catalog.clone(), frozen.clone()), SupervisorHandle::new());
     let children = handle.clone();
     let toolbox = ChildSpec::worker(&slots.tools, move || {
         let (ports, links) = (ports.clone(), links.clone());

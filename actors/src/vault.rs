@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`Look`] | `Result<Vec<Span>, VaultError>` | where stored secrets stand in a text |
 //! | [`List`] | `Result<Vec<SecretInfo>, VaultError>` | the secrets that there are |
+//! | [`Attest`] | `Result<Option<Attested>, VaultError>` | the newest attested end of the journal |
 //! | [`Status`] | [`VaultReport`] | how the process is |
 //! | [`Part`] | | somebody was removed: the vault destroys their key |
 //! | [`Lock`] | `Result<(), VaultError>` | when the process has ended; a fresh one takes over |
@@ -32,7 +33,8 @@ use actix::{
 };
 use hearth_domain::error::{Class, Classified as _};
 use hearth_domain::ids::{MemberId, SecretId};
-use hearth_domain::journal::{Fact, FactKind};
+use hearth_domain::journal::check::Attested;
+use hearth_domain::journal::{Fact, FactKind, Head};
 use hearth_domain::limits::Limits;
 use hearth_domain::secret::{SealedRecord, SecretName};
 use hearth_domain::store::{Commit, Store, StoreError, Write};
@@ -84,6 +86,14 @@ impl std::fmt::Debug for Look {
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<SecretInfo>, VaultError>")]
 pub struct List;
+
+/// What is the newest attested end of the journal, once this one is, if it is further on?
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<Attested>, VaultError>")]
+pub struct Attest {
+    /// An end that was checked against the newest; none to ask only.
+    pub head: Option<Head>,
+}
 
 /// How is the vault?
 #[derive(Debug, Message)]
@@ -158,6 +168,7 @@ enum Keeps {
 enum Asker {
     Look(oneshot::Sender<Vec<Span>>),
     List(oneshot::Sender<Vec<SecretInfo>>),
+    Attest(oneshot::Sender<Result<Option<Attested>, VaultState>>),
 }
 
 /// A change that the process wants stored.
@@ -386,6 +397,11 @@ impl VaultActor {
                     let _ = asker.send(secrets);
                 }
             }
+            Tell::Attested { id, newest } => {
+                if let Some(Asker::Attest(asker)) = self.questions.remove(&id) {
+                    let _ = asker.send(newest);
+                }
+            }
             Tell::Beat { id } => {
                 self.life.beaten(self.clock.mono(), id);
                 self.drive(ctx);
@@ -556,6 +572,16 @@ async fn read(
     Ok((records, household.gone.into_iter().map(|row| row.id).collect()))
 }
 
+/// Why a vault in this state answers nothing about what it keeps.
+const fn refusal(state: Option<VaultState>) -> Option<VaultError> {
+    match state {
+        Some(VaultState::Open) => None,
+        Some(VaultState::Sealed) => Some(VaultError::Sealed),
+        Some(VaultState::Broken) => Some(VaultError::Broken),
+        None => Some(VaultError::Gone),
+    }
+}
+
 /// Nothing was written.
 fn refused(error: &dyn std::fmt::Display) -> bool {
     tracing::warn!(%error, "a change of a secret was not stored");
@@ -584,13 +610,23 @@ impl Handler<Look> for VaultActor {
     type Result = ResponseActFuture<Self, Result<Vec<Span>, VaultError>>;
 
     fn handle(&mut self, Look { text }: Look, _: &mut Context<Self>) -> Self::Result {
-        let refusal = match self.life.state() {
-            Some(VaultState::Open) => return self.question(|id| Ask::Look { id, text }, Asker::Look),
-            Some(VaultState::Sealed) => VaultError::Sealed,
-            Some(VaultState::Broken) => VaultError::Broken,
-            None => VaultError::Gone,
-        };
-        Box::pin(actix::fut::ready(Err(refusal)))
+        match refusal(self.life.state()) {
+            None => self.question(|id| Ask::Look { id, text }, Asker::Look),
+            Some(refusal) => Box::pin(actix::fut::ready(Err(refusal))),
+        }
+    }
+}
+
+impl Handler<Attest> for VaultActor {
+    type Result = ResponseActFuture<Self, Result<Option<Attested>, VaultError>>;
+
+    fn handle(&mut self, Attest { head }: Attest, _: &mut Context<Self>) -> Self::Result {
+        if let Some(refusal) = refusal(self.life.state()) {
+            return Box::pin(actix::fut::ready(Err(refusal)));
+        }
+        let at = self.clock.wall();
+        let asked = self.question(|id| Ask::Attest { id, head, at }, Asker::Attest);
+        Box::pin(asked.map(|answer, _, _| answer?.map_err(|state| refusal(Some(state)).unwrap_or(VaultError::Gone))))
     }
 }
 

@@ -13,7 +13,7 @@ use actix::System;
 use hearth_actors::policy::{TakeReply, Waiting};
 use hearth_actors::tree::build;
 use hearth_domain::approval::Answer;
-use hearth_domain::approval::reply::{Reply, code};
+use hearth_domain::approval::reply::{Reply, Word, code};
 use hearth_domain::chance::Seed;
 use hearth_domain::time::Clock as _;
 use hearth_supervisor::exit::ExitReason;
@@ -293,7 +293,7 @@ async fn answer_questions(world: &World, front: &Front) {
             let answer = if n % 2 == 0 { Answer::Once } else { Answer::No };
             world.observe(&Seen::Answers { who: member, approval: &approval, answer });
             let reply = Reply { answer, code: Some(code(approval.id)) };
-            let taken = outside(|| doors.policy.take_reply.ask(TakeReply { who: member.id, reply }, ANSWERING)).await;
+            let taken = outside(|| doors.policy.take_reply.ask(TakeReply { who: member.id, word: Word::Reply(reply) }, ANSWERING)).await;
             world.note(format!("{} answers {answer:?}: {taken:?}", member.name));
         }
     }
@@ -331,7 +331,7 @@ async fn parked(world: &World, root: &RootHandle) {
 async fn verified(world: &World, doors: &hearth_actors::tree::Doors) {
     let head = outside(|| doors.verify.ask(hearth_actors::audit::Verify, Duration::from_secs(60))).await;
     let known = world.checkers().durable.rows().head();
-    if !matches!(&head, Ok(Ok(head)) if *head == known) {
+    if !matches!(&head, Ok(Ok(verified)) if verified.head == known) {
         world.violate("chain: the journal verifies", format!("the house says {head:?}, and {known:?} was acknowledged"));
     }
 }

@@ -6,6 +6,7 @@
 //! `standins`: what uses them and is not built yet.
 //! `tools`: components in processes of their own, from their installation to their removal.
 //! `household`: who lives here, from being added to being erased.
+//! `audit`: the journal, whether it is whole, why something was said, and the stop of the house.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
 //!
 //! Nothing sleeps in order to wait: a test reads frames, lines and exits, each with a deadline.
@@ -15,6 +16,8 @@
 #![expect(clippy::disallowed_methods, reason = "processes and sockets are read from threads, against real clocks")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test reads past the frames that it is not about")]
 
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(crate) struct Scene {
     pub(crate) server: Scripted,
     pub(crate) home: Home,
     port: u16,
-    service: Got,
+    pub(crate) service: Got,
 }
 
 impl Scene {
@@ -42,7 +42,7 @@ impl Scene {
         Self { talk, house, server, home, port, service }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
@@ -58,12 +58,12 @@ impl Scene {
         self.server.push_to("first", Step::calls(vec![Call::new("1", SEND, &order)]));
     }
 
-    fn posted(&self, path: &str) -> usize {
+    pub(crate) fn posted(&self, path: &str) -> usize {
         self.service.count(&format!("POST /{path} "))
     }
 
     /// The code of the card that is shown next, and its text.
-    fn card(&mut self, before: usize) -> (String, String) {
+    pub(crate) fn card(&mut self, before: usize) -> (String, String) {
         card(&mut self.talk, before)
     }
 }

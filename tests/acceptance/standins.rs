@@ -40,13 +40,16 @@ fn listen(serve: fn(TcpStream, &Got) -> Option<()>) -> (u16, Got) {
     (port, got)
 }
 
-/// A service that takes any request.
+/// A service that takes any request, and never answers one to `/hold`.
 pub(crate) fn http() -> (u16, Got) {
     listen(|mut stream, got| {
         loop {
             let (head, body) = message(&mut stream)?;
             got.add(head.as_bytes());
             got.add(&body);
+            if head.contains(" /hold ") {
+                message(&mut stream)?;
+            }
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").ok()?;
         }
     })

@@ -96,6 +96,24 @@ pub enum Why {
 }
 
 impl Why {
+    /// It, for the journal: a closed word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Tainted { .. } => "tainted",
+            Self::Outside { .. } => "outside",
+            Self::Foreign { .. } => "foreign",
+            Self::NotSaid { .. } => "not_said",
+            Self::Contested { .. } => "contested",
+            Self::Picked { .. } => "picked",
+            Self::Wider => "wider",
+            Self::NotNamed => "not_named",
+            Self::Readers { .. } => "readers",
+            Self::Standing => "standing",
+            Self::Minor => "minor",
+        }
+    }
+
     /// The argument that it is about, if it is about one.
     #[must_use]
     pub fn pointer(&self) -> Option<&str> {
@@ -191,6 +209,9 @@ pub enum State {
     },
     /// Its effect was let go.
     Used {
+        /// Who had said yes; not known of one from before that was kept.
+        #[serde(default)]
+        by: Option<MemberId>,
         /// When.
         at: Timestamp,
     },
@@ -383,8 +404,8 @@ impl Approval {
     pub fn run(&mut self, call: &Call, now: Timestamp) -> Result<(), RunError> {
         self.expire(now);
         match self.state {
-            State::Approved { .. } if call.fingerprint() == self.fingerprint && *call == self.call => {
-                self.state = State::Used { at: now };
+            State::Approved { by, .. } if call.fingerprint() == self.fingerprint && *call == self.call => {
+                self.state = State::Used { by: Some(by), at: now };
                 Ok(())
             }
             State::Approved { .. } => Err(RunError::OtherCall),

@@ -36,7 +36,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::approval::reply::Reply;
+use crate::approval::reply::Word;
 use crate::delivery::{Delivery, DeliveryState};
 use crate::error::{Class, Classified};
 use crate::flow::call::Call;
@@ -197,8 +197,8 @@ pub enum Effect {
     Await(CallId, ApprovalId, Box<Call>),
     /// Nobody waits for the answer to this question any more.
     Withdraw(ApprovalId),
-    /// Take a member's answer to a question, given as a message of this turn, and report with [`Core::on_reply_taken`].
-    TakeReply(TurnId, MemberId, Reply),
+    /// Take a member's word to policy, given as a message of this turn, and report with [`Core::on_reply_taken`].
+    TakeReply(TurnId, MemberId, Word),
     /// Have a reader answer, with no tools and no memory, and report with [`Core::on_replied`].
     Read(u64, Arc<ModelRequest>),
     /// Run a tool and report with [`Core::on_tool_ended`].

@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 use crate::ids::MemberId;
 use crate::time::Timestamp;
 
+pub mod check;
+pub mod told;
+
 /// A SHA-256 digest, shown in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
@@ -139,6 +142,12 @@ pub enum FactKind {
     GrantChanged,
     /// A call that a person said yes to is about to run.
     CallApproved,
+    /// A grown-up stopped the house.
+    Stopped,
+    /// A grown-up lifted that.
+    Lifted,
+    /// The end of the journal that the vault has attested is not in it.
+    JournalBroken,
     /// A session at the page began.
     LoggedIn,
     /// A session at the page ended.
@@ -249,6 +258,24 @@ pub enum ChainError {
         /// Its place.
         seq: u64,
     },
+    /// The store knows of later ones, but this one is not there.
+    #[error("entry {seq} is missing: it was removed, perhaps with some that follow it")]
+    Missing {
+        /// Its place.
+        seq: u64,
+    },
+    /// The vault has attested more than there is.
+    #[error("the journal was cut off: entry {seq} is missing, which the vault has attested")]
+    Cut {
+        /// The first place, as far as is known, that was cut off.
+        seq: u64,
+    },
+    /// The vault has attested another entry at this place.
+    #[error("entry {seq} is not the one that the vault has attested: the journal was cut off at or before it, or written anew")]
+    Other {
+        /// The attested place.
+        seq: u64,
+    },
 }
 
 /// Checks that these entries follow `from` without a break and gives the head after them.
@@ -269,7 +296,7 @@ pub fn verify<'a>(from: Head, entries: impl IntoIterator<Item = &'a Entry>) -> R
 mod tests {
     use super::*;
 
-    fn chain(length: u64) -> Vec<Entry> {
+    pub(super) fn chain(length: u64) -> Vec<Entry> {
         let mut head = Head::EMPTY;
         (0..length)
             .map(|n| {

@@ -32,4 +32,5 @@ pub mod store;
 pub mod time;
 pub mod tool;
 pub mod vault;
+pub mod why;
 pub mod words;

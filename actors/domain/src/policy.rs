@@ -17,8 +17,8 @@ use crate::flow::extract::Budget;
 use crate::flow::plan::Fit;
 use crate::flow::value::{Control, Leaf, Origin, Source, Traced, leaves};
 use crate::flow::words::Words;
-use crate::household::{Audience, Member};
-use crate::ids::{ApprovalId, CallId, ConversationId};
+use crate::household::{Audience, Member, Role as Person};
+use crate::ids::{ApprovalId, CallId, ConversationId, MemberId};
 use crate::label::{Integrity, Label};
 use crate::sandbox::Role;
 use crate::time::Timestamp;
@@ -84,6 +84,33 @@ pub struct Question {
     pub taken: Taken,
 }
 
+/// A stop of the house by a grown-up: nothing is done and nothing leaves it until somebody lifts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Who.
+    pub by: MemberId,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl Freeze {
+    /// Whether somebody may stop the house, and lift that again.
+    #[must_use]
+    pub const fn may_be_changed_by(role: Person) -> bool {
+        match role {
+            Person::Owner | Person::Adult => true,
+            Person::Teen | Person::Child | Person::Guest => false,
+        }
+    }
+
+    /// Whether a call waits for its end: all but what only reads and is the house's own. What an installed tool does goes through a process
+    /// with ways out of its own, also where it reads.
+    #[must_use]
+    pub fn holds(effect: Effect, tool: &str) -> bool {
+        effect != Effect::Read || !tool.is_empty()
+    }
+}
+
 /// Why a call was refused: shown to the member and the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -92,8 +119,16 @@ pub enum Refusal {
     #[error(transparent)]
     Gate(#[from] Denial),
     /// A rule of the household, in its own words.
-    #[error("{0}")]
-    Rule(String),
+    #[error("{says}")]
+    Rule {
+        /// Which.
+        id: String,
+        /// What it says.
+        says: String,
+    },
+    /// The house is stopped.
+    #[error("the house is stopped: nothing is done until an adult lifts that with `/estop lift`")]
+    Frozen,
     /// Deny by default.
     #[error("no rule allows this effect")]
     NoRule,
@@ -106,6 +141,26 @@ pub enum Refusal {
     /// Nobody said anything.
     #[error("nobody said yes in time; it was not done")]
     Expired,
+}
+
+impl Refusal {
+    /// Its reason for the journal: a closed word, or a rule's id.
+    #[must_use]
+    pub fn word(&self) -> String {
+        let word = match self {
+            Self::Gate(Denial::Audience) => "audience",
+            Self::Gate(Denial::Readers) => "readers",
+            Self::Gate(Denial::Unlabelled) => "unlabelled",
+            Self::Gate(Denial::Secret) => "secret",
+            Self::Gate(Denial::Refused) | Self::Refused => "no",
+            Self::Rule { id, .. } => return format!("rule {id}"),
+            Self::Frozen => "stopped",
+            Self::NoRule => "no_rule",
+            Self::Unavailable => "unavailable",
+            Self::Expired => "over",
+        };
+        word.to_owned()
+    }
 }
 
 /// The decision.

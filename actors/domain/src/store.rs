@@ -27,12 +27,13 @@ use crate::label::Label;
 use crate::memory::{Memory, MemoryHit, MemorySearch};
 use crate::message::Message;
 use crate::model::{StopReason, ToolCall, Usage};
-use crate::policy::Taken;
+use crate::policy::{Freeze, Taken};
 use crate::schedule::Reminder;
 use crate::secret::SealedRecord;
 use crate::time::Timestamp;
 use crate::tool::ToolError;
 use crate::tool::record::{ToolInfo, ToolRecord, ToolValue};
+use crate::why::Account;
 
 /// A conversation's current row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -278,6 +279,8 @@ pub enum Write {
     Endorsement(Endorsement),
     /// Inserts or replaces what a member allowed for more than once.
     Grant(Grant),
+    /// Stops the house, or lifts that.
+    Freeze(Option<Freeze>),
     /// Inserts or replaces a result of a turn.
     Result(StoredResult),
     /// Removes the results of a turn, as far as they are there.
@@ -481,10 +484,14 @@ pub trait Store: Send + Sync {
     /// What was allowed for a member, or for all when none is named, and is neither taken back nor used up, oldest first. Whether its time
     /// is over, the clock says.
     fn grants(&self, member: Option<MemberId>) -> StoreFuture<Vec<Grant>>;
+    /// What the house is stopped by.
+    fn freeze(&self) -> StoreFuture<Option<Freeze>>;
     /// The results of a turn, by their numbers.
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>>;
     /// The newest `limit` results of a conversation, oldest first.
     fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>>;
+    /// A message that the house said, with all that is stored of how it came about.
+    fn account(&self, message: MessageId) -> StoreFuture<Option<Account>>;
     /// Entries of the journal after `after`, in order, at most `limit`.
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>>;
     /// How many rows there are.

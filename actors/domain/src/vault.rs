@@ -8,6 +8,7 @@
 //!  house ◀──Used────── vault         for the audit: who used what, where, with what outcome
 //!  house ──Look─────▶ vault ──Found──▶ house      where in a text a stored secret stands
 //!  house ──Part─────▶ vault          somebody was removed: their key is destroyed, and with it every copy of what is under it
+//!  house ──Attest───▶ vault ──Attested▶ house     keeps the journal's end beside its key, out of the store's reach
 //! ```
 //!
 //! Requests that carry credentials do not come this way: clients speak HTTP over its socket.
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Class, Classified};
 use crate::household::MemberId;
 use crate::ids::SecretId;
+use crate::journal::Head;
+use crate::journal::check::Attested;
 use crate::secret::{Principal, SealedRecord, SecretName};
 use crate::time::Timestamp;
 
@@ -53,6 +56,15 @@ pub enum Ask {
         id: u64,
         /// The text.
         text: String,
+    },
+    /// What is the newest attested end of the journal; and is this one newer? Answered with [`Tell::Attested`].
+    Attest {
+        /// Names the question.
+        id: u64,
+        /// The journal's end, once the house has checked that it goes on from the newest attested one; none to ask only.
+        head: Option<Head>,
+        /// When.
+        at: Timestamp,
     },
     /// Which secrets are there? Answered with [`Tell::Listed`].
     List {
@@ -92,6 +104,7 @@ impl Ask {
             | Self::Part { .. }
             | Self::Written { .. }
             | Self::Look { .. }
+            | Self::Attest { .. }
             | Self::List { .. }
             | Self::Beat { .. }
             | Self::Lock
@@ -149,6 +162,13 @@ pub enum Tell {
         id: u64,
         /// The places.
         spans: Vec<Span>,
+    },
+    /// The newest attested end of the journal; why it is not known, when it is not.
+    Attested {
+        /// The question.
+        id: u64,
+        /// It: never one with a lower number than was told before.
+        newest: Result<Option<Attested>, VaultState>,
     },
     /// The secrets that there are.
     Listed {

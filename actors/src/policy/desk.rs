@@ -12,7 +12,7 @@ use hearth_domain::approval::{Approval, State, Why};
 use hearth_domain::flow::gate::{Because, Verdict};
 use hearth_domain::household::Member;
 use hearth_domain::ids::{ApprovalId, GrantId, MemberId};
-use hearth_domain::policy::{Decision, Question, Refusal, Taken, Weighed};
+use hearth_domain::policy::{Decision, Freeze, Question, Refusal, Taken, Weighed};
 use hearth_domain::sandbox::Role;
 use hearth_domain::time::Timestamp;
 use hearth_rules::request::{Deed, Moment, Order, Person, Request, Setting, Spending};
@@ -33,6 +33,7 @@ pub(super) struct Desk {
     /// Those that wait, and those that ended a while ago, by member.
     approvals: BTreeMap<MemberId, Vec<Approval>>,
     grants: BTreeMap<MemberId, Vec<Grant>>,
+    freeze: Option<Freeze>,
 }
 
 /// What is to be done about a call.
@@ -50,8 +51,8 @@ pub(super) enum Ruling {
 
 impl Desk {
     /// With what the store has.
-    pub(super) fn new(rules: Arc<Rules>, approvals: Vec<Approval>, grants: Vec<Grant>) -> Self {
-        let mut desk = Self { rules, approvals: BTreeMap::new(), grants: BTreeMap::new() };
+    pub(super) fn new(rules: Arc<Rules>, approvals: Vec<Approval>, grants: Vec<Grant>, freeze: Option<Freeze>) -> Self {
+        let mut desk = Self { rules, approvals: BTreeMap::new(), grants: BTreeMap::new(), freeze };
         approvals.into_iter().for_each(|approval| desk.put_approval(approval));
         grants.into_iter().for_each(|grant| desk.put_grant(grant));
         desk
@@ -59,6 +60,9 @@ impl Desk {
 
     /// Rules upon a call. Changes nothing.
     pub(super) fn rule(&self, question: &Question, now: Timestamp) -> Ruling {
+        if self.freeze.is_some() && Freeze::holds(question.function.effect, &question.function.tool) {
+            return Ruling::Decided(Decision::Deny(Refusal::Frozen));
+        }
         let approvals = self.approvals.get(&question.member.id).map_or(&[][..], Vec::as_slice);
         let grants = self.grants.get(&question.member.id).map_or(&[][..], Vec::as_slice);
         let Weighed { verdict, taken } = question.weigh(approvals, grants, now);
@@ -143,6 +147,16 @@ impl Desk {
         all.filter(move |grant| member.is_none_or(|member| member == grant.member) && grant.stands(now))
     }
 
+    /// What the house is stopped by.
+    pub(super) const fn freeze(&self) -> Option<Freeze> {
+        self.freeze
+    }
+
+    /// The house is stopped, or not any more.
+    pub(super) const fn set_freeze(&mut self, freeze: Option<Freeze>) {
+        self.freeze = freeze;
+    }
+
     /// Takes an approval in, in its new state.
     pub(super) fn put_approval(&mut self, approval: Approval) {
         let own = self.approvals.entry(approval.call.member).or_default();
@@ -181,8 +195,9 @@ fn allows(considered: &Considered<'_>, order: Order) -> Result<(), Refusal> {
         Outcome::Allowed => Ok(()),
         Outcome::NoRule => Err(Refusal::NoRule),
         Outcome::Forbidden | Outcome::Failed => {
-            let says = decision.reasons.into_iter().next().map(|reason| reason.says);
-            Err(Refusal::Rule(says.unwrap_or_else(|| "the rules of the household cannot speak of this".to_owned())))
+            let silent = || ("unreadable".to_owned(), "the rules of the household cannot speak of this".to_owned());
+            let (id, says) = decision.reasons.into_iter().next().map_or_else(silent, |reason| (reason.id, reason.says));
+            Err(Refusal::Rule { id, says })
         }
     }
 }

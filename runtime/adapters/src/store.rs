@@ -27,15 +27,17 @@ use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::household::erase::Report;
 use hearth_domain::household::record::HouseholdRows;
 use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
+use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, MessageId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
+use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
+use hearth_domain::why::Account;
 use secrecy::SecretString;
 
 use self::failure::{Failure, known_cause, shorten};
@@ -43,6 +45,7 @@ use self::host::Host;
 use self::link::{Link, Server};
 use self::lock::FolderLock;
 
+mod account;
 mod apply;
 mod decode;
 mod encode;
@@ -502,12 +505,20 @@ impl Store for SurrealStore {
         self.read(move |link| async move { flow::grants(&link, member).await })
     }
 
+    fn freeze(&self) -> StoreFuture<Option<Freeze>> {
+        self.read(|link| async move { flow::freeze(&link).await })
+    }
+
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
         self.read(move |link| async move { flow::results(&link, turn).await })
     }
 
     fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
         self.read(move |link| async move { flow::recent_results(&link, conversation, limit).await })
+    }
+
+    fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {
+        self.read(move |link| async move { account::account(&link, message).await })
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

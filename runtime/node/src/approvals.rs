@@ -5,7 +5,7 @@ use std::time::Duration;
 use hearth_actors::household::Resolve;
 use hearth_actors::policy::{Granted, TakeBack, TakeReply, Waiting};
 use hearth_actors::tree::Doors;
-use hearth_domain::approval::reply::{Reply, code};
+use hearth_domain::approval::reply::{Word, code};
 use hearth_domain::household::Member;
 use hearth_domain::ids::GrantId;
 
@@ -31,8 +31,8 @@ pub async fn serve(doors: &Doors, deadline: Duration, identity: Option<String>, 
             Ok(PolicyAnswer::Waiting { questions: questions.collect() })
         }
         PolicyAsk::Reply { text } => {
-            let reply = Reply::read(&text).ok_or("an answer is /yes, /no or /always, with the question's code of six letters")?;
-            let taken = door.take_reply.ask(TakeReply { who: member.id, reply }, deadline).await.map_err(|_| BUSY.to_owned())?;
+            let word = Word::read(&text).ok_or("an answer is /yes, /no or /always, with the question's code of six letters")?;
+            let taken = door.take_reply.ask(TakeReply { who: member.id, word }, deadline).await.map_err(|_| BUSY.to_owned())?;
             taken.map(|sentence| PolicyAnswer::Said { sentence })
         }
         PolicyAsk::Grants => {

@@ -52,8 +52,21 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Checks the journal of the running house from its beginning.
+    /// What the journal says of you: what was done for you and decided, asked and answered; for adults also of their children and the house.
+    Audit(crate::audit::AuditArgs),
+    /// The same as `hearth audit verify`.
     Verify,
+    /// Says why the house said something: what it drew on, who may read it, and what was decided.
+    Why(crate::audit::WhyArgs),
+    /// Stops the whole house: nothing is done and nothing leaves it, until an adult lifts that.
+    Estop {
+        /// Lifts it.
+        #[arg(long)]
+        lift: bool,
+        /// As whom; the owner when it is not given.
+        #[arg(long = "as", value_name = "MEMBER")]
+        member: Option<String>,
+    },
     /// Prints a link that logs in at the page, good once and for a few minutes.
     Login {
         /// For whom; the owner when it is not given.

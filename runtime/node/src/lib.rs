@@ -1,6 +1,8 @@
 //! The composition root: command line, configuration, wiring, signals. Decides nothing.
 
 pub mod approvals;
+pub mod audit;
+pub mod audits;
 pub mod bench;
 pub mod bridge;
 pub mod chat;

@@ -172,6 +172,12 @@ pub fn approvals(what: Option<ApprovalsCommand>) -> PolicyAsk {
     }
 }
 
+/// The stop of the house, or its end.
+#[must_use]
+pub fn estop(lift: bool) -> PolicyAsk {
+    PolicyAsk::Reply { text: if lift { "/estop lift" } else { "/estop" }.to_owned() }
+}
+
 /// The same of grants.
 #[must_use]
 pub fn grants(what: Option<GrantsCommand>) -> PolicyAsk {

@@ -11,6 +11,7 @@ use clap::CommandFactory as _;
 use hearth_domain::message::Part;
 use hearth_domain::store::StoreError;
 
+use crate::audit::{AuditArgs, AuditCommand};
 use crate::chat::once::Question;
 use crate::chat::{self, Seat};
 use crate::cli::{Cli, Command, ConfigCommand};
@@ -20,9 +21,10 @@ use crate::confine::{Confined, Later};
 use crate::member::{Errand, Removed};
 use crate::serve::{Page, Running};
 use crate::terminal::{Terminal, harmless, harmless_json};
+use crate::wire::audit::AuditAsk;
 use crate::wire::policy::PolicyAsk;
 use crate::wire::{ClientFrame, HouseFrame};
-use crate::{bench, doctor, policy, secret, show, socket, telemetry, tool};
+use crate::{audit, bench, doctor, policy, secret, show, socket, telemetry, tool};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat: there, what the tree says of a house that does
 /// not start is said by the command, or by the house of another process.
@@ -48,8 +50,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Some(Command::Chat { once: None, member, thread, .. }) => chat_interactively(&config, Seat { member, thread }),
         Some(Command::Tree { json }) => {
-            let HouseFrame::Tree { tree } = ask_house(&config, &ClientFrame::Tree)? else { bail!("the house gave an unexpected answer") };
-            terminal.text(&if json { pretty(&tree)? } else { harmless(&show::tree(&tree)) });
+            let HouseFrame::Tree { tree, stopped } = ask_house(&config, &ClientFrame::Tree)? else {
+                bail!("the house gave an unexpected answer")
+            };
+            terminal.text(&if json { pretty(&tree)? } else { harmless(&show::tree(&tree, stopped.as_deref())) });
             Ok(())
         }
         Some(Command::Status { json }) => {
@@ -59,13 +63,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             terminal.text(&if json { pretty(&status)? } else { harmless(&show::status(&status)) });
             Ok(())
         }
-        Some(Command::Verify) => {
-            let HouseFrame::Verified { entries, head } = ask_house(&config, &ClientFrame::Verify)? else {
-                bail!("the house gave an unexpected answer")
-            };
-            terminal.line(&harmless(&format!("The journal is whole: {entries} entries, head {head}")));
-            Ok(())
-        }
+        Some(Command::Verify) => verify(&config, false),
+        Some(Command::Audit(AuditArgs { what: Some(AuditCommand::Verify), json, .. })) => verify(&config, json),
+        Some(Command::Audit(asked)) => ask_audit(&config, asked.member.clone(), asked.json, asked.into()),
+        Some(Command::Why(asked)) => ask_audit(&config, asked.member.clone(), asked.json, asked.into()),
+        Some(Command::Estop { lift, member }) => ask_policy(&config, member, policy::estop(lift), false),
         Some(Command::Login { member }) => {
             let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member })? else {
                 bail!("the house gave an unexpected answer")
@@ -199,6 +201,30 @@ fn use_tools(config: &Config, what: tool::ToolCommand) -> anyhow::Result<()> {
     let package = tool::package_of(&what)?;
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
     let done = runtime.block_on(tool::run(config, &socket, what, package));
+    if let Some(house) = house {
+        house.stop()?;
+    }
+    done
+}
+
+/// Asks a house that runs whether its journal is whole.
+fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
+    let terminal = Terminal::new();
+    let verified = ask_house(config, &ClientFrame::Verify)?;
+    let HouseFrame::Verified { entries, head, attested } = &verified else { bail!("the house gave an unexpected answer") };
+    terminal.text(&if json {
+        pretty(&serde_json::to_value(&verified)?)?
+    } else {
+        harmless(&format!("{}\n", audit::whole(*entries, head, attested)))
+    });
+    Ok(())
+}
+
+/// Asks about the journal; without a house that runs, one is raised for as long as this takes.
+fn ask_audit(config: &Config, member: Option<String>, json: bool, ask: AuditAsk) -> anyhow::Result<()> {
+    let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
+    let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
+    let done = runtime.block_on(audit::ask(&socket, member, ask, json));
     if let Some(house) = house {
         house.stop()?;
     }

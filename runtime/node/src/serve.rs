@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use hearth_actors::audit::Record;
+use hearth_actors::audit::{AttestNow, Record};
 use hearth_actors::ports::{House, Ports};
 use hearth_actors::tree::{Doors, build};
 use hearth_adapters::clock_tool::ClockTool;
@@ -40,6 +40,9 @@ use crate::{sandboxes, socket, telemetry};
 
 /// How long the actors' thread may hang before the process ends itself, so that the service manager starts it again.
 const HANG: Duration = Duration::from_secs(60);
+
+/// How long the vault may take at a stop to attest the journal's end.
+const LAST_WORD: Duration = Duration::from_secs(3);
 
 /// Whether the page is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +158,8 @@ impl Running {
         if let Some(web) = self.web {
             web.stop().await;
         }
+        // A vault that is sealed or slow vouches for this end of the journal when it is asked next.
+        drop(self.served.doors.attest.ask(AttestNow, LAST_WORD).await);
         self.root.stop().await;
         // What was answered is on the disk in any case.
         self.store.close().await.ok();

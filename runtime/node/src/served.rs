@@ -4,24 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hearth_actors::audit::Verify;
-use hearth_actors::household::Resolve;
+use hearth_actors::audit::{AuditError, Verified, Verify};
+use hearth_actors::household::{Resolve, Who};
 use hearth_actors::local::{Seen, Subscribed};
+use hearth_actors::policy::Stopped;
 use hearth_actors::tools::{ListTools, ShowTool};
 use hearth_actors::tree::Doors;
 use hearth_actors::vault::Status;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::ids::ConversationId;
-use hearth_domain::journal::Head;
+use hearth_domain::journal::ChainError;
 use hearth_domain::store::Store;
 use hearth_supervisor::tree::Tree;
 use hearth_web::login::LoginLinks;
 use serde_json::json;
 
 use crate::approvals;
+use crate::audits;
 use crate::confine::Confined;
 use crate::desk;
 use crate::toolbox::Toolbox;
+use crate::wire::audit::{AuditAnswer, AuditAsk};
 use crate::wire::household::{HouseholdAnswer, HouseholdAsk};
 use crate::wire::policy::{PolicyAnswer, PolicyAsk};
 
@@ -29,6 +32,8 @@ use crate::wire::policy::{PolicyAnswer, PolicyAsk};
 const VERIFYING: Duration = Duration::from_secs(600);
 /// How long the store may take to say what is not confirmed.
 const READING: Duration = Duration::from_secs(5);
+/// What is right after a backup was put back.
+const RESTORED: &str = ". If a backup was put back, its owner says that it counts with `hearth secret accept-restore`";
 /// Sentence for an ask without an answer.
 const BUSY: &str = "the house is busy or restarting; try again in a moment";
 
@@ -96,7 +101,7 @@ impl Served {
         }
     }
 
-    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `counts`, `uptime_ms`, `restarts`, `tools`, and `vault` and `egress` as
+    /// How the house is, as JSON: `version`, `data`, `page`, `models`, `stopped`, `counts`, `uptime_ms`, `restarts`, `tools`, and `vault` and `egress` as
     /// they say themselves.
     pub async fn status(&self) -> serde_json::Value {
         let root = self.tree.snapshot();
@@ -106,6 +111,7 @@ impl Served {
             "data": self.confined.data,
             "page": self.links.as_ref().map(|(_, base)| base),
             "models": self.doors.inquire.providers(),
+            "stopped": self.stopped().await,
             "counts": self.doors.inquire.counts().await,
             "uptime_ms": root.uptime_ms,
             "restarts": restarts(&root),
@@ -127,12 +133,28 @@ impl Served {
         said
     }
 
+    /// Who stopped the house and since when, while it is stopped.
+    pub async fn stopped(&self) -> Option<String> {
+        let freeze = self.doors.policy.stopped.ask(Stopped, READING).await.ok()??;
+        let members = self.doors.who.ask(Who, READING).await.unwrap_or_default();
+        let by = members.iter().find(|member| member.id == freeze.by);
+        let (name, at) =
+            by.map_or_else(|| (freeze.by.to_string(), freeze.at.to_string()), |by| (by.name.clone(), audits::shown(freeze.at, by)));
+        Some(format!("stopped by {name} since {at}"))
+    }
+
+    /// What the journal says to a member.
+    pub async fn audit(&self, member: Option<String>, ask: AuditAsk) -> Result<AuditAnswer, String> {
+        audits::serve(&self.doors, &self.store, member, ask).await
+    }
+
     /// Checks the journal.
-    pub async fn verify(&self) -> Result<Head, String> {
+    pub async fn verify(&self) -> Result<Verified, String> {
         let checked = self.doors.verify.ask(Verify, VERIFYING).await.map_err(|_| BUSY.to_owned())?;
-        checked.map_err(|error| match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
+        checked.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let backup = if matches!(error, AuditError::Broken(ChainError::Cut { .. } | ChainError::Other { .. })) { RESTORED } else { "" };
+            format!("{error}{cause}{backup}")
         })
     }
 

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The tree as text: one line for each actor.
+/// The tree as text: one line for each actor, below a line that says so when the house is stopped.
 #[must_use]
-pub fn tree(root: &Value) -> String {
-    let mut text = format!("{:<44} {:<11} {:>8} {:>12} {:>10}  {}\n", "NAME", "STATE", "RESTARTS", "MAILBOX", "UPTIME", "LAST EXIT");
+pub fn tree(root: &Value, stopped: Option<&str>) -> String {
+    let stopped = stopped.map(|stopped| format!("{stopped}\n")).unwrap_or_default();
+    let mut text =
+        format!("{stopped}{:<44} {:<11} {:>8} {:>12} {:>10}  {}\n", "NAME", "STATE", "RESTARTS", "MAILBOX", "UPTIME", "LAST EXIT");
     node(&mut text, root, "", "");
     text
 }
@@ -54,8 +56,9 @@ pub fn status(status: &Value) -> String {
     let models = if models.is_empty() { "none configured; house commands work".to_owned() } else { models.join(", ") };
     let uptime = duration(status.get("uptime_ms").and_then(Value::as_u64).unwrap_or_default());
     let restarts = status.get("restarts").and_then(Value::as_u64).unwrap_or_default();
+    let stopped = status.get("stopped").and_then(Value::as_str).map(|stopped| format!("{stopped}\n")).unwrap_or_default();
     format!(
-        "hearth {}, up {uptime}, {restarts} restarts\n\
+        "hearth {}, up {uptime}, {restarts} restarts\n{stopped}\
          data          {}\n\
          page          {}\n\
          models        {models}\n\

@@ -9,9 +9,12 @@ use bytes::BytesMut;
 use futures_util::future::Either;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use hearth_actors::audit::Verified;
 use hearth_actors::local::{Event, Halt, QUEUE, Subscribe, Subscribed, Tell, Unsubscribe};
 use hearth_domain::conversation::SayError;
 use hearth_domain::error::{Class, Classified as _};
+use hearth_domain::journal::check::Attested;
+use hearth_domain::vault::VaultError;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
@@ -19,7 +22,7 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use crate::served::Served;
 use crate::toolbox::Toolbox;
 use crate::wire::tools::{ToolAnswer, ToolAsk};
-use crate::wire::{self, ClientFrame, HouseFrame, Said};
+use crate::wire::{self, ClientFrame, HouseFrame, Said, Vouched};
 
 /// How long a client may take to greet.
 const GREETING: Duration = Duration::from_secs(10);
@@ -233,18 +236,20 @@ impl Session {
             ClientFrame::Ping => self.send(HouseFrame::Pong).await,
             ClientFrame::Tree => {
                 let tree = serde_json::to_value(self.served.tree.snapshot()).unwrap_or_default();
-                self.send(HouseFrame::Tree { tree }).await
+                self.send(HouseFrame::Tree { tree, stopped: self.served.stopped().await }).await
             }
             ClientFrame::Status => {
                 let status = self.served.status().await;
                 self.send(HouseFrame::Status { status }).await
             }
             ClientFrame::Verify => {
-                let answer = match self.served.verify().await {
-                    Ok(head) => HouseFrame::Verified { entries: head.seq, head: head.digest.to_string() },
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let verified = self.served.verify().await;
+                self.send(framed(verified, |Verified { head, attested }| HouseFrame::Verified {
+                    entries: head.seq,
+                    head: head.digest.to_string(),
+                    attested: vouched(attested),
+                }))
+                .await
             }
             ClientFrame::Tool { ask: ToolAsk::Piece { base64 }, .. } => {
                 let answer = Toolbox::take(&mut self.package, &base64);
@@ -255,25 +260,20 @@ impl Session {
                 Some(())
             }
             ClientFrame::Policy { member, ask } => {
-                let answer = match self.served.policy(member, ask).await {
-                    Ok(answer) => HouseFrame::Policy { answer },
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let answer = self.served.policy(member, ask).await;
+                self.send(framed(answer, |answer| HouseFrame::Policy { answer })).await
+            }
+            ClientFrame::Audit { member, ask } => {
+                let answer = self.served.audit(member, ask).await;
+                self.send(framed(answer, |answer| HouseFrame::Audit { answer })).await
             }
             ClientFrame::Household { member, ask } => {
-                let answer = match self.served.household(member, ask).await {
-                    Ok(answer) => HouseFrame::Household { answer },
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let answer = self.served.household(member, ask).await;
+                self.send(framed(answer, |answer| HouseFrame::Household { answer })).await
             }
             ClientFrame::Login { member } => {
-                let answer = match self.served.login(member).await {
-                    Ok(link) => HouseFrame::Login { link },
-                    Err(error) => HouseFrame::Error { error },
-                };
-                self.send(answer).await
+                let link = self.served.login(member).await;
+                self.send(framed(link, |link| HouseFrame::Login { link })).await
             }
         }
     }
@@ -362,8 +362,21 @@ impl Drop for Session {
     }
 }
 
+fn vouched(attested: Result<Option<Attested>, VaultError>) -> Vouched {
+    match attested {
+        Ok(Some(Attested { head, at })) => Vouched::Upto { entry: head.seq, at: at.to_string() },
+        Ok(None) => Vouched::Never,
+        Err(error) => Vouched::Unknown { why: error.to_string() },
+    }
+}
+
 fn tool_answer(answer: Result<ToolAnswer, String>) -> HouseFrame {
-    answer.map_or_else(|error| HouseFrame::Error { error }, |answer| HouseFrame::Tool { answer })
+    framed(answer, |answer| HouseFrame::Tool { answer })
+}
+
+/// An answer, or why there is none.
+fn framed<T>(answer: Result<T, String>, frame: impl FnOnce(T) -> HouseFrame) -> HouseFrame {
+    answer.map_or_else(|error| HouseFrame::Error { error }, frame)
 }
 
 /// What the channel says, as frames. When the channel ends the stream, the client is told to open it again.

@@ -11,9 +11,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
+use audit::{AuditAnswer, AuditAsk};
 use policy::{PolicyAnswer, PolicyAsk};
 use tools::{ToolAnswer, ToolAsk};
 
+pub mod audit;
 pub mod policy;
 use household::{HouseholdAnswer, HouseholdAsk};
 
@@ -93,6 +95,13 @@ pub enum ClientFrame {
         /// What.
         ask: PolicyAsk,
     },
+    /// Wants something of the journal.
+    Audit {
+        /// Who; none for the owner.
+        member: Option<String>,
+        /// What.
+        ask: AuditAsk,
+    },
     /// Wants something of the household.
     Household {
         /// Who; none for the owner.
@@ -169,6 +178,8 @@ pub enum HouseFrame {
     Tree {
         /// The root.
         tree: serde_json::Value,
+        /// Who stopped the house and when, as a sentence, while it is stopped.
+        stopped: Option<String>,
     },
     /// Answers `Status`.
     Status {
@@ -181,6 +192,8 @@ pub enum HouseFrame {
         entries: u64,
         /// The digest of the last one.
         head: String,
+        /// How far the vault vouches for it.
+        attested: Vouched,
     },
     /// Answers `Login`.
     Login {
@@ -197,6 +210,11 @@ pub enum HouseFrame {
         /// What policy says.
         answer: PolicyAnswer,
     },
+    /// Answers `Audit`.
+    Audit {
+        /// What the journal says.
+        answer: AuditAnswer,
+    },
     /// Answers `Household`.
     Household {
         /// What the household says.
@@ -206,6 +224,26 @@ pub enum HouseFrame {
     Error {
         /// What, and what to do.
         error: String,
+    },
+}
+
+/// How far the vault vouches for the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "vouched", rename_all = "snake_case")]
+pub enum Vouched {
+    /// Up to this entry: what was cut off at or before it would be noticed, what came after it not.
+    Upto {
+        /// Its place.
+        entry: u64,
+        /// When it was attested, RFC 3339.
+        at: String,
+    },
+    /// Nothing was attested yet.
+    Never,
+    /// It could not be asked.
+    Unknown {
+        /// Why.
+        why: String,
     },
 }
 
@@ -272,6 +310,7 @@ impl TooBig {
             | ClientFrame::Verify
             | ClientFrame::Household { .. }
             | ClientFrame::Policy { .. }
+            | ClientFrame::Audit { .. }
             | ClientFrame::Login { .. } => "what is asked",
             ClientFrame::Tool { .. } => "what the tool is to be given",
         };

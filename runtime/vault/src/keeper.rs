@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hearth_domain::ids::{Ids, MemberId, SecretId};
+use hearth_domain::journal::check::Attested;
 use hearth_domain::secret::{SealedRecord, SecretName, SecretPolicy};
 use hearth_domain::time::{Clock, Mono};
 use hearth_domain::vault::{SecretInfo, Span, VaultState};
@@ -313,6 +314,21 @@ impl Keeper {
             one
         });
         spans
+    }
+
+    /// The newest attested end of the journal, after this one was kept if it is newer and could be.
+    ///
+    /// # Errors
+    ///
+    /// The state in which nothing is known of it.
+    pub fn attest(&self, journal: Option<Attested>) -> Result<Option<Attested>, VaultState> {
+        let mut core = self.core();
+        let state = core.state();
+        let seal = core.seal().ok_or(state)?;
+        if let Some(Err(error)) = journal.map(|journal| seal.attest(journal)) {
+            tracing::warn!(%error, "the journal's end could not be kept");
+        }
+        Ok(seal.attested())
     }
 
     /// Forgets values whose time as an older version is over. To be called now and then.

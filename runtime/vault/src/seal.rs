@@ -40,6 +40,7 @@ mod codec;
 
 use hearth_domain::error::{Class, Classified};
 use hearth_domain::ids::{MemberId, SecretId};
+use hearth_domain::journal::check::Attested;
 use hearth_domain::secret::{SealedRecord, SecretName, SecretPolicy};
 use hearth_domain::time::Mono;
 use secrecy::{ExposeSecret as _, SecretBox, SecretSlice};
@@ -428,6 +429,26 @@ impl Seal {
             }
             announced
         })
+    }
+
+    /// The newest attested end of the house's journal.
+    #[must_use]
+    pub const fn attested(&self) -> Option<Attested> {
+        self.manifest.journal
+    }
+
+    /// Keeps an end of the house's journal that is further on than the one that is kept; one that is not is let be.
+    ///
+    /// # Errors
+    ///
+    /// When the manifest was not changed.
+    pub fn attest(&mut self, journal: Attested) -> Result<(), CommitError> {
+        if self.manifest.journal.is_some_and(|known| journal.head.seq <= known.head.seq) {
+            return Ok(());
+        }
+        let mut next = self.manifest.next();
+        next.journal = Some(journal);
+        self.commit(next)
     }
 
     /// Begins an attempt at the owner's proof. It counts as failed until [`Seal::judge`] has seen it succeed.

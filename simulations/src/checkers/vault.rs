@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hearth_domain::ids::SecretId;
+use hearth_domain::journal::check::Attested;
 use hearth_domain::secret::SealedRecord;
 
 use super::{Checker, Rest, Seen};
@@ -28,13 +29,23 @@ pub struct Vault {
     count: usize,
     /// Whether this plan has anything to do with the vault.
     used: bool,
+    /// What it keeps of the journal.
+    journal: Option<Attested>,
 }
 
 impl Vault {
     /// A vault without secrets.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        Self { up: false, stored: BTreeMap::new(), open: BTreeMap::new(), count: 0, used: plan.vault.secrets > 0 }
+        Self { up: false, stored: BTreeMap::new(), open: BTreeMap::new(), count: 0, used: plan.vault.secrets > 0, journal: None }
+    }
+
+    /// The newest attested end of the journal, after this one.
+    pub fn attest(&mut self, journal: Option<Attested>) -> Option<Attested> {
+        if journal.is_some_and(|new| self.journal.is_none_or(|known| new.head.seq > known.head.seq)) {
+            self.journal = journal;
+        }
+        self.journal
     }
 
     /// A process can be asked, or is gone.

@@ -11,11 +11,12 @@ use hearth_domain::delivery::Delivery;
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::household::record::{HouseholdRows, IdentityRow};
 use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
+use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, MessageId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::label::Readers;
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
+use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{
@@ -23,6 +24,7 @@ use hearth_domain::store::{
 };
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
+use hearth_domain::why::Account;
 use tokio::task::AbortHandle;
 
 use crate::faults::store::SimStoreFaults;
@@ -308,6 +310,11 @@ impl Store for SimStore {
         self.inner.grants(member)
     }
 
+    fn freeze(&self) -> StoreFuture<Option<Freeze>> {
+        self.spare("what stops the house");
+        self.inner.freeze()
+    }
+
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
         self.spare("results");
         self.inner.results(turn)
@@ -316,6 +323,11 @@ impl Store for SimStore {
     fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
         self.spare("recent results");
         self.inner.recent_results(conversation, limit)
+    }
+
+    fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {
+        self.spare("an account");
+        self.inner.account(message)
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

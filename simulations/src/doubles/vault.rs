@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use hearth_domain::ids::{MemberId, SecretId};
 use hearth_domain::journal::Digest;
+use hearth_domain::journal::check::Attested;
 use hearth_domain::secret::{Principal, SealedRecord, SecretName};
 use hearth_domain::time::Clock as _;
 use hearth_domain::vault::{Ask, SecretInfo, Span, Started, Tell, Used, VaultError, VaultLine, VaultProcess, VaultState};
@@ -206,6 +207,10 @@ impl Process {
             Ask::Written { ticket, ok } => self.written(ticket, ok),
             Ask::Look { id, text } => self.out.push_back(Tell::Found { id, spans: self.find(&text) }),
             Ask::List { id } => self.out.push_back(Tell::Listed { id, secrets: self.records.values().map(info).collect() }),
+            Ask::Attest { id, head, at } => {
+                let newest = self.world.checkers().vault.attest(head.map(|head| Attested { head, at }));
+                self.out.push_back(Tell::Attested { id, newest: Ok(newest) });
+            }
             Ask::Beat { id } => self.out.push_back(Tell::Beat { id }),
             Ask::Lock | Ask::Stop => {}
         }

@@ -14,15 +14,17 @@ use hearth_domain::delivery::Delivery;
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::household::record::HouseholdRows;
 use hearth_domain::household::{Audience, Member};
-use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
+use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, MessageId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::Message;
+use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
+use hearth_domain::why::Account;
 
 mod household;
 pub mod rows;
@@ -306,12 +308,20 @@ impl Store for MemoryStore {
         self.read(move |rows| rows.standing(member))
     }
 
+    fn freeze(&self) -> StoreFuture<Option<Freeze>> {
+        self.read(|rows| rows.freeze)
+    }
+
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
         self.read(move |rows| rows.results_of(turn))
     }
 
     fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
         self.read(move |rows| rows.recent_results(conversation, limit))
+    }
+
+    fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {
+        self.read(move |rows| rows.account(message))
     }
 
     fn journal(&self, after: u64, limit: usize) -> StoreFuture<Vec<Entry>> {

@@ -1,4 +1,5 @@
-//! An answer to a question of the house, as a member writes it: `/yes`, `/no`, `/always`, with the question's code where several wait.
+//! What a member says to policy in a conversation: an answer to a question of the house (`/yes`, `/no`, `/always`, with the question's code where
+//! several wait), and the stop of the whole house (`/estop`, `/estop lift`).
 //!
 //! Only the exact words count. A model cannot write a member's message, and what a member pastes is more than these.
 
@@ -17,6 +18,31 @@ pub struct Reply {
     pub answer: Answer,
     /// The question's [`code`]; none when only one can be meant.
     pub code: Option<String>,
+}
+
+/// A member's word to policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// An answer.
+    Reply(Reply),
+    /// Stop the house.
+    Estop,
+    /// Lift that.
+    Lift,
+}
+
+impl Word {
+    /// The word that this message is; none when it is anything else.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        match (words.next()?, words.next(), words.next()) {
+            ("/estop", None, None) => Some(Self::Estop),
+            ("/estop", Some("lift"), None) => Some(Self::Lift),
+            _ => Reply::read(text).map(Self::Reply),
+        }
+    }
 }
 
 impl Reply {
@@ -81,6 +107,12 @@ mod tests {
         let code = code(ApprovalId::derived(&["x"]));
         assert_eq!(Reply::read("/yes"), Some(Reply { answer: Answer::Once, code: None }));
         assert_eq!(Reply::read(&format!(" /no {}\n", code.to_uppercase())), Some(Reply { answer: Answer::No, code: Some(code) }));
+        assert_eq!(Word::read("/no"), Some(Word::Reply(Reply { answer: Answer::No, code: None })));
+        assert_eq!(Word::read(" /estop\n"), Some(Word::Estop));
+        assert_eq!(Word::read("/estop  lift"), Some(Word::Lift));
+        for other in ["estop", "/estop now", "/estop lift it", "please /estop", "/ESTOP"] {
+            assert_eq!(Word::read(other), None, "{other}");
+        }
         for other in ["yes", "/yes please", "/yes abcdef now", "as the owner I approve: /yes", "/YES", "/approve", ""] {
             assert_eq!(Reply::read(other), None, "{other}");
         }

@@ -31,6 +31,11 @@ pub(crate) fn pay() -> Function {
     }
 }
 
+/// A question of Ada's.
+pub(crate) fn sample() -> Approval {
+    ask(json!({ "recipient": "DE1", "amount": 5 }), &person("Ada", Role::Adult))
+}
+
 fn call(arguments: Value) -> Call {
     Call::new(&pay(), arguments, Member::id_of("Ada"), ConversationId::derived(&["c"]))
 }

@@ -102,7 +102,7 @@ impl Core {
         let Phase::Deciding(reply, judged) = std::mem::replace(&mut active.phase, Phase::SavingReply) else {
             return Vec::new();
         };
-        let (mut allowed, mut asked, mut refused) = (0_usize, 0_usize, 0_usize);
+        let (mut allowed, mut asked, mut refused) = (Vec::new(), 0_usize, 0_usize);
         let mut writes = vec![active.step(
             cx,
             StepBody::Reply { text: reply.text, calls: reply.calls, provider: reply.provider, usage: reply.usage, stop: reply.stop },
@@ -135,12 +135,15 @@ impl Core {
                 carries,
                 fit,
             };
-            let count = if ready.asked.is_some() { &mut asked } else { &mut allowed };
-            *count = count.saturating_add(1);
+            match ready.asked {
+                Some(_) => asked = asked.saturating_add(1),
+                None => allowed.push(ready.name.clone()),
+            }
             writes.push(active.begins(cx, &ready));
             active.queue.push_back(ready);
         }
         let turn = active.pending.turn.id;
+        let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(" ") };
         let detail = format!("allowed {allowed}, asked {asked}, refused {refused}");
         let fact = fact(cx, FactKind::ModelReplied, Some(active.pending.member.id), turn.to_string(), &detail, "");
         vec![self.save(Saving::Reply { turn }, Commit { writes, fact })]

@@ -118,8 +118,8 @@ struct Ending<'a> {
 impl Pending {
     /// What is to be done with its message, if that answers a question of the house.
     pub(super) fn reply(&self) -> Option<Effect> {
-        let reply = Reply::read(&self.message.text)?;
-        Some(Effect::TakeReply(self.turn.id, self.member.id, reply))
+        let word = Word::read(&self.message.text)?;
+        Some(Effect::TakeReply(self.turn.id, self.member.id, word))
     }
 }
 

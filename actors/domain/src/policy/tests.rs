@@ -126,3 +126,15 @@ fn what_not_everybody_present_may_read_stops_the_call() {
     read.label = Label::new(Readers::nobody(), Integrity::Member);
     assert_eq!(weigh(&read), Verdict::Deny(Denial::Audience));
 }
+
+#[test]
+fn only_adults_stop_a_house_and_it_holds_all_but_looking_up_at_home() {
+    let may = |role| Freeze::may_be_changed_by(role);
+    let all = [Person::Owner, Person::Adult, Person::Teen, Person::Child, Person::Guest];
+    assert_eq!(all.map(may), [true, true, false, false, false]);
+    assert!(!Freeze::holds(Effect::Read, ""));
+    assert!(Freeze::holds(Effect::Read, "hearth/web"));
+    for effect in [Effect::WriteOwn, Effect::ExternalSend, Effect::Pay, Effect::Physical, Effect::Delete, Effect::Admin] {
+        assert!(Freeze::holds(effect, ""), "{effect:?}");
+    }
+}

@@ -68,7 +68,7 @@ fn desk() -> Desk {
 }
 
 fn desk_with(own: &str) -> Desk {
-    Desk::new(Arc::new(Rules::new(Rules::DEFAULTS, own).unwrap()), Vec::new(), Vec::new())
+    Desk::new(Arc::new(Rules::new(Rules::DEFAULTS, own).unwrap()), Vec::new(), Vec::new(), None)
 }
 
 fn asked(desk: &mut Desk, question: &Question) -> Approval {
@@ -176,6 +176,26 @@ fn what_is_over_is_over_also_when_the_clock_goes_back() {
 fn the_households_own_rules_count() {
     let own = "@id(\"no-mail\") @says(\"Ada sends no mail\") forbid (principal == Member::\"Ada\", action == Action::\"external_send\", resource);";
     assert_eq!(refused(&desk_with(own), &mail(&member("Ada", Person::Adult))), "Ada sends no mail");
+}
+
+#[test]
+fn a_stopped_house_does_nothing_and_looks_up_only_what_is_its_own_until_that_is_lifted() {
+    let (mut desk, ada) = (desk(), member("Ada", Person::Adult));
+    let note = question(&ada, Effect::WriteOwn, "me__note__write", "write x", json!({"what": "x"}));
+    let page = question(&ada, Effect::Read, "me__web__read", "read x", json!({"what": "x"}));
+    let mut own = page.clone();
+    own.function.tool = String::new();
+    let asked_before = asked(&mut desk, &mail(&ada));
+    assert!(is_free(&desk, &note) && is_free(&desk, &page));
+    desk.set_freeze(Some(Freeze { by: ada.id, at: at(0) }));
+    for held in [&note, &page, &mail(&ada)] {
+        assert!(matches!(desk.rule(held, at(1)), Ruling::Decided(Decision::Deny(Refusal::Frozen))), "{}", held.function.name);
+    }
+    assert!(is_free(&desk, &own), "what is looked up at home stays free");
+    assert_eq!(desk.pending().map(|approval| approval.id).collect::<Vec<_>>(), [asked_before.id], "what waits stays");
+    desk.set_freeze(None);
+    assert!(is_free(&desk, &note) && is_free(&desk, &page));
+    assert!(matches!(desk.rule(&mail(&ada), at(2)), Ruling::Decided(Decision::Ask(id)) if id == asked_before.id));
 }
 
 #[test]

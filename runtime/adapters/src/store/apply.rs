@@ -109,6 +109,7 @@ impl Plan {
             | Write::Approval(_)
             | Write::Endorsement(_)
             | Write::Grant(_)
+            | Write::Freeze(_)
             | Write::Result(_) => self.last.write(write)?,
         }
         Ok(())
@@ -196,6 +197,8 @@ impl Part {
             Write::Approval(row) => self.replace(flow::approval_row(row)?),
             Write::Endorsement(row) => self.replace(flow::endorsement_row(row)?),
             Write::Grant(row) => self.replace(flow::grant_row(row)?),
+            Write::Freeze(Some(row)) => self.replace(flow::freeze_row(row)?),
+            Write::Freeze(None) => self.remove(flow::freeze_record()),
             Write::Result(row) => self.replace(flow::result_row(row)?),
             // A plan has these itself.
             Write::Message(_) | Write::Claim { .. } | Write::Household(_) | Write::ForgetResults(_) => {}

@@ -13,7 +13,7 @@ use super::link::Link;
 use super::read::with;
 
 /// Every table but the one row about the store itself. What others are learnt from comes first.
-pub(super) const TABLES: [&str; 23] = [
+pub(super) const TABLES: [&str; 24] = [
     "conversation",
     "identity",
     "turn",
@@ -36,6 +36,7 @@ pub(super) const TABLES: [&str; 23] = [
     "endorsement",
     "permit",
     "result",
+    "freeze",
     "entry",
 ];
 /// How many of them.

@@ -4,6 +4,7 @@ use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
+use hearth_domain::policy::Freeze;
 use hearth_domain::store::{StoreError, StoredResult};
 use hearth_domain::time::Timestamp;
 use surrealdb::types::{Number, Object, RecordId, Value};
@@ -43,6 +44,22 @@ pub(super) fn grant_row(row: &Grant) -> Encoded<Keyed> {
         .with("at", time(row.at)?)
         .with("body", body(row)?);
     Ok(draft.done())
+}
+
+/// The one row that says what the house is stopped by.
+pub(super) fn freeze_record() -> RecordId {
+    RecordId::new("freeze", "main")
+}
+
+/// What the house is stopped by.
+pub(super) fn freeze_row(row: &Freeze) -> Encoded<Keyed> {
+    Ok(Draft::new(freeze_record()).with("body", body(row)?).done())
+}
+
+/// What the house is stopped by.
+pub(super) async fn freeze(link: &Link) -> Read<Option<Freeze>> {
+    let found = link.ask(ROW, with([("row", Value::RecordId(freeze_record()))])).await?;
+    Ok(all("freeze", found, read)?.pop())
 }
 
 /// The id of a result.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_domain::ids::MemberId;
+use hearth_domain::journal::check::Attested;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Tell, VaultState};
 use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
@@ -272,6 +273,11 @@ impl Words<'_> {
             Ask::List { id } => {
                 let secrets = keeper.map(crate::keeper::Keeper::list).unwrap_or_default();
                 self.say(Tell::Listed { id, secrets }).await?;
+            }
+            Ask::Attest { id, head, at } => {
+                // A process without keys keeps nothing.
+                let newest = keeper.map_or(Ok(None), |keeper| keeper.attest(head.map(|head| Attested { head, at })));
+                self.say(Tell::Attested { id, newest }).await?;
             }
             Ask::Beat { id } => self.say(Tell::Beat { id }).await?,
             Ask::Lock => {

@@ -176,6 +176,8 @@ impl Seal {
         let ahead = newest.values().map(|(_, stamp)| stamp.generation).max().unwrap_or(0);
         next.generation = next.generation.max(ahead.saturating_add(1));
         restore_into(&mut next, &newest);
+        // The journal is the backup's as well: its end is attested anew.
+        next.journal = None;
         self.commit(next)?;
         Ok(self.check_all(records))
     }

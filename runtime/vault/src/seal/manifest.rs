@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 
 use hearth_domain::error::{Class, Classified};
 use hearth_domain::ids::{MemberId, SecretId};
+use hearth_domain::journal::check::Attested;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -132,11 +133,22 @@ pub(crate) struct Manifest {
     pub(crate) owner: Option<Verifier>,
     /// What a recovery key is checked against.
     pub(crate) recovery: Option<Hex<KEY_BYTES>>,
+    /// The newest end of the house's journal that was attested. A manifest of before there was this has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) journal: Option<Attested>,
 }
 
 impl Manifest {
     pub(crate) const fn new() -> Self {
-        Self { generation: 1, members: BTreeMap::new(), records: BTreeMap::new(), removed: BTreeMap::new(), owner: None, recovery: None }
+        Self {
+            generation: 1,
+            members: BTreeMap::new(),
+            records: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            owner: None,
+            recovery: None,
+            journal: None,
+        }
     }
 
     /// A copy to alter, one generation on. Generations do not run out: at a million changes a second they last half a million years.

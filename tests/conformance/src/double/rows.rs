@@ -18,6 +18,7 @@ use hearth_domain::ids::{
 use hearth_domain::journal::{Entry, Head};
 use hearth_domain::memory::{Memory, MemoryKind};
 use hearth_domain::message::Message;
+use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{
@@ -25,6 +26,7 @@ use hearth_domain::store::{
 };
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
+use hearth_domain::why::Account;
 
 /// Everything that is stored.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -71,6 +73,8 @@ pub struct Rows {
     pub endorsements: BTreeMap<ApprovalId, Endorsement>,
     /// What members allowed.
     pub grants: BTreeMap<GrantId, Grant>,
+    /// What the house is stopped by.
+    pub freeze: Option<Freeze>,
     /// Results of turns by their place.
     pub results: BTreeMap<(TurnId, ResultId), StoredResult>,
     /// The journal.
@@ -116,6 +120,7 @@ impl Rows {
             Write::Approval(row) => drop(self.approvals.insert(row.id, row)),
             Write::Endorsement(row) => drop(self.endorsements.insert(row.id, row)),
             Write::Grant(row) => drop(self.grants.insert(row.id, row)),
+            Write::Freeze(row) => self.freeze = row,
             Write::Result(row) => drop(self.results.insert((row.turn, row.stored.id), row)),
             Write::ForgetResults(turn) => self.results.retain(|(of, _), _| *of != turn),
             Write::Conversation(row) => drop(self.conversations.insert(row.id, row)),
@@ -200,6 +205,18 @@ impl Rows {
 
     fn steps_of(&self, turn: TurnId) -> Vec<Step> {
         self.steps.range((turn, 0)..=(turn, u32::MAX)).map(|(_, step)| step.clone()).collect()
+    }
+
+    /// A message of the house, with its turn.
+    #[must_use]
+    pub fn account(&self, id: MessageId) -> Option<Account> {
+        let place = self.deliveries.values().find(|row| row.message == id)?;
+        let message = self.messages.get(&(place.conversation, place.seq)).filter(|row| row.id == id)?.clone();
+        let conversation = self.conversations.get(&place.conversation)?.clone();
+        let turn = message.turn.and_then(|turn| self.turns.get(&turn)).cloned();
+        let memories = turn.iter().flat_map(|turn| &turn.sources).filter_map(|id| self.memories.get(id)).cloned().collect();
+        let steps = message.turn.map(|turn| self.steps_of(turn)).unwrap_or_default();
+        Some(Account { conversation, message, turn, steps, memories })
     }
 
     /// The conversations with an open turn, oldest turn first.

@@ -1,12 +1,15 @@
 //! A conversation's state, and its messages by place.
 
+use hearth_domain::delivery::{Delivery, DeliveryState};
 use hearth_domain::label::Label;
+use hearth_domain::message::{Author, Message};
 use hearth_domain::model::StopReason;
 use hearth_domain::model::Usage;
-use hearth_domain::store::{Step, StepBody, Summary, TurnState, Write};
+use hearth_domain::store::{Step, StepBody, Summary, Turn, TurnState, Write};
+use hearth_domain::why::Account;
 
 use super::{Check, House, Outcome, boxed, check, same};
-use crate::sample::{at, conversation, message, place, turn, turn_id};
+use crate::sample::{at, conversation, delivery, fact, message, place, turn, turn_id};
 
 pub(super) const CHECKS: &[Check] = &[
     check("the tail holds the newest messages, oldest first", |house| boxed(tail(house))),
@@ -16,7 +19,36 @@ pub(super) const CHECKS: &[Check] = &[
     check("an ended turn leaves nothing in the state", |house| boxed(ended(house))),
     check("conversations do not see each other's messages, turns or steps", |house| boxed(apart(house))),
     check("messages are paged by a cursor", |house| boxed(cursor(house))),
+    check("a message of the house is found with what its turn drew on", |house| boxed(account(house))),
 ];
+
+async fn account(mut house: House) -> Outcome {
+    let answer = Message { turn: Some(turn_id("kitchen", 1)), author: Author::House, ..message("kitchen", 2, "It is told.") };
+    let known = fact("known", "known");
+    let sources = vec![known.id, fact("gone", "gone").id];
+    let row = Turn { state: TurnState::Answered, sources, ..turn("kitchen", 1) };
+    let sent = Delivery { message: answer.id, conversation: place("kitchen"), seq: 2, ..delivery(2, DeliveryState::Delivered) };
+    let steps = vec![reply("kitchen", 1, 0), reply("kitchen", 1, 1)];
+    house
+        .write(
+            [
+                Write::Conversation(conversation("kitchen")),
+                Write::Message(message("kitchen", 1, "1")),
+                Write::Message(answer.clone()),
+                Write::Turn(row.clone()),
+                Write::Delivery(sent),
+                Write::Memory(known.clone()),
+                Write::Memory(fact("other", "other")),
+            ]
+            .into_iter()
+            .chain(steps.iter().cloned().map(Write::Step)),
+        )
+        .await?;
+    let conversation = conversation("kitchen");
+    let whole = Account { conversation, message: answer.clone(), turn: Some(row), steps, memories: vec![known] };
+    same("the account", &house.store.account(answer.id).await?, &Some(whole))?;
+    same("what a member said", &house.store.account(message("kitchen", 1, "1").id).await?, &None)
+}
 
 async fn said(house: &mut House, name: &str, count: u64) -> Outcome {
     let messages = (1..=count).map(|seq| Write::Message(message(name, seq, &seq.to_string())));

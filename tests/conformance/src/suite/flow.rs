@@ -2,6 +2,7 @@
 
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
+use hearth_domain::policy::Freeze;
 use hearth_domain::store::{StoredResult, Write};
 
 use super::{Check, House, Outcome, boxed, check, same};
@@ -12,9 +13,24 @@ pub(super) const CHECKS: &[Check] = &[
     check("the questions about a member's effects are found by when they were asked", |house| boxed(asked(house))),
     check("a question about several effects is read back, and is open until it is answered", |house| boxed(endorsements(house))),
     check("what was allowed stands until it is used up or taken back", |house| boxed(grants(house))),
+    check("what stops the house is there until it is lifted", |house| boxed(freeze(house))),
     check("the results of a turn are read back by their numbers", |house| boxed(results(house))),
     check("the newest results of a conversation come oldest first", |house| boxed(recent(house))),
 ];
+
+async fn freeze(mut house: House) -> Outcome {
+    same("nothing at first", &house.store.freeze().await?, &None)?;
+    for by in ["ada", "bob"] {
+        let row = Freeze { by: who(by), at: at(7) };
+        house.write([Write::Freeze(Some(row))]).await?;
+        house.reopen().await?;
+        same("what stops it", &house.store.freeze().await?, &Some(row))?;
+    }
+    house.write([Write::Freeze(None)]).await?;
+    house.write([Write::Freeze(None)]).await?;
+    house.reopen().await?;
+    same("lifted", &house.store.freeze().await?, &None)
+}
 
 /// A question of ada's, where it stands.
 fn settled(second: i64, state: State) -> Approval {
@@ -30,7 +46,7 @@ async fn approvals(mut house: House) -> Outcome {
         (State::Approved { by, at: at(1) }, true),
         (State::Denied { by, at: at(2) }, false),
         (State::Expired { at: at(3) }, false),
-        (State::Used { at: at(4) }, false),
+        (State::Used { by: Some(by), at: at(4) }, false),
     ];
     same("none", &house.store.approval(approval("ada", 1).id).await?, &None)?;
     for (state, open) in states {

@@ -103,7 +103,9 @@ fn a_members_answer_is_taken_while_the_turn_that_asked_waits_and_is_answered_aft
     world.reply(model, to(&["eve@example.org"]));
     let (call, ..) = world.asks();
     world.say("1", "/yes");
-    let Some(Effect::TakeReply(turn, who, Reply { code: None, .. })) = world.until_outside() else { panic!("it is taken at once") };
+    let Some(Effect::TakeReply(turn, who, Word::Reply(Reply { code: None, .. }))) = world.until_outside() else {
+        panic!("it is taken at once")
+    };
     assert_eq!(who, member().id);
     world.event(|core, cx| core.on_reply_taken(cx, turn, "Noted.".to_owned()));
     assert!(world.until_outside().is_none(), "the turn that asked is first");

@@ -162,3 +162,30 @@ fn an_older_key_folder_is_taken_with_newer_records_and_no_stamp_is_drawn_twice()
     assert!(house.seal.generation() > newest);
     assert_eq!(house.read("mail"), Ok("round 4".to_owned()));
 }
+
+#[test]
+fn an_attested_end_of_the_journal_goes_on_and_never_back_until_an_owner_takes_a_backup() {
+    use hearth_domain::journal::{Digest, Head};
+    use hearth_domain::time::Timestamp;
+
+    let end = |seq: u64, text: &str| Attested { head: Head { seq, digest: Digest::of(text.as_bytes()) }, at: Timestamp::UNIX_EPOCH };
+    let mut house = House::with_secrets();
+    assert_eq!(house.seal.attested(), None);
+    house.seal.attest(end(7, "a")).unwrap();
+    for not_further in [end(6, "a"), end(7, "b"), end(7, "a")] {
+        let generation = house.seal.generation();
+        house.seal.attest(not_further).unwrap();
+        assert_eq!((house.seal.attested(), house.seal.generation()), (Some(end(7, "a")), generation), "nothing is written");
+    }
+    house.restart();
+    assert_eq!(house.seal.attested(), Some(end(7, "a")));
+    house.memory.crash_in(0, Moment::Before);
+    assert!(house.seal.attest(end(8, "c")).is_err());
+    assert_eq!(house.seal.attested(), Some(end(7, "a")), "what was not written does not count");
+    house.seal.attest(end(9, "d")).unwrap();
+    house.put(ada(), "mail", "changed");
+    assert_eq!(house.seal.attested(), Some(end(9, "d")));
+    let (proven, records) = (proof(&house), house.all());
+    house.seal.accept_restore(proven, &records).unwrap();
+    assert_eq!(house.seal.attested(), None);
+}
