@@ -8,7 +8,7 @@ use hearth_actors::household::{Arrive, Change, Unpaired};
 use hearth_actors::local::{Halt, Tell};
 use hearth_actors::policy::{TakeReply, Waiting};
 use hearth_domain::approval::Answer;
-use hearth_domain::approval::reply::{Reply, code};
+use hearth_domain::approval::reply::{Reply, Word, code};
 use hearth_domain::conversation::{Accepted, SayError};
 use hearth_domain::household::identity::{Identity, Platform};
 use hearth_domain::household::pairing::Setting;
@@ -234,7 +234,7 @@ impl Person {
                 self.say_there(String::new(), text);
                 continue;
             }
-            let take = TakeReply { who: self.member.id, reply: Reply { answer, code: Some(code(approval.id)) } };
+            let take = TakeReply { who: self.member.id, word: Word::Reply(Reply { answer, code: Some(code(approval.id)) }) };
             let asked = outside(|| doors.policy.take_reply.ask(take, Duration::from_secs(20)));
             let taken = self.front.wait(&self.world, "an answer", asked).await;
             self.world.note(format!("{} answers {answer:?}: {taken:?}", self.member.name));

@@ -17,7 +17,8 @@ use hearth_domain::household::{Audience, Member, Role as Person};
 use hearth_domain::ids::{CallId, ConversationId, GrantId};
 use hearth_domain::journal::Digest;
 use hearth_domain::label::{Integrity, Label, Readers};
-use hearth_domain::policy::{Decider, Question, Taken};
+use hearth_domain::flow::plan::Fit;
+use hearth_domain::policy::{Decider, Question, Taken, control, written};
 use hearth_domain::sandbox::Role;
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::Effect;
@@ -65,7 +66,7 @@ pub fn run(progress: impl Fn(&str)) -> Result<Samples, RulesError> {
     let rules = Rules::new(Rules::DEFAULTS, &own)?;
     progress(&format!("{} rules in force, {GRANTS} grants, {DECISIONS} decisions", rules.iter().count()));
     let now = Timestamp::from_second(NOON).unwrap_or(Timestamp::UNIX_EPOCH);
-    let desk = Desk::new(Arc::new(rules), Vec::new(), grants(now));
+    let desk = Desk::new(Arc::new(rules), Vec::new(), grants(now), None);
     let questions = questions();
     let mut samples = Samples { decisions_us: Vec::with_capacity(DECISIONS), by_question_us: Vec::new(), joins_us: joins(), outcomes: [0; 3] };
     for (n, question) in questions.iter().cycle().take(WARM.saturating_add(DECISIONS)).enumerate() {
@@ -205,15 +206,19 @@ fn questions() -> Vec<Question> {
     for member in &all {
         for (effect, tool, operation, arguments) in &deeds {
             for integrity in [Integrity::Member, Integrity::Outside] {
+                let label = Label::new(Readers::present(&audience), integrity);
                 questions.push(Question {
                     call: CallId::derived(&["bench"]),
                     function: function(*effect, tool, operation),
+                    leaves: written(arguments, &control(&label, &BTreeSet::new())),
+                    fit: Fit::NoPlan,
+                    contested: BTreeSet::new(),
                     arguments: arguments.clone(),
                     conversation: ConversationId::derived(&["bench"]),
                     member: member.clone(),
                     by: Decider::Model,
                     audience: audience.clone(),
-                    label: Label::new(Readers::present(&audience), integrity),
+                    label,
                     sources: BTreeSet::new(),
                     words: "please tell oma@example.org that we come at eight, pay her the 12.50, and switch on the kitchen".to_owned(),
                     links: BTreeSet::new(),
@@ -247,7 +252,7 @@ mod tests {
     fn the_questions_of_the_bench_take_every_way_through_a_decision() {
         let rules = Rules::new(Rules::DEFAULTS, &household_rules(RULES)).unwrap();
         let now = Timestamp::from_second(NOON).unwrap();
-        let desk = Desk::new(Arc::new(rules), Vec::new(), grants(now));
+        let desk = Desk::new(Arc::new(rules), Vec::new(), grants(now), None);
         let rulings: Vec<_> = questions().iter().map(|question| desk.rule(question, now)).collect();
         assert!(rulings.iter().any(|ruling| matches!(ruling, Ruling::Granted(grant, _) if grant.id == GrantId::derived(&["bench", "49"]))));
         for wanted in ["Ask(", "Allow(", "Deny(Rule", "Deny(NoRule"] {

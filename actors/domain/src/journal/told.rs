@@ -48,6 +48,9 @@ const fn is_of_house(kind: FactKind) -> bool {
                 | FactKind::PairingDenied
                 | FactKind::IdentityLinked
                 | FactKind::IdentityUnlinked
+                | FactKind::GroupChanged
+                | FactKind::GroupAdmitted
+                | FactKind::GroupDismissed
                 | FactKind::Stopped
                 | FactKind::Lifted
                 | FactKind::JournalBroken
@@ -80,6 +83,9 @@ pub fn sentence(entry: &Entry, name: impl Fn(MemberId) -> String) -> String {
         FactKind::PairingDenied => format!("{who} turned a stranger away{rest}."),
         FactKind::IdentityLinked => format!("{who} linked an account{rest}."),
         FactKind::IdentityUnlinked => format!("{who} unlinked an account{rest}."),
+        FactKind::GroupChanged => format!("Somebody came to a group or went ({subject})."),
+        FactKind::GroupAdmitted => format!("{who} let the house speak in the group {subject}."),
+        FactKind::GroupDismissed => format!("{who} let the house speak in the group {subject} no more."),
         FactKind::MessageAccepted => format!("{who} wrote {subject}."),
         FactKind::ModelReplied => format!("A model replied to {who} and wanted tools: {detail}."),
         FactKind::ToolFinished => format!("A tool call for {who} ended: {detail}."),

@@ -231,6 +231,9 @@ impl Program {
         Question {
             call: CallId::derived(&["1"]),
             function,
+            leaves: written(&arguments, &control(&self.label, &BTreeSet::new())),
+            fit: Fit::NoPlan,
+            contested: BTreeSet::new(),
             arguments,
             conversation: ConversationId::derived(&["c"]),
             member: person(self.who),

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::flow::plan::Fit;
 use crate::household::{Audience, Role};
 use crate::ids::{AnswerId, ConversationId};
 use crate::label::Readers;
@@ -77,12 +78,12 @@ fn account(bodies: Vec<(StepBody, Label)>) -> Account {
 
 fn asked(name: &str) -> StepBody {
     let (provider_call, arguments) = (String::new(), json!({}));
-    StepBody::Asked { call: call(name), provider_call, name: name.to_owned(), arguments, approval: approval(name) }
+    StepBody::Asked { call: call(name), provider_call, name: name.to_owned(), arguments, approval: approval(name), carries: Label::neutral(), fit: Fit::NoPlan }
 }
 
 fn intent(name: &str) -> StepBody {
     let (provider_call, arguments, idempotent, taken) = (String::new(), json!({}), true, Taken::default());
-    StepBody::Intent { call: call(name), provider_call, name: name.to_owned(), arguments, idempotent, taken }
+    StepBody::Intent { call: call(name), provider_call, name: name.to_owned(), arguments, idempotent, taken, carries: Label::neutral(), fit: Fit::NoPlan }
 }
 
 fn ended(name: &str, result: Result<serde_json::Value, ToolError>) -> StepBody {
