@@ -136,8 +136,7 @@ impl Plan {
     /// The same rows, of which none is taken to be new.
     fn cautious(mut self) -> Self {
         for part in self.before.iter_mut().chain([&mut self.last]) {
-            let mut fresh = std::mem::take(&mut part.fresh);
-            part.replaced.append(&mut fresh);
+            part.replaced.extend(std::mem::take(&mut part.fresh));
         }
         self
     }
