@@ -210,7 +210,7 @@ impl Keeper {
             Ask::Beat { id } => Some(Told::Beat { id }),
             Ask::Look { id, .. } => Some(Told::Found { id, spans: Vec::new() }),
             Ask::List { id } => Some(Told::Listed { id, secrets: Vec::new() }),
-            Ask::Written { .. } | Ask::Lock | Ask::Stop => None,
+            Ask::Written { .. } | Ask::Part { .. } | Ask::Lock | Ask::Stop => None,
         }
     }
 }
@@ -305,6 +305,7 @@ impl House {
             egress: Arc::new(NoVault),
             http: Arc::new(NoHttp),
             sandboxes: Arc::new(NoSandboxes),
+            channels: Vec::new(),
             meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
             wires: Wires::plain(),
