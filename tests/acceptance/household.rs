@@ -228,9 +228,9 @@ impl Canaries {
         [name, said, thread, fact, reminder, undelivered, secret, value, key, kept, allowed, asked, account]
     }
 
-    /// What is in the store as it is: the value of a secret is sealed there.
+    /// What is in the store as text: the value of a secret is sealed there, and what a tool keeps are bytes.
     fn stored(&self) -> impl Iterator<Item = &'static str> {
-        self.all().into_iter().filter(|told| *told != self.value)
+        self.all().into_iter().filter(|told| ![self.value, self.kept].contains(told))
     }
 
     /// Leaves something that nobody has taken yet; so many of them wait then.
