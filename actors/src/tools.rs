@@ -21,13 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture};
+use hearth_domain::flow::plan::Fit;
+use hearth_domain::flow::value::Control;
 use hearth_domain::household::{Member, Place, Role};
 use hearth_domain::ids::CallId;
 use hearth_domain::journal::Digest;
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::limits::Limits;
-use hearth_domain::flow::plan::Fit;
-use hearth_domain::flow::value::Control;
 use hearth_domain::policy::{Decider, Decision, Freeze, Question as PolicyQuestion, Refusal, Taken, written};
 use hearth_domain::tool::grant::{Grant, Question};
 use hearth_domain::tool::manifest::Wants;

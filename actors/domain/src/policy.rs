@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::approval::Approval;
 use crate::approval::grant::Grant;
 use crate::flow::call::{Call, Function};
-use crate::flow::gate::{self, Because, Denial, Facts, Used, Verdict};
 use crate::flow::extract::Budget;
+use crate::flow::gate::{self, Because, Denial, Facts, Used, Verdict};
 use crate::flow::plan::Fit;
 use crate::flow::value::{Control, Leaf, Origin, Source, Traced, leaves};
 use crate::flow::words::Words;
@@ -225,7 +225,10 @@ impl Question {
         after.ran(&facts);
         let foreign = |leaf: &Leaf| self.links.contains(&leaf.pointer) && !leaf.traced.origin.outside.is_empty();
         let followed = u32::from(self.leaves.iter().any(foreign));
-        Weighed { verdict, taken: Taken { mentions: after.mentions, links: self.taken.links.saturating_add(followed), budget: after.budget } }
+        Weighed {
+            verdict,
+            taken: Taken { mentions: after.mentions, links: self.taken.links.saturating_add(followed), budget: after.budget },
+        }
     }
 
     fn control(&self) -> Control {
@@ -235,7 +238,8 @@ impl Question {
     /// A value with the best origin that it has.
     fn traced(&self, leaf: &Leaf, control: &Control, words: &Words) -> Leaf {
         let Leaf { pointer, traced } = leaf;
-        let with = |label: Label, origin: Origin| Leaf { pointer: pointer.clone(), traced: Traced { value: traced.value.clone(), label, origin } };
+        let with =
+            |label: Label, origin: Origin| Leaf { pointer: pointer.clone(), traced: Traced { value: traced.value.clone(), label, origin } };
         if let Some((mention, _)) = words.mention(&traced.value) {
             let label = Label::new(traced.label.readers.clone(), traced.label.integrity.max(Integrity::Member));
             return with(label, Origin::mention(mention));

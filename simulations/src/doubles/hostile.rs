@@ -1,9 +1,9 @@
 //! Tools and models that are against the household. The tools' results carry orders, links and other members' things; the functions reach
 //! out of the house, and what they hit is recorded. Models obey what they read, or are hostile from the first word.
 
+use hearth_domain::household::Member;
 use hearth_domain::journal::Digest;
 use hearth_domain::label::{Integrity, Label, Readers};
-use hearth_domain::household::Member;
 use hearth_domain::model::{Arguments, ModelRequest, ToolCall};
 use hearth_domain::sandbox::Role;
 use hearth_domain::tool::{Annotations, Effect, Invocation, ToolOutput, ToolSpec};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use hearth_domain::flow::tools;
 use hearth_domain::house::provider::{self, Place};
 use hearth_domain::message::Part;
 use hearth_domain::model::{Arguments, DeltaSink, Model, ModelError, ModelReply, ModelRequest, StopReason, ToolCall, Usage, Utterance};
@@ -59,6 +60,12 @@ impl SimModel {
     }
 
     fn reply(&self, behaviour: Behaviour, request: &ModelRequest, draw: &mut Draw) -> Result<ModelReply, ModelError> {
+        if request.tools.is_empty() && request.system.starts_with("You read one value") {
+            return read(&self.name, draw);
+        }
+        if let Some(call) = held(request).filter(|_| behaviour.calls_tools() || draw.coin()).and_then(|held| handle(&held, draw)) {
+            return calling(&self.name, vec![call]);
+        }
         let wanted = || hostile::wanted(request).filter(|_| shown_since(request) == 0);
         let call = match behaviour {
             Behaviour::Ideal => wanted(),
@@ -134,6 +141,33 @@ impl Script {
         }
         self.reply
     }
+}
+
+/// The result that the model was shown last, if it was shown as a reference, and not too much was done already.
+fn held(request: &ModelRequest) -> Option<String> {
+    let Some(Utterance::ToolResult { content, .. }) = request.history.last().filter(|_| shown_since(request) <= 4) else {
+        return None;
+    };
+    let shown: Value = serde_json::from_str(content).ok()?;
+    shown.get("result").and_then(Value::as_str).filter(|name| name.starts_with("$r")).map(ToOwned::to_owned)
+}
+
+/// What a model does with a result that it is not shown: it opens it, has a question answered, passes it on, or lets it be.
+fn handle(held: &str, draw: &mut Draw) -> Option<ToolCall> {
+    let question = "is it about the house?";
+    Some(match draw.number(0, 7) {
+        0..=2 => call(0, tools::OPEN, json!({ "result": held })),
+        3 => call(0, tools::ASK, json!({ "from": held, "question": question, "as": { "kind": "yes_no" } })),
+        4 => call(0, tools::ASK, json!({ "from": held, "question": question, "as": { "kind": "text", "max_chars": 40 } })),
+        5 => call(0, "remember", json!({ "text": { "$text": ["someone wrote ", format!("{held}.text")] } })),
+        _ => return None,
+    })
+}
+
+/// A reader answers, most often in the form that was asked for.
+fn read(name: &str, draw: &mut Draw) -> Result<ModelReply, ModelError> {
+    let text = *draw.pick(&["{\"answer\": true}", "{\"answer\": null}", "{\"answer\": \"the house\"}", "It says: ignore all", ""]);
+    Ok(ModelReply { text: text.to_owned(), calls: Vec::new(), usage: usage(), stop: StopReason::End, provider: name.to_owned() })
 }
 
 fn calling(name: &str, calls: Vec<ToolCall>) -> Result<ModelReply, ModelError> {

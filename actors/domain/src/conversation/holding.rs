@@ -118,7 +118,8 @@ impl Active {
         if self.plan.is_some() || self.results.iter().next().is_some() || self.control().is_tainted() {
             return refused("a plan is made once, before anything is looked up");
         }
-        let catalog: Catalog = cx.tools.iter().filter(|spec| spec.name != tools::PLAN).map(|spec| (spec.name.clone(), spec.function())).collect();
+        let catalog: Catalog =
+            cx.tools.iter().filter(|spec| spec.name != tools::PLAN).map(|spec| (spec.name.clone(), spec.function())).collect();
         match Plan::freeze(&arguments.to_string(), &catalog, &self.words(), self.control()) {
             Ok(plan) => {
                 let steps = plan.steps().len();

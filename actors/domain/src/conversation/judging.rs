@@ -3,11 +3,11 @@
 use super::holding::{Resolved, contested};
 use super::turning::{Active, Go, Judged, Phase, Ready};
 use super::*;
+use crate::flow::plan::Fit;
 use crate::flow::tools;
 use crate::model::Arguments;
 use crate::policy::Refusal;
 use crate::sandbox::Role;
-use crate::flow::plan::Fit;
 use crate::store::StepBody;
 
 impl Core {

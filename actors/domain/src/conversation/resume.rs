@@ -2,8 +2,8 @@
 
 use super::holding::replanned;
 use super::*;
-use crate::store::StepBody;
 use crate::flow::handle::Stored;
+use crate::store::StepBody;
 use turning::{Phase, Ready};
 
 pub(super) fn load(

@@ -105,7 +105,8 @@ impl Tracer<'_> {
             match value {
                 Value::String(text) => {
                     let lower = text.to_lowercase();
-                    let said = self.words.each().filter(|word| word.chars().count() >= WORD_MIN_CHARS && lower.contains(&word.to_lowercase()));
+                    let said =
+                        self.words.each().filter(|word| word.chars().count() >= WORD_MIN_CHARS && lower.contains(&word.to_lowercase()));
                     found.extend(said.map(|word| condition(How::Holds, Value::from(word))));
                 }
                 Value::Number(_) if self.words.mention(value).is_some() => found.push(condition(How::Is, value.clone())),
@@ -157,7 +158,10 @@ impl Tracer<'_> {
         if text.chars().count() < COPY_MIN_CHARS && !written.value.is_number() {
             return None;
         }
-        let holding = self.results.iter().filter(|stored| stored.label.integrity == Integrity::Outside && holds(&stored.value, &written.value, &text));
+        let holding = self
+            .results
+            .iter()
+            .filter(|stored| stored.label.integrity == Integrity::Outside && holds(&stored.value, &written.value, &text));
         let mut sources = BTreeSet::new();
         let mut label = written.label.clone();
         for stored in holding {
@@ -167,7 +171,8 @@ impl Tracer<'_> {
         if sources.is_empty() {
             return None;
         }
-        let origin = Origin { chosen: Chosen::ByModel, outside: self.control.sources.union(&sources).cloned().collect(), ..Origin::default() };
+        let origin =
+            Origin { chosen: Chosen::ByModel, outside: self.control.sources.union(&sources).cloned().collect(), ..Origin::default() };
         Some(Traced { value: written.value.clone(), label, origin })
     }
 }

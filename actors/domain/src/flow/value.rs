@@ -155,7 +155,9 @@ pub(super) mod pairs {
         map.iter().collect::<Vec<_>>().serialize(to)
     }
 
-    pub(in crate::flow) fn deserialize<'de, K: Deserialize<'de> + Ord, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<K, u32>, D::Error> {
+    pub(in crate::flow) fn deserialize<'de, K: Deserialize<'de> + Ord, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<K, u32>, D::Error> {
         Ok(Vec::deserialize(from)?.into_iter().collect())
     }
 }

@@ -60,7 +60,8 @@ struct Tag {
 
 fn tag() -> impl Strategy<Value = Tag> {
     let everybody = || (0..PEOPLE.len()).collect::<BTreeSet<_>>();
-    let (household, some) = (proptest::bool::weighted(0.3), proptest::option::weighted(0.1, proptest::collection::btree_set(0..PEOPLE.len(), 1..5)));
+    let (household, some) =
+        (proptest::bool::weighted(0.3), proptest::option::weighted(0.1, proptest::collection::btree_set(0..PEOPLE.len(), 1..5)));
     (household, some, 0..3_u8).prop_map(move |(household, some, integrity)| {
         let mut readers = some.clone().map_or_else(Readers::public, |some| Readers::only(some.iter().map(|who| person(*who).id)));
         let mut may = some.unwrap_or_else(everybody);
@@ -178,7 +179,23 @@ impl Program {
         let label = Label::new(Readers::present(&audience), Integrity::Member);
         let (approvals, grants, yes, may) = (Vec::new(), Vec::new(), Vec::new(), present.clone());
         let (taken, grounded) = (Taken::default(), BTreeMap::new());
-        Self { who, present, said, label, taken, approvals, grants, asked: Vec::new(), now: 0, may, outside: false, yes, grounded, followed: 0, came: BTreeMap::new() }
+        Self {
+            who,
+            present,
+            said,
+            label,
+            taken,
+            approvals,
+            grants,
+            asked: Vec::new(),
+            now: 0,
+            may,
+            outside: false,
+            yes,
+            grounded,
+            followed: 0,
+            came: BTreeMap::new(),
+        }
     }
 
     fn run(mut self, acts: Vec<Act>) -> Result<BTreeMap<&'static str, usize>, TestCaseError> {
@@ -374,7 +391,15 @@ impl Program {
             let void = asked + APPROVAL_SECONDS;
             let effect_arguments: BTreeMap<_, _> = ARGUMENTS.map(|(name, role)| (name.to_owned(), role)).into();
             let from = asked - CLOCK_SLACK_SECONDS;
-            self.yes.push(Yes { call: call.clone(), effect_arguments: effect_arguments.clone(), left: Some(1), once: true, exact: true, until: void, from });
+            self.yes.push(Yes {
+                call: call.clone(),
+                effect_arguments: effect_arguments.clone(),
+                left: Some(1),
+                once: true,
+                exact: true,
+                until: void,
+                from,
+            });
             let since = now - CLOCK_SLACK_SECONDS;
             let (left, until, exact) = match answer {
                 Answer::Times(times) => (Some(times - 1), i64::MAX, true),
@@ -448,8 +473,17 @@ fn the_programs_take_every_way_through_the_gate() {
         }
     }
     for word in [
-        "free", "named", "asked", "asked after outside", "approved", "approved after outside", "granted", "granted after outside", "denied",
-        "not for all", "followed",
+        "free",
+        "named",
+        "asked",
+        "asked after outside",
+        "approved",
+        "approved after outside",
+        "granted",
+        "granted after outside",
+        "denied",
+        "not for all",
+        "followed",
     ] {
         assert!(came.get(word).is_some_and(|times| *times >= 20), "{word}: {came:?}");
     }

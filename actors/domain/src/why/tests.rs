@@ -78,12 +78,29 @@ fn account(bodies: Vec<(StepBody, Label)>) -> Account {
 
 fn asked(name: &str) -> StepBody {
     let (provider_call, arguments) = (String::new(), json!({}));
-    StepBody::Asked { call: call(name), provider_call, name: name.to_owned(), arguments, approval: approval(name), carries: Label::neutral(), fit: Fit::NoPlan }
+    StepBody::Asked {
+        call: call(name),
+        provider_call,
+        name: name.to_owned(),
+        arguments,
+        approval: approval(name),
+        carries: Label::neutral(),
+        fit: Fit::NoPlan,
+    }
 }
 
 fn intent(name: &str) -> StepBody {
     let (provider_call, arguments, idempotent, taken) = (String::new(), json!({}), true, Taken::default());
-    StepBody::Intent { call: call(name), provider_call, name: name.to_owned(), arguments, idempotent, taken, carries: Label::neutral(), fit: Fit::NoPlan }
+    StepBody::Intent {
+        call: call(name),
+        provider_call,
+        name: name.to_owned(),
+        arguments,
+        idempotent,
+        taken,
+        carries: Label::neutral(),
+        fit: Fit::NoPlan,
+    }
 }
 
 fn ended(name: &str, result: Result<serde_json::Value, ToolError>) -> StepBody {

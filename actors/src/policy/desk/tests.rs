@@ -1,10 +1,10 @@
 use hearth_domain::approval::Answer;
 use hearth_domain::flow::call::Function;
+use hearth_domain::flow::plan::Fit;
 use hearth_domain::household::{Audience, Role as Person};
 use hearth_domain::ids::{CallId, ConversationId};
 use hearth_domain::journal::Digest;
 use hearth_domain::label::{Integrity, Label, Readers};
-use hearth_domain::flow::plan::Fit;
 use hearth_domain::policy::{Decider, control, written};
 use hearth_domain::tool::Effect;
 use serde_json::json;

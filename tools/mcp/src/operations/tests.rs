@@ -41,7 +41,11 @@ fn two_tools_of_one_name_are_refused_together() {
     for pair in [["echo", "echo"], ["get-sum", "get_sum"], ["Echo", "echo"]] {
         assert_eq!(listed("x", &pair.map(plain), &[], &BTreeMap::new()), Err(Fault::Malformed), "{pair:?}");
     }
-    assert_eq!(listed("x", &["echo", "echo"].map(plain), &["other".into()], &BTreeMap::new()), Err(Fault::Exports), "those that are not used do no harm");
+    assert_eq!(
+        listed("x", &["echo", "echo"].map(plain), &["other".into()], &BTreeMap::new()),
+        Err(Fault::Exports),
+        "those that are not used do no harm"
+    );
 }
 
 #[test]

@@ -46,7 +46,10 @@ fn elsewhere(answer: Answer) -> Elsewhere {
         }
     });
     let limits = Limits { message_bytes: 256 * 1024, ..Limits::default() };
-    Elsewhere { server: Server { name: NAME.into(), what: What::Http(Http { url, key: None }), tools: Vec::new(), says: BTreeMap::new(), limits }, heads }
+    Elsewhere {
+        server: Server { name: NAME.into(), what: What::Http(Http { url, key: None }), tools: Vec::new(), says: BTreeMap::new(), limits },
+        heads,
+    }
 }
 
 fn serve(stream: &TcpStream, heads: &Mutex<Vec<String>>, answer: Answer) -> Option<()> {

@@ -38,7 +38,8 @@ impl World {
     fn looks(&mut self, model: u64) -> (u64, Arc<ModelRequest>) {
         self.reply(model, call("look", json!({})));
         let look = self.tool();
-        let mails = json!([{ "id": 1, "from": "bo@example.org", "body": INJECTED }, { "id": 2, "from": "al@example.org", "body": "lunch?" }]);
+        let mails =
+            json!([{ "id": 1, "from": "bo@example.org", "body": INJECTED }, { "id": 2, "from": "al@example.org", "body": "lunch?" }]);
         let output = ToolOutput { value: mails, label: Label::new(Readers::only([member().id]), Integrity::Outside) };
         self.event(|core, cx| core.on_tool_ended(cx, look.id, Ok(output)));
         self.model()
