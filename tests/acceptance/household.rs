@@ -236,6 +236,7 @@ impl Canaries {
     /// Leaves something that nobody has taken yet; so many of them wait then.
     fn left_undelivered(&self, scene: &Scene, count: u64) {
         says(&scene.home, self.name, &format!("remind me in 1 second to feed the {}", self.undelivered));
+        scene.house.until("pending_reminders", 0);
         scene.house.until("pending_deliveries", count);
     }
 
@@ -274,8 +275,9 @@ impl Canaries {
         let taken = talk.taken(&nonce);
         let (code, _) = card(&mut talk, before);
         let replied = talk.say(&format!("/always {code}"));
-        talk.taken(&replied);
+        let replied = talk.taken(&replied);
         assert_eq!(talk.answer_of(taken.answer).text, "Told.");
+        assert!(talk.answer_of(replied.answer).text.contains("from now on"));
         let before = talk.frames.len();
         scene.will_call(self.asked);
         talk.say("Please tell everybody good night");
@@ -312,7 +314,7 @@ fn seen_by_ada(home: &Home, house: &House) -> Vec<String> {
         ran.out
     };
     seen.push(said(&["approvals"]));
-    seen.push(said(&["grants"]));
+    seen.push(said(&["grants"]).lines().filter(|line| line.contains(ADAS_OWN.allowed)).collect());
     seen.push(said(&["identity", "list"]).lines().filter(|line| line.starts_with("Ada")).collect());
     seen.push(said(&["secret", "show-policy", ADAS_OWN.secret]));
     seen.push(said(&["tool", "call", "hearth/probe", "kept", &json!({ "key": ADAS_OWN.key }).to_string()]));
