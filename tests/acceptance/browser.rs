@@ -36,6 +36,21 @@ impl Browser {
         Some(cookie.split(';').next().unwrap().to_owned())
     }
 
+    /// Says something on the page, as its form does.
+    pub(crate) fn say(&self, cookie: &str, nonce: &str, text: &str) {
+        let page = self.get("/", Some(cookie));
+        let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let escaped: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let body = format!("csrf={csrf}&nonce={nonce}&text={escaped}");
+        let head = format!(
+            "POST /say HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nCookie: {cookie}\r\nAccept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {1}\r\n",
+            self.host,
+            body.len()
+        );
+        let (head, body) = self.send(&head, &body);
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}: {body}");
+    }
+
     /// Head and body of the answer.
     fn send(&self, head: &str, body: &str) -> (String, String) {
         let mut stream = TcpStream::connect(&self.host).unwrap();

@@ -5,6 +5,7 @@
 //! `sign_in`: those that renew themselves; `owner`: what their owner does rarely;
 //! `standins`: what uses them and is not built yet.
 //! `tools`: components in processes of their own, from their installation to their removal.
+//! `family`: five people over the command line, the page and two bridges, and who is told what.
 //! `household`: who lives here, from being added to being erased.
 //! `audit`: the journal, whether it is whole, why something was said, and the stop of the house.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
@@ -22,6 +23,8 @@ mod audit;
 mod browser;
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod family;
 #[cfg(test)]
 mod household;
 #[cfg(test)]
