@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use hearth_conformance::double::Rows;
 use hearth_actors::household::{Resolved, Unpaired};
+use hearth_conformance::double::Rows;
 use hearth_domain::approval::{Answer, Approval};
 use hearth_domain::conversation::{Accepted, SayError};
 use hearth_domain::household::Member;
@@ -204,8 +204,23 @@ impl Checkers {
     }
 
     fn all(&self) -> [&dyn Checker; 15] {
-        let Self { durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening, strangers } =
-            self;
+        let Self {
+            durable,
+            vault,
+            sandboxes,
+            privacy,
+            reminders,
+            answers,
+            clients,
+            chain,
+            effects,
+            restarts,
+            queues,
+            waiting,
+            outward,
+            widening,
+            strangers,
+        } = self;
         [
             durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening,
             strangers,
@@ -213,8 +228,23 @@ impl Checkers {
     }
 
     fn all_mut(&mut self) -> [&mut dyn Checker; 15] {
-        let Self { durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening, strangers } =
-            self;
+        let Self {
+            durable,
+            vault,
+            sandboxes,
+            privacy,
+            reminders,
+            answers,
+            clients,
+            chain,
+            effects,
+            restarts,
+            queues,
+            waiting,
+            outward,
+            widening,
+            strangers,
+        } = self;
         [
             durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening,
             strangers,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Decision as Verdict, Effect as Stance, Entities, EntityId, EntityTypeName, EntityUid, Policy,
-    PolicyId, PolicySet, PrincipalConstraint, Request as Asked, ResourceConstraint, Schema,
+    ActionConstraint, AuthorizationError, Authorizer, Decision as Verdict, Effect as Stance, Entities, EntityId, EntityTypeName, EntityUid,
+    Policy, PolicyId, PolicySet, PrincipalConstraint, Request as Asked, ResourceConstraint, Schema,
 };
 use hearth_domain::tool::Effect;
 

@@ -67,7 +67,8 @@ pub fn run(progress: impl Fn(&str)) -> Result<Samples, RulesError> {
     let now = Timestamp::from_second(NOON).unwrap_or(Timestamp::UNIX_EPOCH);
     let desk = Desk::new(Arc::new(rules), Vec::new(), grants(now));
     let questions = questions();
-    let mut samples = Samples { decisions_us: Vec::with_capacity(DECISIONS), by_question_us: Vec::new(), joins_us: joins(), outcomes: [0; 3] };
+    let mut samples =
+        Samples { decisions_us: Vec::with_capacity(DECISIONS), by_question_us: Vec::new(), joins_us: joins(), outcomes: [0; 3] };
     for (n, question) in questions.iter().cycle().take(WARM.saturating_add(DECISIONS)).enumerate() {
         let began = Instant::now();
         let ruling = desk.rule(question, now);
@@ -144,8 +145,7 @@ pub fn household_rules(count: usize) -> String {
 }
 
 fn people() -> Vec<Member> {
-    let all =
-        [("Ada", Person::Owner), ("Ben", Person::Adult), ("Tom", Person::Teen), ("Mia", Person::Child), ("Zoe", Person::Guest)];
+    let all = [("Ada", Person::Owner), ("Ben", Person::Adult), ("Tom", Person::Teen), ("Mia", Person::Child), ("Zoe", Person::Guest)];
     all.map(|(name, role)| Member { id: Member::id_of(name), name: name.to_owned(), role, zone: "Europe/Berlin".to_owned() }).into()
 }
 

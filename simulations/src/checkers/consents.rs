@@ -101,15 +101,16 @@ impl Consents {
     /// Whether this person allowed more than one call of this function for that member, and so much.
     #[must_use]
     pub fn has_more(&self, by: MemberId, member: MemberId, function: &str, left: Option<u32>) -> bool {
-        self.loose.contains(&by) || self.all.values().flatten().any(|yes| {
-            let more = match yes.answer {
-                Answer::No | Answer::Once => false,
-                Answer::Times(times) => left.is_some_and(|left| left < times),
-                // What is over is marked by nothing being left.
-                Answer::Until(_) | Answer::Always => left.is_none_or(|left| left == 0),
-            };
-            more && (yes.by, yes.member, yes.function.as_str()) == (by, member, function)
-        })
+        self.loose.contains(&by)
+            || self.all.values().flatten().any(|yes| {
+                let more = match yes.answer {
+                    Answer::No | Answer::Once => false,
+                    Answer::Times(times) => left.is_some_and(|left| left < times),
+                    // What is over is marked by nothing being left.
+                    Answer::Until(_) | Answer::Always => left.is_none_or(|left| left == 0),
+                };
+                more && (yes.by, yes.member, yes.function.as_str()) == (by, member, function)
+            })
     }
 }
 

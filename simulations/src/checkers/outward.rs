@@ -57,7 +57,10 @@ impl Outward {
         }
         let Read { outside, said } = self.read(call.conversation);
         if outside {
-            return Err(format!("{} of {} after something from outside, and nobody allowed exactly {}", call.name, call.id, call.arguments));
+            return Err(format!(
+                "{} of {} after something from outside, and nobody allowed exactly {}",
+                call.name, call.id, call.arguments
+            ));
         }
         if role == Role::Teen && effect != Effect::ExternalSend {
             return Err(format!("a teen had {} done, and no adult allowed it", call.name));

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use hearth_conformance::double::MemoryStore;
-use hearth_domain::approval::{Approval, State};
 use hearth_domain::approval::grant::Grant;
+use hearth_domain::approval::{Approval, State};
 use hearth_domain::delivery::Delivery;
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::household::record::{HouseholdRows, IdentityRow};

@@ -60,9 +60,8 @@ fn compared(conjunct: &Value) -> Option<&str> {
     let (left, right) = (both.get("left")?, both.get("right")?);
     let name = |value: &'static str| move |side: &Value| side.get("Var").and_then(Value::as_str) == Some(value);
     let attribute = |side: &Value| {
-        side.get(".").is_some_and(|dot| {
-            dot.get("attr").and_then(Value::as_str) == Some("tool") && dot.get("left").is_some_and(name("resource"))
-        })
+        side.get(".")
+            .is_some_and(|dot| dot.get("attr").and_then(Value::as_str) == Some("tool") && dot.get("left").is_some_and(name("resource")))
     };
     match (attribute(left), attribute(right)) {
         (true, _) => right.get("Value")?.as_str(),
