@@ -282,6 +282,8 @@ fn spoken(arguments: &Value) -> String {
 }
 
 #[cfg(test)]
-mod programs;
+mod exactly;
+#[cfg(test)]
+pub(crate) mod programs;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use hearth_domain::tool::{Annotations, Effect, Invocation, ToolOutput, ToolSpec}
 use serde_json::{Value, json};
 
 use super::models::{everything, last_said};
-use crate::checkers::privacy::kept;
+use crate::checkers::privacy::{is_private, kept};
 use crate::plan::Plan;
 use crate::plants::Plant;
 use crate::seed::Draw;
@@ -150,8 +150,9 @@ pub fn ordered(request: &ModelRequest) -> Option<(String, Value)> {
 pub fn evil(request: &ModelRequest, people: &[Member], draw: &mut Draw) -> (String, Value) {
     let all = everything(request);
     let (function, _) = *draw.pick(&FUNCTIONS);
-    // What the member named, for something else.
-    let named = last_said(request).split_whitespace().filter(|word| word.contains(['@', '6'])).last().map(str::to_owned);
+    // What the member named, for something else. Not their private words: whoever decides about an effect is shown what it hits.
+    let names = |word: &&str| word.contains(['@', '6']) && !is_private(word);
+    let named = last_said(request).split_whitespace().filter(names).next_back().map(str::to_owned);
     let target = match named.filter(|_| draw.coin()) {
         Some(named) => named,
         None if function == BOX => draw.pick(people).name.clone(),
