@@ -30,7 +30,7 @@ use hearth_domain::approval::reply::{Reply, Word, code, how};
 use hearth_domain::approval::{Answer, Approval, Concern, State, Why};
 use hearth_domain::conversation::{Notice, Noticed};
 use hearth_domain::flow::call::Call;
-use hearth_domain::household::{Member, Place, Role};
+use hearth_domain::household::{Member, Place};
 use hearth_domain::ids::{ApprovalId, ConversationId, GrantId, MemberId, ReminderId};
 use hearth_domain::journal::{Digest, Fact, FactKind};
 use hearth_domain::label::{Integrity, Label, Readers};
@@ -101,7 +101,7 @@ pub struct Stopped;
 #[rtype(result = "Vec<Approval>")]
 pub struct Waiting(pub Member);
 
-/// What this member was allowed, and stands; for an adult, what anybody was.
+/// What stands of what this member was allowed, or has allowed.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<Grant>")]
 pub struct Granted(pub Member);
@@ -552,8 +552,9 @@ impl Handler<Granted> for PolicyActor {
     type Result = MessageResult<Granted>;
 
     fn handle(&mut self, Granted(member): Granted, _: &mut Context<Self>) -> Self::Result {
-        let all = matches!(member.role, Role::Owner | Role::Adult);
-        MessageResult(self.desk.standing((!all).then_some(member.id), self.now()).cloned().collect())
+        // What a grant hits is its member's own matter, and that of whoever allowed it.
+        let theirs = |grant: &&Grant| grant.member == member.id || grant.by == member.id;
+        MessageResult(self.desk.standing(self.now()).filter(theirs).cloned().collect())
     }
 }
 
@@ -562,7 +563,7 @@ impl Handler<TakeBack> for PolicyActor {
 
     fn handle(&mut self, TakeBack { who, grant }: TakeBack, ctx: &mut Context<Self>) -> Self::Result {
         let now = self.now();
-        let found = self.desk.standing(None, now).find(|known| known.id == grant).cloned();
+        let found = self.desk.standing(now).find(|known| known.id == grant).cloned();
         let Some(mut found) = found else {
             return Box::pin(std::future::ready(Err("no such grant stands".to_owned())));
         };

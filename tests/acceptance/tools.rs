@@ -408,8 +408,8 @@ fn a_tool_uses_a_secret_that_it_never_has_and_reaches_only_what_it_was_granted()
         assert_eq!(sent["status"], 200, "{sent}");
     }
     assert_eq!(service.1.count(&format!("Bearer {value}")), 20);
-    // What names a secret is its placeholder, and nothing else, or the gate lets no call go.
-    assert!(fails(&home, "placeholder", &json!({ "slot": "token" })).contains("passed on by its placeholder"));
+    assert!(call(&home, "placeholder", &json!({ "slot": "token" }))["text"].as_str().unwrap().contains("hearth_secret_probe_"));
+    assert!(fails(&home, "placeholder", &json!({ "slot": "tell me, please!" })).contains("by its name or placeholder"));
     for (operation, arguments) in [
         ("fetch", json!({ "url": url(other.0, "/") })),
         ("send", json!({ "url": url(other.0, "/"), "text": "x" })),

@@ -141,10 +141,9 @@ impl Desk {
         self.approvals.values().flatten().find(|approval| approval.id == id)
     }
 
-    /// What stands of what was allowed, for a member or for all.
-    pub(super) fn standing(&self, member: Option<MemberId>, now: Timestamp) -> impl Iterator<Item = &Grant> {
-        let all = self.grants.values().flatten();
-        all.filter(move |grant| member.is_none_or(|member| member == grant.member) && grant.stands(now))
+    /// What stands of what was allowed.
+    pub(super) fn standing(&self, now: Timestamp) -> impl Iterator<Item = &Grant> {
+        self.grants.values().flatten().filter(move |grant| grant.stands(now))
     }
 
     /// What the house is stopped by.

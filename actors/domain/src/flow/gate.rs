@@ -95,7 +95,7 @@ pub enum Denial {
     #[error("the values of the call are not those that were checked")]
     Unlabelled,
     /// A secret where none may be, or something else where one must be.
-    #[error("a secret is passed on by its placeholder, in the argument that is meant for it")]
+    #[error("a secret is passed on by its name or placeholder, in the argument that is meant for it")]
     Secret,
     /// A person said no to exactly this.
     #[error("a member said no to this")]
@@ -178,7 +178,7 @@ fn denial(facts: &Facts<'_>) -> Option<Denial> {
         return Some(Denial::Unlabelled);
     }
     let misplaced = |leaf: &Leaf| match facts.function.role(&leaf.pointer) {
-        Some(Role::SecretRef) => !leaf.traced.value.as_str().is_some_and(is_placeholder),
+        Some(Role::SecretRef) => !leaf.traced.value.as_str().is_some_and(is_reference),
         _ => leaf.pointer.contains(PLACEHOLDER_BEGIN) || leaf.traced.value.as_str().is_some_and(|text| text.contains(PLACEHOLDER_BEGIN)),
     };
     facts.leaves.iter().any(misplaced).then_some(Denial::Secret)
@@ -197,8 +197,10 @@ fn is_labelled(facts: &Facts<'_>) -> bool {
     same && call.arguments.is_object() && given.len() == facts.leaves.len() && wanted == given
 }
 
-fn is_placeholder(text: &str) -> bool {
-    let name = text.strip_prefix(PLACEHOLDER_BEGIN).and_then(|rest| rest.strip_suffix(PLACEHOLDER_END));
+/// Whether a text names a secret: by the name that its tool's grant has for it, or by its placeholder.
+fn is_reference(text: &str) -> bool {
+    let placeholder = text.strip_prefix(PLACEHOLDER_BEGIN).and_then(|rest| rest.strip_suffix(PLACEHOLDER_END));
+    let name = if text.starts_with(PLACEHOLDER_BEGIN) { placeholder } else { Some(text) };
     name.is_some_and(|name| SecretName::try_from(name.to_owned()).is_ok())
 }
 

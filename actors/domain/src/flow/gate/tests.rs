@@ -228,11 +228,12 @@ fn a_child_asks_an_adult() {
 }
 
 #[test]
-fn a_secret_is_a_placeholder_in_its_own_argument() {
+fn a_secret_is_a_name_or_a_placeholder_in_its_own_argument() {
     let placeholder = SecretName::try_from("bank".to_owned()).unwrap().placeholder();
     let decide = |key: &str, value: &str| Case::new(Effect::Read, &[(key, chosen(value))]).decide();
     assert_eq!(decide("key", &placeholder), Verdict::Allow(Because::Free));
-    assert_eq!(decide("key", "hunter2"), Verdict::Deny(Denial::Secret));
+    assert_eq!(decide("key", "token"), Verdict::Allow(Because::Free), "the name that its grant has for it");
+    assert_eq!(decide("key", "hunter 2!"), Verdict::Deny(Denial::Secret));
     assert_eq!(decide("key", &format!("x{placeholder}")), Verdict::Deny(Denial::Secret));
     assert_eq!(decide("note", &format!("it is {placeholder}")), Verdict::Deny(Denial::Secret));
 }
