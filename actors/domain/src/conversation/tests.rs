@@ -698,6 +698,6 @@ fn a_call_of_unknown_outcome_whose_tool_is_gone_is_told_to_the_member() {
 }
 
 mod asking;
-mod holding;
 mod audience;
+mod holding;
 mod labels;

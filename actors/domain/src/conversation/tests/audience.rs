@@ -63,8 +63,7 @@ fn a_group_s_conversation_is_nobody_s_and_a_private_one_its_member_s() {
     assert_eq!(world.rows.row.as_ref().unwrap().owner, Some(member().id));
     let group = crate::household::audience::Group::new("signal", "fam", Timestamp::UNIX_EPOCH);
     let cx = Cx { now: Timestamp::UNIX_EPOCH, ids: &world.ids, tools: &world.tools };
-    let (mut core, _) =
-        Core::load(cx, Arc::clone(&world.setting), group.conversation(), ConversationState::default(), &BTreeMap::new());
+    let (mut core, _) = Core::load(cx, Arc::clone(&world.setting), group.conversation(), ConversationState::default(), &BTreeMap::new());
     let place = Place { conversation: group.conversation(), audience: Audience::of([(member().id, Role::Adult)]) };
     let origin = Origin { channel: "signal".into(), external: "1".into() };
     let say = Say { member: member(), place, thread: String::new(), origin, text: "hello".into(), images: vec![] };
