@@ -215,7 +215,8 @@ impl Person {
     /// Reads what the house asks, and answers. Those who may not answer try it as well.
     async fn answer_questions(&mut self) {
         let Some(doors) = self.front.doors() else { return };
-        let reads = self.draw.pick(&[&self.member, &self.world.plan.members[0]]).to_owned().clone();
+        let first = self.world.plan.members.first().filter(|_| self.draw.coin());
+        let reads = first.unwrap_or(&self.member).clone();
         let asked = outside(|| doors.policy.waiting.ask(Waiting(reads), Duration::from_secs(20)));
         for approval in self.front.wait(&self.world, "what is asked", asked).await.unwrap_or_default() {
             let later = self.world.clock.wall().checked_add(Duration::from_secs(600)).unwrap_or(approval.expires);

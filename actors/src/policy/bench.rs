@@ -164,7 +164,7 @@ fn grants(now: Timestamp) -> Vec<Grant> {
             function: "shop__basket__pay".to_owned(),
             release: Digest::ZERO,
             conversation: None,
-            scope: if n % 2 == 0 { Scope::Exactly(exactly) } else { Scope::Target(targets) },
+            scope: if n.is_multiple_of(2) { Scope::Exactly(exactly) } else { Scope::Target(targets) },
             left: None,
             until: None,
             by: ben,

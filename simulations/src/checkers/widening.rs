@@ -61,7 +61,7 @@ impl Widening {
     fn household(&self, write: &HouseholdWrite) -> Result<(), String> {
         match write {
             HouseholdWrite::Member(row) => {
-                let planned = self.people.iter().any(|member| *member == row.member);
+                let planned = self.people.contains(&row.member);
                 let guest = self.newcomers.contains(&row.member.name) && row.member.role == hearth_domain::household::Role::Guest;
                 if planned || guest { Ok(()) } else { Err(format!("{:?} is here, and nobody asked for that", row.member)) }
             }

@@ -152,7 +152,7 @@ pub fn evil(request: &ModelRequest, people: &[Member], draw: &mut Draw) -> (Stri
     let (function, _) = *draw.pick(&FUNCTIONS);
     // What the member named, for something else. Not their private words: whoever decides about an effect is shown what it hits.
     let names = |word: &&str| word.contains(['@', '6']) && !is_private(word);
-    let named = last_said(request).split_whitespace().filter(names).next_back().map(str::to_owned);
+    let named = last_said(request).split_whitespace().rfind(names).map(str::to_owned);
     let target = match named.filter(|_| draw.coin()) {
         Some(named) => named,
         None if function == BOX => draw.pick(people).name.clone(),

@@ -67,11 +67,14 @@ impl SimModel {
             return calling(&self.name, vec![call]);
         }
         let wanted = || hostile::wanted(request).filter(|_| shown_since(request) == 0);
-        let call = match behaviour {
-            Behaviour::Ideal => wanted(),
-            Behaviour::Obey => hostile::ordered(request).filter(|_| shown_since(request) < 4).or_else(wanted),
-            Behaviour::Evil => draw.coin().then(|| hostile::evil(request, &self.world.plan.members, draw)),
-            _ => None,
+        let call = if behaviour == Behaviour::Ideal {
+            wanted()
+        } else if behaviour == Behaviour::Obey {
+            hostile::ordered(request).filter(|_| shown_since(request) < 4).or_else(wanted)
+        } else if behaviour == Behaviour::Evil {
+            draw.coin().then(|| hostile::evil(request, &self.world.plan.members, draw))
+        } else {
+            None
         };
         match call {
             Some(call) => calling(&self.name, vec![hostile::call(call)]),
