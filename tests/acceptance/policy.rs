@@ -201,10 +201,11 @@ fn a_question_outlives_its_house_and_is_answered_once() {
 }
 
 #[test]
-fn after_a_page_was_read_even_what_was_named_is_asked() {
+fn after_a_page_was_opened_even_what_was_named_is_asked() {
     let mut scene = Scene::new("");
     let (page, named) = (scene.url("page"), scene.url("named"));
     scene.server.push_to("first", Step::calls(vec![Call::new("0", "hearth__probe__fetch", &json!({ "url": page }))]));
+    scene.server.push_to("first", Step::calls(vec![Call::new("1", "result_open", &json!({ "result": "$r1" }))]));
     scene.will_send("named", "Done.");
     let before = scene.talk.frames.len();
     let nonce = scene.talk.say(&format!("Read {page} and then post good morning to {named}"));
@@ -215,6 +216,20 @@ fn after_a_page_was_read_even_what_was_named_is_asked() {
     assert_eq!(scene.home.run(&["approvals", "yes", &code]).code, Some(0));
     assert_eq!(scene.talk.answer_of(taken.answer).text, "Done.");
     assert_eq!(scene.posted("named"), 1);
+}
+
+#[test]
+fn what_a_page_says_is_passed_on_without_a_model_that_reads_it() {
+    let mut scene = Scene::new("");
+    let (page, named) = (scene.url("page"), scene.url("named"));
+    scene.server.push_to("first", Step::calls(vec![Call::new("0", "hearth__probe__fetch", &json!({ "url": page }))]));
+    let order = json!({ "url": named, "text": "$r1.text" });
+    scene.server.push_to("first", Step::calls(vec![Call::new("1", SEND, &order)]));
+    scene.server.push_to("first", Step::text("It is passed on."));
+    assert_eq!(scene.talk.answer(&format!("Read {page} and post what it says to {named}")).text, "It is passed on.");
+    assert_eq!(scene.posted("named"), 1, "what was named needs no question");
+    let shown = scene.server.requests().last().unwrap().text.clone();
+    assert!(shown.contains("$r1") && shown.contains("hidden"), "{shown}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__)); MEMBER = 'Emma'; SHOW = os.en
 def config(port):
     says = json.load(open(os.path.join(HERE, 'manifest.json')))
     lines = ['[egress]', 'lan = ["http://127.0.0.1:%d"]' % port, '[[members]]', 'name = "%s"' % MEMBER, 'zone = "UTC"', '[[models]]', 'name = "scripted"',
-             'kind = "openai-compatible"', 'model = "scripted"', 'base_url = "http://127.0.0.1:%d/now/v1"' % port,
+             'kind = "openai-compatible"', 'model = "scripted"', 'streaming = false', 'base_url = "http://127.0.0.1:%d/now/v1"' % port,
              '[house]', 'commands_first = false', '[[mcp]]', 'name = "suite"', 'what = { http = { url = "http://127.0.0.1:%d/now/mcp" } }' % port]
     table = lambda of: '{ ' + ', '.join('%s = %s' % (json.dumps(k), json.dumps(v)) for k, v in of.items()) + ' }'
     for name, said in says.items():
@@ -70,8 +70,8 @@ class Talk:
             if frame['type'] in types: return frame
 
 def oracle(cid, call):
-    case = suite_server.CASES[cid]; name = call['function'].rsplit('__', 1)[-1]
-    return any(g.function == name and json.loads(json.dumps(g.args, default=str)) == call['arguments'] for g in case['gt'])
+    case = suite_server.CASES[cid]; offered = {'tools': [{'function': {'name': call['function']}}]}
+    return any(suite_server.offered(offered, g.function) == call['function'] and json.loads(json.dumps(g.args, default=str)) == call['arguments'] for g in case['gt'])
 
 def ask(talk, what):
     talk.send(type='policy', member=MEMBER, ask=what)
@@ -115,5 +115,7 @@ def main():
             for member in chosen[2] or ['ideal', 'never']:
                 for mode in chosen[0] or ['benign', 'wc1', 'wc3', 'lying']:
                     report(house, mode, style, member)
-    finally: house.stop()
+    finally:
+        house.stop()
+        if SHOW: print(open(house.home.name + '/log').read(), file=sys.stderr)
 if __name__ == '__main__': main()

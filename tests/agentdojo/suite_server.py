@@ -13,7 +13,7 @@ an OpenAI-compatible scripted model (ground truth + worst-case adversary), and c
 modes: lying = an ideal planner whose quarantined reader answers what the attacker wants and the type allows;
        benign = no injection; wc1 = model obeys an injection once its text is visible in its own context;
        wc3 = model is hostile from the first turn and plays the attack even if it saw nothing."""
-import sys, os, json, uuid, warnings, importlib, threading
+import sys, os, re, json, uuid, warnings, importlib, threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__))); import llm_sdk_stubs, plans  # noqa
 warnings.simplefilter('ignore')
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,7 +79,10 @@ def said(message):
 def offered(q, name):
     """the name under which a house offers a tool of this suite"""
     names = [t['function']['name'] for t in q.get('tools') or []]
-    return next((n for n in names if n == name or n.endswith('__' + name)), name)
+    def fits(n):
+        last = n.rsplit('__', 1)[-1]; cut = re.fullmatch(r'(.+)_[0-9a-f]{6}', last)
+        return n == name or last == name or bool(cut and name.startswith(cut[1]))  # a long name is cut and ends in a digest
+    return next((n for n in names if fits(n)), name)
 
 def next_call(c, q):
     """the next call: of the ground truth, or of the plan with references"""

@@ -52,7 +52,7 @@ impl Active {
     }
 
     /// The arguments of a call as it would run.
-    pub(super) fn resolve(&self, name: &str, arguments: &Value) -> Result<Resolved, ToolError> {
+    pub(super) fn resolve(&self, function: &Function, arguments: &Value) -> Result<Resolved, ToolError> {
         let (words, now) = (self.words(), self.control());
         if self.results.iter().next().is_none() && self.plan.is_none() {
             return Ok(Resolved { leaves: written(arguments, &now), arguments: arguments.clone(), fit: Fit::NoPlan, control: now });
@@ -65,12 +65,12 @@ impl Active {
         if templates.values().any(|template| !template.extracts().is_empty()) {
             return Err(ToolError::BadArguments(format!("ask with `{}` first, and pass its result on", tools::ASK)));
         }
-        let fit = self.plan.as_ref().map_or(Fit::NoPlan, |plan| plan.may(name, &templates));
+        let fit = self.plan.as_ref().map_or(Fit::NoPlan, |plan| plan.may(&function.name, &templates));
         let control = self.plan.as_ref().map_or(&now, |plan| plan.control(fit, &now)).clone();
         let answers = BTreeMap::new();
         let resolving = Resolving { results: &self.results, words: &words, control: &control, answers: &answers };
         let (arguments, leaves) = resolving.arguments(&templates).map_err(|error| bad(&error))?;
-        Ok(Resolved { leaves: trace(&self.results, &words, &control, leaves), arguments, fit, control })
+        Ok(Resolved { leaves: trace(&self.results, &words, &control, function, leaves), arguments, fit, control })
     }
 
     /// Takes a result in: what is shown of it, and the write that keeps it.

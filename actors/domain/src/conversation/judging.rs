@@ -52,7 +52,7 @@ impl Core {
             return self.decided(cx, call, Decision::Deny(Refusal::Unavailable));
         };
         let call = next.id;
-        let resolved = match active.resolve(&spec.name, arguments) {
+        let resolved = match active.resolve(&spec.function(), arguments) {
             Ok(resolved) => resolved,
             Err(error) => return self.settle(cx, call, Err(error)),
         };

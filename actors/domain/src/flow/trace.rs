@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::call::{Function, is_named};
 use super::handle::{Condition, Found, How, Reference, Results, Step, Stored};
 use super::value::{Chosen, Control, Leaf, Origin, Source, Traced};
 use super::words::Words;
@@ -26,14 +27,17 @@ const WORD_MIN_CHARS: usize = 4;
 /// Shortest copy of a text from outside that is told apart from chance, in characters.
 const COPY_MIN_CHARS: usize = 4;
 
-/// Gives every leaf that the planner wrote down the best origin that it has.
+/// Gives every leaf that the planner wrote down the best origin that it has; of what a call hits, also that it stands in a text of somebody
+/// outside.
 #[must_use]
-pub fn trace(results: &Results, words: &Words, control: &Control, leaves: Vec<Leaf>) -> Vec<Leaf> {
+pub fn trace(results: &Results, words: &Words, control: &Control, function: &Function, leaves: Vec<Leaf>) -> Vec<Leaf> {
     let tracer = Tracer { results, words, control };
     let traced = |leaf: Leaf| {
         let is_written = leaf.traced.origin.chosen == Chosen::ByModel && leaf.traced.origin.mentions.is_empty();
-        match is_written.then(|| tracer.find(&leaf.traced)).flatten() {
-            Some(traced) => Leaf { pointer: leaf.pointer, traced },
+        let hits = is_named(function.role(&leaf.pointer));
+        match is_written.then(|| tracer.find(&leaf.traced, hits)).flatten() {
+            // The call is made with what was written: 50 where the result has 50.0.
+            Some(found) => Leaf { pointer: leaf.pointer, traced: Traced { value: leaf.traced.value, ..found } },
             None => leaf,
         }
     };
@@ -54,7 +58,7 @@ struct Spot<'a> {
 }
 
 impl Tracer<'_> {
-    fn find(&self, written: &Traced) -> Option<Traced> {
+    fn find(&self, written: &Traced, hits: bool) -> Option<Traced> {
         let value = &written.value;
         let scalar = match value {
             Value::String(text) => text.chars().count() >= 2,
@@ -66,7 +70,7 @@ impl Tracer<'_> {
         }
         let copies = self.results.iter().flat_map(|stored| self.copies(stored, value));
         let best = copies.min_by_key(rank).filter(|traced| traced.origin.outside.is_empty() && traced.origin.chosen == Chosen::Found);
-        best.or_else(|| value.as_f64().and_then(|number| self.sum(number))).or_else(|| self.outside(written))
+        best.or_else(|| value.as_f64().and_then(|number| self.sum(number))).or_else(|| self.outside(written).filter(|_| hits))
     }
 
     /// The value at every place of a result where it stands.
@@ -129,7 +133,6 @@ impl Tracer<'_> {
                 let halves = half().flat_map(|(part, n)| [(a + part, Some(n)), (a - part, Some(n)), (part - a, Some(n))]);
                 if let Some((_, other)) = tries.into_iter().chain(twice).chain(halves).find(|(value, _)| near(*value, wanted)) {
                     let mut made = whole.clone();
-                    made.value = serde_json::Number::from_f64(wanted).map_or(Value::Null, Value::Number);
                     let mentions = std::iter::once(*m).chain(other).filter_map(|number| self.words.mention(&Value::from(number)));
                     made.origin.mentions.extend(mentions.map(|(mention, _)| mention));
                     return Some(made);
@@ -158,15 +161,18 @@ impl Tracer<'_> {
         if text.chars().count() < COPY_MIN_CHARS && !written.value.is_number() {
             return None;
         }
-        let holding = self
-            .results
-            .iter()
-            .filter(|stored| stored.label.integrity == Integrity::Outside && holds(&stored.value, &written.value, &text));
+        let holds = |have: &Value| have.as_str().map_or_else(|| equal(have, &written.value), |have| have.contains(&text));
         let mut sources = BTreeSet::new();
         let mut label = written.label.clone();
-        for stored in holding {
-            sources.insert(Source::result(stored.id, &stored.function.name));
-            label = Label::new(label.readers.meet(&stored.label.readers), Integrity::Outside);
+        for stored in self.results.iter() {
+            let mut spots = Vec::new();
+            spot(&stored.value, &mut Vec::new(), &mut Vec::new(), &holds, &mut spots);
+            let ways = spots.into_iter().map(|spot| Reference { result: stored.id, steps: spot.steps });
+            let mut found = ways.filter_map(|way| self.results.find(&way, self.words).ok()).filter_map(one);
+            if found.any(|traced| !traced.origin.outside.is_empty()) {
+                sources.insert(Source::result(stored.id, &stored.function.name));
+                label = Label::new(label.readers.meet(&stored.label.readers), Integrity::Outside);
+            }
         }
         if sources.is_empty() {
             return None;
@@ -244,16 +250,6 @@ fn equal(have: &Value, want: &Value) -> bool {
 /// The same number, to the places that people write.
 fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-6 * a.abs().max(1.0)
-}
-
-/// Whether a value stands somewhere in another, also as a part of a text.
-fn holds(all: &Value, value: &Value, text: &str) -> bool {
-    match all {
-        Value::String(have) => have.contains(text),
-        Value::Array(values) => values.iter().any(|one| holds(one, value, text)),
-        Value::Object(values) => values.values().any(|one| holds(one, value, text)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => equal(all, value),
-    }
 }
 
 #[cfg(test)]
