@@ -85,7 +85,7 @@ fn is_safe(form: &Value) -> bool {
 fn operands(inner: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match inner {
         Value::Object(fields) => Box::new(fields.iter().filter(|(name, _)| name.as_str() != "attr").map(|(_, operand)| operand)),
-        other => Box::new(std::iter::once(other)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Box::new(std::iter::once(inner)),
     }
 }
 
