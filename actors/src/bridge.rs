@@ -53,7 +53,7 @@ pub const WAITING_MAX: usize = 256;
 pub const SENDING_MAX: usize = 16;
 /// Deliveries by which one that was said already is known.
 const DONE_MAX: usize = 4_096;
-/// Messages of one account within [`WINDOW`].
+/// Messages of one account within the window.
 pub const MESSAGES_PER_WINDOW: u32 = 60;
 /// The period for that.
 const WINDOW: Duration = Duration::from_secs(60);
