@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 export RUSTDOCFLAGS="-D warnings"
-packages="-p hearth-supervisor -p hearth-domain -p hearth-actors -p hearth-web -p hearth-conformance -p hearth-tidy -p hearth-vault -p hearth-tool-package -p hearth-own-tools -p hearth-tool -p hearth-tool-author -p hearth-mcp -p hearth-tool-host"
+packages="-p hearth-supervisor -p hearth-domain -p hearth-actors -p hearth-rules -p hearth-web -p hearth-conformance -p hearth-tidy -p hearth-vault -p hearth-tool-package -p hearth-own-tools -p hearth-tool -p hearth-tool-author -p hearth-mcp -p hearth-tool-host"
 cargo clippy --release $packages --all-targets -- -D warnings
 cargo doc --release $packages --no-deps
 cargo clippy --release -p hearth-simulations -- -D warnings
