@@ -22,6 +22,7 @@ fn intensity(supervisor: &str) -> (u32, Duration) {
     match supervisor {
         "house" => (5, Duration::from_secs(60)),
         "house/conversations" => (60, Duration::from_secs(60)),
+        "house/channels" => (20, Duration::from_secs(60)),
         _ => {
             let usual = Intensity::default();
             (usual.max_restarts, usual.period)
