@@ -211,7 +211,7 @@ fn after_a_page_was_opened_even_what_was_named_is_asked() {
     let nonce = scene.talk.say(&format!("Read {page} and then post good morning to {named}"));
     let taken = scene.talk.taken(&nonce);
     let (code, card) = scene.card(before);
-    assert!(card.contains("what is done may be what somebody outside wants: hearth__probe__fetch was read"), "{card}");
+    assert!(card.contains("what is done may be what somebody outside wants: hearth__probe__fetch (r1) was read"), "{card}");
     assert_eq!(scene.posted("named"), 0);
     assert_eq!(scene.home.run(&["approvals", "yes", &code]).code, Some(0));
     assert_eq!(scene.talk.answer_of(taken.answer).text, "Done.");
