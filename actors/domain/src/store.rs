@@ -488,8 +488,6 @@ pub trait Store: Send + Sync {
     fn freeze(&self) -> StoreFuture<Option<Freeze>>;
     /// The results of a turn, by their numbers.
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>>;
-    /// The newest `limit` results of a conversation, oldest first.
-    fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>>;
     /// A message that the house said, with all that is stored of how it came about.
     fn account(&self, message: MessageId) -> StoreFuture<Option<Account>>;
     /// Entries of the journal after `after`, in order, at most `limit`.

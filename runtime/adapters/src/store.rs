@@ -513,10 +513,6 @@ impl Store for SurrealStore {
         self.read(move |link| async move { flow::results(&link, turn).await })
     }
 
-    fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
-        self.read(move |link| async move { flow::recent_results(&link, conversation, limit).await })
-    }
-
     fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {
         self.read(move |link| async move { account::account(&link, message).await })
     }

@@ -320,11 +320,6 @@ impl Store for SimStore {
         self.inner.results(turn)
     }
 
-    fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
-        self.spare("recent results");
-        self.inner.recent_results(conversation, limit)
-    }
-
     fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {
         self.spare("an account");
         self.inner.account(message)

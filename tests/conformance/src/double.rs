@@ -316,10 +316,6 @@ impl Store for MemoryStore {
         self.read(move |rows| rows.results_of(turn))
     }
 
-    fn recent_results(&self, conversation: ConversationId, limit: usize) -> StoreFuture<Vec<StoredResult>> {
-        self.read(move |rows| rows.recent_results(conversation, limit))
-    }
-
     fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {
         self.read(move |rows| rows.account(message))
     }

@@ -3,7 +3,7 @@
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
 use hearth_domain::flow::endorse::Endorsement;
-use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, TurnId};
+use hearth_domain::ids::{ApprovalId, MemberId, TurnId};
 use hearth_domain::policy::Freeze;
 use hearth_domain::store::{StoreError, StoredResult};
 use hearth_domain::time::Timestamp;
@@ -12,7 +12,7 @@ use surrealdb::types::{Number, Object, RecordId, Value};
 use super::decode::{all, body as read};
 use super::encode::{Draft, Encoded, Keyed, body, placed, record, time, uuid};
 use super::link::Link;
-use super::read::{ROW, limit, with};
+use super::read::{ROW, with};
 
 type Read<T> = Result<T, StoreError>;
 
@@ -120,13 +120,4 @@ pub(super) async fn grants(link: &Link, member: Option<MemberId>) -> Read<Vec<Gr
 pub(super) async fn results(link: &Link, turn: TurnId) -> Read<Vec<StoredResult>> {
     const OF: &str = "SELECT * FROM result:[$t, 0]..[$t, ..]";
     all("result", link.ask(OF, with([("t", uuid(turn.uuid()))])).await?, read)
-}
-
-/// The newest results of a conversation, oldest first.
-pub(super) async fn recent_results(link: &Link, conversation: ConversationId, count: usize) -> Read<Vec<StoredResult>> {
-    const NEWEST: &str = "SELECT * FROM result WHERE conversation = $c ORDER BY at DESC, id DESC LIMIT $limit";
-    let answer = link.ask(NEWEST, with([("c", uuid(conversation.uuid())), ("limit", limit(count))])).await?;
-    let mut results = all("result", answer, read)?;
-    results.reverse();
-    Ok(results)
 }

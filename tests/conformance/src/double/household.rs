@@ -111,12 +111,4 @@ impl Rows {
     pub fn results_of(&self, turn: TurnId) -> Vec<StoredResult> {
         self.results.range((turn, ResultId(0))..=(turn, ResultId(u32::MAX))).map(|(_, row)| row.clone()).collect()
     }
-
-    /// The newest results of a conversation, oldest first.
-    #[must_use]
-    pub fn recent_results(&self, conversation: ConversationId, limit: usize) -> Vec<StoredResult> {
-        let mut rows: Vec<_> = self.results.values().filter(|row| row.conversation == conversation).cloned().collect();
-        rows.sort_by_key(|row| (row.at, row.turn, row.stored.id));
-        rows.split_off(rows.len().saturating_sub(limit))
-    }
 }

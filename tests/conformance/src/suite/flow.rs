@@ -3,7 +3,7 @@
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
 use hearth_domain::policy::Freeze;
-use hearth_domain::store::{StoredResult, Write};
+use hearth_domain::store::Write;
 
 use super::{Check, House, Outcome, boxed, check, same};
 use crate::sample::{approval, at, endorsement, grant, place, result, turn_id, who};
@@ -15,7 +15,6 @@ pub(super) const CHECKS: &[Check] = &[
     check("what was allowed stands until it is used up or taken back", |house| boxed(grants(house))),
     check("what stops the house is there until it is lifted", |house| boxed(freeze(house))),
     check("the results of a turn are read back by their numbers", |house| boxed(results(house))),
-    check("the newest results of a conversation come oldest first", |house| boxed(recent(house))),
 ];
 
 async fn freeze(mut house: House) -> Outcome {
@@ -118,16 +117,4 @@ async fn results(mut house: House) -> Outcome {
         same("forgotten", &house.store.results(turn_id("kitchen", 1)).await?, &Vec::new())?;
     }
     same("the other turn's", &house.store.results(turn_id("kitchen", 2)).await?, &vec![result("kitchen", 2, 1)])
-}
-
-async fn recent(mut house: House) -> Outcome {
-    let row = |seq: u64, n: u32, second| StoredResult { at: at(second), ..result("kitchen", seq, n) };
-    let rows = [row(2, 1, 1), row(1, 1, 2), row(1, 2, 2), row(3, 1, 3)];
-    house.write(rows.iter().rev().cloned().map(Write::Result)).await?;
-    house.write([Write::Result(result("garden", 9, 1))]).await?;
-    for (limit, left) in [(0, 4), (1, 3), (3, 1), (4, 0), (99, 0)] {
-        let expected: Vec<_> = rows.iter().skip(left).cloned().collect();
-        same("the newest", &house.store.recent_results(place("kitchen"), limit).await?, &expected)?;
-    }
-    Ok(())
 }
