@@ -109,8 +109,11 @@ fn table(pairs: &BTreeMap<&str, &str>) -> Option<String> {
     (!pairs.is_empty()).then(|| format!("{{ {} }}", pairs.join(", ")))
 }
 
-/// In a literal of several lines, which needs no escapes, where that can be.
+/// In a literal of several lines, which needs no escapes, where that can be. Its keys are sorted, so that the text is the same whether or
+/// not another crate of the author's switches `serde_json`'s order of insertion on.
 fn schema(schema: &Value) -> String {
+    let mut schema = schema.clone();
+    schema.sort_all_objects();
     let text = format!("{schema:#}");
     if text.contains("'''") || text.chars().any(|letter| letter.is_control() && letter != '\n') {
         return quoted(&schema.to_string());

@@ -117,11 +117,11 @@ fn a_manifest_says_what_the_code_says_or_is_told_to() {
     let other = Tool::new().with(
         Operation::new("greet", Effect::Read, greet)
             .describe("Says \"hello\"\\.")
-            .parameters(|| json!({ "type": "object", "title": "a'''" })),
+            .parameters(|| json!({ "type": "object", "title": "a'''", "properties": { "b": {}, "a": {} } })),
     );
     assert!(matches!(manifest(&file, &other), Err(manifest::Error::Differs(_))));
     std::fs::remove_file(&file).unwrap();
     let text = manifest::operations(&other);
     assert!(text.contains(r#"description = "Says \"hello\"\\.""#), "{text}");
-    assert!(text.contains(r#"parameters = "{\"title\":\"a'''\","#), "{text}");
+    assert!(text.contains(r#"parameters = "{\"properties\":{\"a\":{},\"b\":{}},\"title\":\"a'''\","#), "{text}");
 }
