@@ -2,7 +2,10 @@
 
 use hearth_domain::household::record::{GoneRow, HouseholdWrite};
 use hearth_domain::ids::{MessageId, ReminderId, SessionId, TurnId};
-use hearth_domain::store::{TurnState, Write};
+use hearth_domain::journal::verify;
+use hearth_domain::memory::MemorySearch;
+use hearth_domain::policy::Taken;
+use hearth_domain::store::{StepBody, TurnState, Write};
 
 use super::*;
 
@@ -68,7 +71,7 @@ fn what_a_house_of_version_3_wrote_is_read_as_it_was() {
     let (before, head) = written_by_version_3();
     let now = beside(&before, schema::MIGRATIONS);
     let opened = wait(now.open()).unwrap();
-    assert_eq!((opened.schema, opened.migrated_from, opened.head), (4, Some(3), head));
+    assert_eq!((opened.schema, opened.migrated_from, opened.head), (u32::try_from(schema::MIGRATIONS.len()).unwrap(), Some(3), head));
     assert_eq!(opened.erased, []);
     let household = wait(now.household()).unwrap();
     let members: Vec<_> = household.members.iter().map(|row| (row.member.name.as_str(), row.by, row.guardians.len())).collect();
@@ -79,6 +82,17 @@ fn what_a_house_of_version_3_wrote_is_read_as_it_was() {
     let said = state.messages.iter().chain(&state.asked).next().unwrap();
     assert_eq!((said.text.as_str(), state.open[0].state), ("put the kettle on", TurnState::Open));
     assert_eq!(state.row.unwrap().summary.unwrap().text, "tea was spoken of");
+    let [step] = state.steps[&TurnId::derived(&["t"])].as_slice() else { panic!("one step") };
+    let StepBody::Intent { name, taken, .. } = &step.body else { panic!("{step:?}") };
+    assert_eq!((name.as_str(), taken), ("kettle__on", &Taken::default()), "a turn of then had taken nothing down");
+    assert_eq!(wait(now.pending_reminders()).unwrap().len(), 1);
+    assert_eq!(wait(now.unsettled_deliveries()).unwrap().len(), 1);
+    assert_eq!(wait(now.secrets()).unwrap()[0].version, 2);
+    assert_eq!(wait(now.tools()).unwrap()[0].name, "hearth/feeds");
+    let words = MemorySearch { words: "green tea".to_owned(), audience: sample::adults(&["ada"]), limit: 9 };
+    assert_eq!(wait(now.search(words)).unwrap().len(), 1);
+    assert_eq!(wait(now.results(TurnId::derived(&["t"]))).unwrap(), []);
+    assert_eq!(verify(Head::EMPTY, &wait(now.journal(0, 9)).unwrap()), Ok(head));
 }
 
 #[test]
