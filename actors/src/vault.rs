@@ -38,7 +38,7 @@ use hearth_domain::limits::Limits;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::store::{Commit, Store, StoreError};
 use hearth_domain::time::{Clock, Timestamp};
-use hearth_domain::vault::{Ask, SecretInfo, Span, Started, Tell, Used, VaultError, VaultLine, VaultProcess, VaultState};
+use hearth_domain::vault::{Ask, SecretInfo, Span, Started, Tell, VaultError, VaultLine, VaultProcess, VaultState};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::link::{AskError, Link};
 use serde::Serialize;
