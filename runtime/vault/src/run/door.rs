@@ -23,11 +23,12 @@ use crate::keeper::Keeper;
 use crate::keeper::change::ChangeError;
 use crate::seal::crypto::{Cost, SystemEntropy};
 use crate::seal::folder::{KeyFolder, clear_locked, mark_locked};
-use crate::seal::keys::{Household, VaultKey};
-use crate::seal::manifest::{Head, PassphraseSlot};
-use crate::seal::proof::{Attempts, PassphraseError, PassphraseKey, ProofError, TARGET, Verifier, calibrate};
+use crate::seal::keys::{Household, Source, VaultKey};
+use crate::seal::manifest::Head;
+use crate::seal::passphrase::{PassphraseError, PassphraseKey, PassphraseSlot, TARGET, Verifier, calibrate};
+use crate::seal::proof::{Attempts, ProofError};
 use crate::seal::recovery::RecoveryKey;
-use crate::seal::source::{Found, OpenError, Source, SourceError, find, open_folder, set_up};
+use crate::seal::source::{Found, OpenError, SourceError, find, open_folder, set_up};
 use crate::seal::{Seal, StoreError};
 
 const OPEN: &str = "the vault is open already";
