@@ -14,10 +14,9 @@ use hearth_domain::error::Class;
 use hearth_domain::time::Clock;
 use secrecy::SecretString;
 
-use super::acts::not_computed;
-use super::admin::text;
 use super::no::No;
 use super::options::Options;
+use super::passphrase::{apart, not_computed, text};
 use crate::admin::{Code, Proof};
 use crate::keeper::Keeper;
 use crate::keeper::change::ChangeError;
@@ -57,12 +56,6 @@ pub(super) struct Door {
     held: Mutex<Held>,
     attempts: Mutex<Attempts>,
     said: Mutex<Vec<String>>,
-}
-
-/// Runs what takes long on a thread of its own.
-#[expect(clippy::disallowed_methods, reason = "a passphrase takes half a second, and this process has no other port for threads")]
-pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
 }
 
 impl Door {
