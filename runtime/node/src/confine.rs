@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use hearth_adapters::vault::VaultProgram;
 use hearth_supervisor::process::confine::{self, Confinement, Files, Network, Outcome};
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_supervisor::process::starter::{self, Allowed, Starter};
 
 use crate::config::Config;
