@@ -30,7 +30,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
-use crate::socket;
+use crate::{places, socket};
 use lines::{ConnectorLine, HouseLine, LINE_MAX, VERSION, read, written};
 
 pub mod lines;
@@ -93,9 +93,9 @@ impl Bridge {
 
     /// Serves connectors at the socket of this data folder until it is dropped.
     pub fn listen(&self, data: &Path) -> anyhow::Result<tokio::task::JoinHandle<()>> {
-        let path = socket::channel_for(data, &self.0.name);
+        let path = places::channel_for(data, &self.0.name);
         if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-            crate::serve::make_folder(folder).with_context(|| format!("the folder of the channel {}", self.0.name))?;
+            places::make_folder(folder).with_context(|| format!("the folder of the channel {}", self.0.name))?;
         }
         let listener = socket::bind(&path)?;
         Ok(actix_rt::spawn(serve(listener, self.clone())))

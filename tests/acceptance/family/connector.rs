@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use hearth::bridge::lines::{Account, ConnectorLine, HouseLine, Room, VERSION};
-use hearth::socket;
+use hearth::places;
 use hearth_domain::channel::Attendance;
 
 use crate::support::DEADLINE;
@@ -35,7 +35,7 @@ pub(crate) struct Connector {
 impl Connector {
     /// Connects and greets; who is in the rooms has not been said yet.
     pub(crate) fn greet(data: &Path, channel: &str) -> Self {
-        let out = UnixStream::connect(socket::channel_for(data, channel)).unwrap();
+        let out = UnixStream::connect(places::channel_for(data, channel)).unwrap();
         out.set_read_timeout(Some(DEADLINE)).unwrap();
         let lines = BufReader::new(out.try_clone().unwrap());
         let mut connector = Self { lines, out, said: Vec::new(), taken: BTreeSet::new(), count: 0 };
