@@ -19,33 +19,35 @@
 //! [`SENDING_MAX`] on their way, [`MESSAGES_PER_WINDOW`] messages of one account.
 
 mod incoming;
+mod outgoing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, WrapFuture};
-use hearth_domain::channel::{Attendance, Heard, Incoming, Post, Posted, Receipt, To, Transport, answers};
-use hearth_domain::delivery::{Delivery, DeliveryState};
+use hearth_domain::channel::{Attendance, Heard, Incoming, Posted, Receipt, Transport};
+use hearth_domain::delivery::DeliveryState;
 use hearth_domain::household::MemberId;
 use hearth_domain::household::audience::{Group, Presence, Seen};
 use hearth_domain::household::identity::Identity;
 use hearth_domain::ids::{AnswerId, ConversationId};
 use hearth_domain::limits::Limits;
 use hearth_domain::message::Message as Said;
-use hearth_domain::store::{Store, StoreError};
+use hearth_domain::store::Store;
 use hearth_domain::time::{Clock, Mono};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::link::Link;
 
 use crate::channel::Hand;
 use crate::conversations::Submit;
-use crate::household::rooms::{Attend, Doubt, Gather, Locate, Spot};
+use crate::household::rooms::{Attend, Doubt, Gather, Locate};
 use crate::household::{Arrive, Change};
 use crate::memory::within;
 use crate::outbox::Settle;
 use crate::ports::Ports;
 use incoming::{Fate, Taken};
+use outgoing::{say, unsettled};
 
 /// Deliveries that are in mind at once; more are read again from the store.
 pub const WAITING_MAX: usize = 256;
@@ -59,14 +61,10 @@ pub const MESSAGES_PER_WINDOW: u32 = 60;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Accounts whose messages are counted at once.
 const SENDERS_MAX: usize = 4_096;
-/// How long the other side may take to say what became of a post.
-const POST_DEADLINE: Duration = Duration::from_secs(60);
 /// First wait before something is said again that was not taken; doubles with each attempt.
 const POST_AGAIN: Duration = Duration::from_secs(2);
 /// Time until the same thing is tried again inside the house.
 const AGAIN: Duration = Duration::from_secs(1);
-/// What is said where an answer may not be: somebody has come since it was asked for.
-const WITHHELD: &str = "Not everybody who is here now may see my answer. Ask me in private.";
 
 /// The links of a channel.
 #[derive(Debug, Clone)]
@@ -413,49 +411,6 @@ impl BridgeActor {
             }
         }
     }
-}
-
-/// What the store has to be said at a channel, oldest first, at most so much of it; and whether there is more.
-async fn unsettled(
-    store: Arc<dyn Store>,
-    channel: String,
-    known: BTreeSet<AnswerId>,
-    most: usize,
-) -> Result<(Vec<Said>, bool), StoreError> {
-    let wanted = |row: &Delivery| row.channel == channel && row.state == DeliveryState::Pending && !known.contains(&row.answer);
-    let rows: Vec<_> = store.unsettled_deliveries().await?.into_iter().filter(wanted).collect();
-    let more = rows.len() > most;
-    let mut found = Vec::new();
-    for row in rows.into_iter().take(most) {
-        let at = store.messages(row.conversation, row.seq.saturating_sub(1), 1).await?;
-        found.extend(at.into_iter().filter(|message| message.id == row.message));
-    }
-    Ok((found, more))
-}
-
-/// Says something where its conversation is, if everybody who is there now may learn it (I-5); `None` when the house could not say where
-/// that is.
-async fn say(around: Around, said: Arc<Said>, last: BTreeMap<MemberId, String>) -> Option<Posted> {
-    let asked = Locate { channel: around.transport.name().to_owned(), conversation: said.conversation };
-    let spot = around.links.locate.ask(asked, around.limits.ask_deadline).await.ok()?;
-    let (to, audience) = match spot {
-        Some(Spot::Room(room, audience)) => (To::Room(room), audience),
-        Some(Spot::Private(accounts, audience)) => {
-            let wrote = audience.iter().find_map(|(member, _)| last.get(&member));
-            let account = accounts.iter().map(Identity::account).find(|account| Some(*account) == wrote.map(String::as_str));
-            let Some(account) = account.or_else(|| accounts.first().map(Identity::account)) else {
-                return Some(Posted::Refused);
-            };
-            (To::Account(account.to_owned()), audience)
-        }
-        // Nobody's account and nobody's room any more; who it was for finds it in the conversation.
-        None => return Some(Posted::Refused),
-    };
-    let may = said.label.readers.cover(&audience);
-    let (text, answers) = if may { (said.text.clone(), answers(&said)) } else { (WITHHELD.to_owned(), Vec::new()) };
-    let delivery = said.answer.unwrap_or_else(|| AnswerId::derived(&["message", &said.id.to_string()]));
-    let posted = around.transport.post(Post { delivery, to, text, answers });
-    Some(tokio::time::timeout(POST_DEADLINE, posted).await.unwrap_or(Posted::NotNow))
 }
 
 // === impl Actor ===

@@ -23,9 +23,9 @@ use hearth_domain::ids::ConversationId;
 use hearth_domain::store::StoreError;
 use hearth_domain::time::Mono;
 use hearth_supervisor::context::Context;
-use hearth_supervisor::handle::{StartChildError, SupervisorHandle};
 use hearth_supervisor::link::{AskError, Link};
 use hearth_supervisor::slot::Slot;
+use hearth_supervisor::spec::handle::{StartChildError, SupervisorHandle};
 use hearth_supervisor::spec::{ChildSpec, Restart};
 use tokio::sync::Mutex;
 

@@ -35,8 +35,8 @@ use hearth_domain::tool::name::ToolName;
 use hearth_domain::tool::record::ToolState;
 use hearth_domain::tool::{Invocation, ToolError, ToolOutput, Tools};
 use hearth_supervisor::context::Context;
-use hearth_supervisor::handle::SupervisorHandle;
 use hearth_supervisor::link::Link;
+use hearth_supervisor::spec::handle::SupervisorHandle;
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
 

@@ -18,10 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_domain::conversation::Setting;
-use hearth_supervisor::handle::SupervisorHandle;
+use hearth_supervisor::child::Probe;
 use hearth_supervisor::link::Link;
 use hearth_supervisor::slot::Slot;
-use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
+use hearth_supervisor::spec::handle::SupervisorHandle;
+use hearth_supervisor::spec::{Backoff, ChildSpec, Strategy, SupervisorSpec};
 
 use crate::audit::{self, AttestNow, AuditActor, ListEntries, Record, Verify};
 use crate::bridge::{self, BridgeActor};

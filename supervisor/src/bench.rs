@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::exit::ExitReason;
-use crate::handle::{StartChildError, SupervisorHandle};
 use crate::link::{AskError, Link, Refusal};
 use crate::root::{Root, RootHandle, RootOptions};
 use crate::slot::Slot;
+use crate::spec::handle::{StartChildError, SupervisorHandle};
 use crate::spec::{Backoff, ChildSpec, Restart, Strategy, SupervisorSpec};
 use crate::wires::Wires;
 

@@ -16,15 +16,14 @@ use std::task::Waker;
 
 use actix::Actor;
 
-use crate::context::Context;
 use crate::link::Refusal;
 
 /// A message on its way to the handler of an `A`.
 pub(crate) type Parcel<A> = Box<dyn Deliver<A> + Send>;
 
 /// Something that can be handed to an actor.
-pub(crate) trait Deliver<A: Actor<Context = Context<A>>> {
-    fn deliver(self: Box<Self>, actor: &mut A, ctx: &mut Context<A>);
+pub(crate) trait Deliver<A: Actor> {
+    fn deliver(self: Box<Self>, actor: &mut A, ctx: &mut A::Context);
 }
 
 /// What the supervisor wants of the actor in a slot.
@@ -43,13 +42,13 @@ pub(crate) trait Berth: Send + Sync {
     fn command(&self, command: Command);
 }
 
-pub(crate) struct Inbox<A: Actor<Context = Context<A>>> {
+pub(crate) struct Inbox<A: Actor> {
     name: Arc<str>,
     capacity: usize,
     state: Mutex<State<A>>,
 }
 
-struct State<A: Actor<Context = Context<A>>> {
+struct State<A: Actor> {
     queue: VecDeque<Parcel<A>>,
     in_transit: usize,
     high_water: usize,
@@ -67,7 +66,7 @@ enum Phase {
     Open,
 }
 
-impl<A: Actor<Context = Context<A>>> Inbox<A> {
+impl<A: Actor> Inbox<A> {
     pub(crate) fn new(name: Arc<str>, capacity: usize) -> Self {
         let state = State {
             queue: VecDeque::new(),
@@ -200,7 +199,7 @@ impl<A: Actor<Context = Context<A>>> Inbox<A> {
     }
 }
 
-impl<A: Actor<Context = Context<A>>> State<A> {
+impl<A: Actor> State<A> {
     fn depth(&self) -> usize {
         self.queue.len().saturating_add(self.in_transit)
     }
@@ -219,7 +218,7 @@ impl<A: Actor<Context = Context<A>>> State<A> {
     }
 }
 
-impl<A: Actor<Context = Context<A>>> Berth for Inbox<A> {
+impl<A: Actor> Berth for Inbox<A> {
     fn depth(&self) -> usize {
         self.lock().depth()
     }

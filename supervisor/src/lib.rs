@@ -60,12 +60,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod child;
 pub mod context;
 pub mod exit;
-pub mod handle;
 mod inbox;
 mod life;
 pub mod link;
+mod post;
 pub mod process;
 pub mod root;
 mod rules;

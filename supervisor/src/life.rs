@@ -25,12 +25,11 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, Sleep};
 
+use crate::child::{ChildKey, Probe};
 use crate::context::Context;
 use crate::exit::{ExitReason, Place, StartError, panic_message};
 use crate::inbox::{Berth, Command};
-use crate::rules::ChildKey;
 use crate::slot::Slot;
-use crate::spec::Probe;
 use crate::watchdog::Pulse;
 
 /// What a child tells its supervisor. At most two per life, so the channel needs no bound of its own.

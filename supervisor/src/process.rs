@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! house                                              child
-//! spawn::Spawner (one thread) ── /proc/self/exe verb ─► child::enter     dies with its parent, holds 0, 1, 2 and nothing else
+//! spawner::Spawner (one thread) ── /proc/self/exe verb ─► child::enter     dies with its parent, holds 0, 1, 2 and nothing else
 //!    or starter::Starter (a process), which starts them for a house that is confined
 //!    └► Spawned { process, socket, log }               └► confine::apply  takes away what it does not need; a report of it
 //! channel::channel ◄══ frame::Frame over a socketpair, descriptors beside it ══► channel::channel
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! # What holds
-//! - A child never outlives its house: the kernel kills it with the thread that started it ([`spawn`]), it looks whether
+//! - A child never outlives its house: the kernel kills it with the thread that started it ([`spawner`]), it looks whether
 //!   that came too late ([`child`]), and it has to end when its socket does.
 //! - A child has descriptors 0 (the socket), 1 and 2 once [`child::enter`] has returned, and no environment but what it was given.
 //! - What was not taken away is in the [`confine::Report`]; nothing is skipped silently.
@@ -31,5 +31,6 @@ pub mod descriptors;
 pub mod frame;
 pub mod inspect;
 pub mod spawn;
+pub mod spawner;
 pub mod starter;
 pub mod watch;

@@ -17,9 +17,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::child::ChildKey;
 use crate::exit::ExitReason;
 use crate::life::{News, Reporter, Signal};
-use crate::rules::ChildKey;
 use crate::shell::{self, Env, Order};
 use crate::spec::SupervisorSpec;
 use crate::tree::{EventKind, Node, NodeKind, Observer, Tree, Watchers};

@@ -26,26 +26,11 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 
+use crate::child::ChildKey;
 use crate::exit::ExitReason;
 use crate::rules::sweep::{Sweep, Then};
 use crate::rules::window::Window;
 use crate::spec::{Backoff, Intensity, Restart, Shutdown, Strategy};
-
-/// A child of one incarnation of a supervisor; later children have larger keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ChildKey(u64);
-
-impl ChildKey {
-    pub(crate) const FIRST: Self = Self(0);
-
-    pub(crate) fn number(self) -> u64 {
-        self.0
-    }
-
-    fn after(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
 
 /// What the rules know of a child's spec.
 #[derive(Clone, Copy, Debug)]

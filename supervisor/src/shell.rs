@@ -20,12 +20,13 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::child::ChildKey;
 use crate::exit::{ExitReason, Place, StartError, panic_message};
-use crate::handle::{Request, StartChildError, StopChildError};
 use crate::inbox::Command;
 use crate::life::{Birth, News, Reporter, Signal};
-use crate::rules::{ChildKey, ChildRule, Decision, Decisions, End, Rules, backoff};
+use crate::rules::{ChildRule, Decision, Decisions, End, Rules, backoff};
 use crate::shell::inputs::{Input, Inputs};
+use crate::spec::handle::{Request, StartChildError, StopChildError};
 use crate::spec::{ChildKind, ChildSpec, SupervisorSpec};
 use crate::tree::{EventKind, Node, NodeKind, NodeState, Watchers};
 use crate::watchdog::Pulse;
@@ -60,7 +61,7 @@ pub(crate) fn start(spec: &Arc<SupervisorSpec>, node: &Arc<Node>, env: &Arc<Env>
         ids: BTreeMap::new(),
         end: None,
     };
-    let requests = spec.handle.as_ref().map(crate::handle::SupervisorHandle::connect);
+    let requests = spec.handle.as_ref().map(crate::spec::handle::SupervisorHandle::connect);
     let inputs = Inputs { orders, signals, requests };
     drop(actix_rt::spawn(async move {
         let outcome = AssertUnwindSafe(shell.run(inputs)).catch_unwind().await;

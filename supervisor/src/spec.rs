@@ -15,11 +15,15 @@ use std::time::Duration;
 
 use actix::Actor;
 
+use crate::child::Probe;
 use crate::context::Context;
 use crate::exit::StartError;
-use crate::handle::SupervisorHandle;
 use crate::life::{Launch, Worker};
 use crate::slot::Slot;
+
+pub mod handle;
+
+use handle::SupervisorHandle;
 
 /// How long a worker may take to stop, unless its spec says otherwise (OTP's default).
 pub const WORKER_SHUTDOWN: Duration = Duration::from_secs(5);
@@ -104,15 +108,6 @@ impl Default for Backoff {
     fn default() -> Self {
         Self { first: Duration::from_millis(100), max: Duration::from_secs(10), factor: 2.0, jitter: 0.2 }
     }
-}
-
-/// The heartbeat of a child: its intake is asked for attention every `every`; none within `deadline` means stuck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// Time between two probes.
-    pub every: Duration,
-    /// Time to answer; longer than anything the actor legitimately waits for with `ctx.wait` or `AtomicResponse`.
-    pub deadline: Duration,
 }
 
 /// One child of a supervisor.

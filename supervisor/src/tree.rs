@@ -18,9 +18,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::child::ChildKey;
 use crate::exit::ExitReason;
 use crate::inbox::Berth;
-use crate::rules::ChildKey;
 
 /// Worker or supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

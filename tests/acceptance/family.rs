@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use connector::{Connector, Said};
-use hearth::bridge::{ConnectorLine, HouseLine, PresenceEvent};
+use hearth::bridge::lines::{ConnectorLine, HouseLine};
+use hearth_domain::channel::Attendance;
 use hearth_scripted::script::Step;
 use hearth_scripted::server::{Recorded, Scripted};
 use serde_json::Value;
@@ -317,12 +318,12 @@ fn forty_questions_are_answered_to_whom_they_may_be_and_to_nobody_else() {
     family.question_in("Ada", "team", &["Ada", "Bo"], "family lawyer");
     family.question_in("Bo", "team", &["Ada", "Bo"], "mortgage budget");
     // A stranger comes: what was said there before is not said any more, not even to those who heard it.
-    family.signal.happens("team", PresenceEvent::Joined(EVE.to_owned()));
+    family.signal.happens("team", Attendance::Joined(EVE.to_owned()));
     family.question_in("Ada", "team", &["Ada", "Bo", "Eve"], "family lawyer");
     family.question_in("Bo", "team", &["Ada", "Bo", "Eve"], "mortgage budget");
     assert_eq!(family.asked, 44);
     // And when they have gone, it is again.
-    family.signal.happens("team", PresenceEvent::Left(EVE.to_owned()));
+    family.signal.happens("team", Attendance::Left(EVE.to_owned()));
     family.question_in("Ada", "team", &["Ada", "Bo"], "family lawyer");
     family.check_requests(40);
     family.check_channels();
@@ -337,7 +338,7 @@ fn an_answer_that_is_on_its_way_when_a_stranger_comes_is_not_said() {
     family.in_room("Bo", "team", &["Ada", "Bo"], "remember that the family lawyer is zkteam2");
     let (_, text) = family.numbered(&["Ada", "Bo"], "tell me slowly who the family lawyer is");
     let before = family.signal.tell((SIGNAL[0].1, "Ada"), Some("team"), &text);
-    family.signal.happens("team", PresenceEvent::Joined(EVE.to_owned()));
+    family.signal.happens("team", Attendance::Joined(EVE.to_owned()));
     // Taken after that: it is told in its order. A group that nobody admitted is not answered.
     family.signal.tell((SIGNAL[3].1, "Mia"), Some("fam"), "is anybody there?");
     family.go.send(()).unwrap();

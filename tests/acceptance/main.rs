@@ -1,7 +1,7 @@
 //! The house as people meet it: the real binary, real processes, a folder of their own for each test.
 //!
 //! `spine`: said, answered, kept. `terminal`: the chat in a terminal. `providers`: turns with language models over real HTTP.
-//! `vault`: secrets, from their owner's commands to the servers that they are for; `memory`: who else has them;
+//! `vault`: secrets, from their owner's commands to the servers that they are for; `sealed`: how they lie there; `memory`: who else has them;
 //! `sign_in`: those that renew themselves; `owner`: what their owner does rarely;
 //! `standins`: what uses them and is not built yet.
 //! `tools`: components in processes of their own, from their installation to their removal.
@@ -37,6 +37,8 @@ mod owner;
 mod policy;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod sealed;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::memory::{Needles, stored};
+use crate::sealed::alter;
 use crate::support::{Home, KEY, Ran, run};
-use crate::vault::{alter, copy};
+use crate::vault::copy;
 
 const OWNER: &str = "five hedgehogs under a hedge";
 const FIRST: &str = "a first passphrase of the vault";

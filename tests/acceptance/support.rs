@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use hearth::client::Client;
-use hearth::socket;
+use hearth::places;
 use hearth::wire::{ClientFrame, HouseFrame, Said};
 use hearth_domain::ids::{AnswerId, TurnId};
 use hearth_scripted::server::Scripted;
@@ -155,7 +155,7 @@ impl Home {
         let (send, lines) = channel();
         let out = BufReader::new(process.stdout.take().unwrap());
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        let house = House { process, lines, socket: socket::path_for(&self.data()), log: self.log_path() };
+        let house = House { process, lines, socket: places::path_for(&self.data()), log: self.log_path() };
         house.line("Data: ");
         house
     }

@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use crate::approval::reply::offered;
 use crate::household::identity::Platform;
@@ -55,7 +56,8 @@ pub struct Incoming {
 }
 
 /// What happened in a room, by accounts; the house's own is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Attendance {
     /// Somebody came.
     Joined(String),

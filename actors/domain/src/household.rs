@@ -20,6 +20,7 @@ pub mod identity;
 pub mod open;
 pub mod pairing;
 pub mod people;
+pub mod places;
 pub mod record;
 pub mod roster;
 pub mod wish;
@@ -50,6 +51,12 @@ impl std::fmt::Display for Role {
             Self::Guest => "guest",
         })
     }
+}
+
+/// Whether somebody of this role may approve, add and remove others at all.
+#[must_use]
+pub const fn is_grown_up(role: Role) -> bool {
+    matches!(role, Role::Owner | Role::Adult)
 }
 
 /// One enrolled person.

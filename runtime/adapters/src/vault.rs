@@ -23,7 +23,8 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Started, Tell, VaultError, VaultLine, VaultProcess};
 use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
 use hearth_supervisor::process::frame::Frame;
-use hearth_supervisor::process::spawn::{Process, Program, Spawner};
+use hearth_supervisor::process::spawn::{Process, Program};
+use hearth_supervisor::process::spawner::Spawner;
 use tokio::sync::mpsc;
 
 /// Asks that wait to be written; a process that reads none of them is as good as gone.

@@ -16,179 +16,29 @@
 //! A message that was not answered with `taken` is to be told again, under the same id. What is sent again has the same `delivery`: a
 //! connector that has sent it says `sent` and does not send it twice. One connector at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use hearth_domain::channel::{Attendance, Heard, Incoming, Post, Posted, Receipt, To, Transport, TransportFuture};
+use hearth_domain::channel::{Heard, Incoming, Post, Posted, Receipt, To, Transport, TransportFuture};
 use hearth_domain::household::identity::Platform;
 use hearth_domain::ids::AnswerId;
-use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
-use crate::socket;
+use crate::{places, socket};
+use lines::{ConnectorLine, HouseLine, LINE_MAX, VERSION, read, written};
 
-/// The version of this language.
-pub const VERSION: u32 = 1;
-/// Bytes of one line: a message at its limit, escaped, and room for the rest.
-pub const LINE_MAX: usize = 512 * 1024;
+pub mod lines;
+
 /// Lines that wait for the connector, and things that it told and that wait for the house.
 const QUEUE: usize = 256;
 /// How long a connector may take to greet.
 const GREETING: Duration = Duration::from_secs(10);
-
-/// What a connector says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum ConnectorLine {
-    /// First of all.
-    Hello {
-        /// [`VERSION`].
-        version: u32,
-    },
-    /// It has said who is in each room.
-    Ready {},
-    /// Somebody came to a room or went.
-    Presence {
-        /// The platform's id of the room.
-        room: String,
-        /// What happened.
-        event: PresenceEvent,
-    },
-    /// Somebody said something.
-    Message {
-        /// The platform's id of the message.
-        id: String,
-        /// Who.
-        from: Account,
-        /// Where; none in private.
-        #[serde(default)]
-        room: Option<Room>,
-        /// The text.
-        text: String,
-    },
-    /// It was said, now or before.
-    Sent {
-        /// The delivery.
-        delivery: String,
-    },
-    /// It was not said.
-    Failed {
-        /// The delivery.
-        delivery: String,
-        /// Whether it may be said later.
-        #[serde(default)]
-        again: bool,
-        /// Why, for the log.
-        #[serde(default)]
-        error: String,
-    },
-    /// Whether it was said is not known, and it may not be said again.
-    Unknown {
-        /// The delivery.
-        delivery: String,
-    },
-}
-
-/// Who sent a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Account {
-    /// The platform's stable id.
-    pub id: String,
-    /// What the sender calls themselves: never believed, and not looked at.
-    #[serde(default)]
-    pub name: Option<String>,
-}
-
-/// A room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Room {
-    /// The platform's id.
-    pub id: String,
-}
-
-/// What happened in a room, by accounts; the house's own is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum PresenceEvent {
-    /// Somebody came.
-    Joined(String),
-    /// Somebody went.
-    Left(String),
-    /// These are there.
-    Snapshot {
-        /// The accounts.
-        accounts: BTreeSet<String>,
-        /// Whether they are all.
-        complete: bool,
-    },
-    /// Something may have been missed.
-    Missed,
-    /// The house was put out of it.
-    Closed,
-}
-
-/// What the house says to a connector.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HouseLine {
-    /// Answers `hello`.
-    Welcome {
-        /// [`VERSION`].
-        version: u32,
-        /// The channel's name.
-        channel: String,
-    },
-    /// A message is dealt with.
-    Taken {
-        /// The message.
-        id: String,
-    },
-    /// A message is to be told again, later.
-    Again {
-        /// The message.
-        id: String,
-        /// Why.
-        error: String,
-    },
-    /// Say this.
-    Send {
-        /// Its id: the same thing again has the same one.
-        delivery: String,
-        /// The account, in private.
-        to: Option<String>,
-        /// The room.
-        room: Option<String>,
-        /// The text.
-        text: String,
-        /// For a question, everything that it can be answered with, word for word.
-        answers: Vec<String>,
-    },
-    /// Something was wrong with a line.
-    Error {
-        /// What, and what to do.
-        error: String,
-    },
-}
-
-impl From<PresenceEvent> for Attendance {
-    fn from(event: PresenceEvent) -> Self {
-        match event {
-            PresenceEvent::Joined(account) => Self::Joined(account),
-            PresenceEvent::Left(account) => Self::Left(account),
-            PresenceEvent::Snapshot { accounts, complete } => Self::Snapshot { accounts, complete },
-            PresenceEvent::Missed => Self::Missed,
-            PresenceEvent::Closed => Self::Closed,
-        }
-    }
-}
 
 /// A bridge: the transport of one channel.
 #[derive(Clone)]
@@ -243,9 +93,9 @@ impl Bridge {
 
     /// Serves connectors at the socket of this data folder until it is dropped.
     pub fn listen(&self, data: &Path) -> anyhow::Result<tokio::task::JoinHandle<()>> {
-        let path = socket::channel_for(data, &self.0.name);
+        let path = places::channel_for(data, &self.0.name);
         if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-            crate::serve::make_folder(folder).with_context(|| format!("the folder of the channel {}", self.0.name))?;
+            places::make_folder(folder).with_context(|| format!("the folder of the channel {}", self.0.name))?;
         }
         let listener = socket::bind(&path)?;
         Ok(actix_rt::spawn(serve(listener, self.clone())))
@@ -301,7 +151,7 @@ impl Bridge {
                 return self.posted(&delivery, if again { Posted::NotNow } else { Posted::Refused });
             }
             ConnectorLine::Ready {} => Heard::Ready,
-            ConnectorLine::Presence { room, event } => Heard::Presence { room, event: event.into() },
+            ConnectorLine::Presence { room, event } => Heard::Presence { room, event },
             ConnectorLine::Message { id, from, room, text } => {
                 Heard::Message(Incoming { id, from: from.id, room: room.map(|room| room.id), text })
             }
@@ -481,34 +331,4 @@ async fn connected(lines: &mut Lines, seat: &mut Seat, bridge: &Bridge) -> anyho
         drop(tokio::time::timeout(GREETING, sink.send(written(&HouseLine::Error { error })?)).await);
     }
     Ok(())
-}
-
-fn read(line: &str) -> Result<ConnectorLine, String> {
-    serde_json::from_str(line).map_err(|error| format!("this line is not understood ({error})"))
-}
-
-fn written(line: &HouseLine) -> Result<String, serde_json::Error> {
-    serde_json::to_string(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_says_what_it_is_in_its_one_key() {
-        let message = r#"{"message":{"id":"1","from":{"id":"+49151","name":"Ada (owner)"},"room":null,"text":"hi"}}"#;
-        let Ok(ConnectorLine::Message { from, room: None, .. }) = read(message) else { panic!("not read") };
-        assert_eq!(from.id, "+49151");
-        assert_eq!(read(r#"{"ready":{}}"#), Ok(ConnectorLine::Ready {}));
-        let snapshot = r#"{"presence":{"room":"r","event":{"snapshot":{"accounts":["a","b"],"complete":true}}}}"#;
-        assert!(matches!(read(snapshot), Ok(ConnectorLine::Presence { event: PresenceEvent::Snapshot { complete: true, .. }, .. })));
-        assert!(matches!(
-            read(r#"{"presence":{"room":"r","event":"missed"}}"#),
-            Ok(ConnectorLine::Presence { event: PresenceEvent::Missed, .. })
-        ));
-        for wrong in ["", "{}", "[]", r#"{"fly":{}}"#, r#"{"ready":{},"hello":{"version":1}}"#, r#"{"ready":{"x":1}}"#] {
-            assert!(read(wrong).unwrap_err().contains("not understood"), "{wrong}");
-        }
-    }
 }

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use hearth_adapters::vault::VaultProgram;
 use hearth_supervisor::process::confine::{self, Confinement, Files, Network, Outcome};
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_supervisor::process::starter::{self, Allowed, Starter};
 
 use crate::config::Config;
-use crate::{sandboxes, serve, socket, vaults};
+use crate::{places, sandboxes, vaults};
 
 /// What is read of the machine beyond what every server reads: which device a file is on, for the database.
 const READ: [&str; 1] = ["/sys/dev/block"];
@@ -94,7 +94,7 @@ impl Later {
 /// The data folder, made, and the programs, with the folder made that the vault cannot make for its key itself.
 fn prepared(config: &Config) -> anyhow::Result<(PathBuf, [VaultProgram; 2])> {
     let data = config.data()?;
-    serve::make_folder(&data)?;
+    places::make_folder(&data)?;
     if let Some(parent) = vaults::keys(config, &data)?.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("the folder {} for the vault's key cannot be made", parent.display()))?;
     }
@@ -105,8 +105,8 @@ fn prepared(config: &Config) -> anyhow::Result<(PathBuf, [VaultProgram; 2])> {
 fn confinement(config: &Config, data: &Path) -> Confinement {
     let mut write = vec![data.to_owned(), PathBuf::from(TERMINAL)];
     // Where the path of the data folder is too long for a socket.
-    let channels = config.channels.iter().map(|channel| socket::channel_for(data, &channel.name));
-    let sockets = std::iter::once(socket::path_for(data)).chain(channels);
+    let channels = config.channels.iter().map(|channel| places::channel_for(data, &channel.name));
+    let sockets = std::iter::once(places::path_for(data)).chain(channels);
     write.extend(sockets.filter_map(|socket| socket.parent().filter(|folder| !folder.starts_with(data)).map(Path::to_owned)));
     let files = Files { read: READ.map(PathBuf::from).into(), write, execute: Vec::new() };
     let bind = config.web.enabled.then(|| config.web.listen.port()).into_iter().collect();

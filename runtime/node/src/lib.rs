@@ -13,6 +13,7 @@ pub mod confine;
 pub mod desk;
 pub mod doctor;
 pub mod member;
+pub mod places;
 pub mod policy;
 pub mod redactor;
 pub mod run;

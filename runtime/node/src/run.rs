@@ -24,7 +24,7 @@ use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::wire::audit::AuditAsk;
 use crate::wire::policy::PolicyAsk;
 use crate::wire::{ClientFrame, HouseFrame};
-use crate::{audit, bench, doctor, policy, secret, show, socket, telemetry, tool};
+use crate::{audit, bench, doctor, places, policy, secret, show, telemetry, tool};
 
 /// What is logged by a house that serves, and by one that shares a terminal with a chat: there, what the tree says of a house that does
 /// not start is said by the command, or by the house of another process.
@@ -134,7 +134,7 @@ fn client_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Asks a house that runs.
 fn ask_house(config: &Config, frame: &ClientFrame) -> anyhow::Result<HouseFrame> {
-    let socket = socket::path_for(&config.data()?);
+    let socket = places::path_for(&config.data()?);
     client_runtime()?.block_on(async {
         let mut client = Client::connect(&socket).await?.context("the house does not run; start it with `hearth up`, or just `hearth`")?;
         client.ask(frame).await
@@ -181,7 +181,7 @@ async fn announce(running: &Running, config: &Config) {
 
 /// Speaks to the vault. Without a house there is none: one is raised for as long as this takes.
 fn keep_secrets(config: &Config, what: secret::SecretCommand) -> anyhow::Result<()> {
-    let socket = socket::path_for(&config.data()?);
+    let socket = places::path_for(&config.data()?);
     let house = ensure_house(config, &socket, &client_runtime()?, Page::Off, &mut Later::new(Confined::not))?;
     let done = secret::wait(config).and_then(|()| secret::run(config, what));
     if let Some(house) = house {
@@ -196,7 +196,7 @@ fn use_tools(config: &Config, what: tool::ToolCommand) -> anyhow::Result<()> {
         Ok(done) => return done,
         Err(what) => what,
     };
-    let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
+    let (socket, runtime) = (places::path_for(&config.data()?), client_runtime()?);
     // Before the house is raised: then this process cannot read it any more.
     let package = tool::package_of(&what)?;
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
@@ -222,7 +222,7 @@ fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
 
 /// Asks about the journal; without a house that runs, one is raised for as long as this takes.
 fn ask_audit(config: &Config, member: Option<String>, json: bool, ask: AuditAsk) -> anyhow::Result<()> {
-    let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
+    let (socket, runtime) = (places::path_for(&config.data()?), client_runtime()?);
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
     let done = runtime.block_on(audit::ask(&socket, member, ask, json));
     if let Some(house) = house {
@@ -233,7 +233,7 @@ fn ask_audit(config: &Config, member: Option<String>, json: bool, ask: AuditAsk)
 
 /// Needs no house that is not there already: without one, nobody waits for an answer; but grants are the store's.
 fn ask_policy(config: &Config, member: Option<String>, ask: PolicyAsk, json: bool) -> anyhow::Result<()> {
-    let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
+    let (socket, runtime) = (places::path_for(&config.data()?), client_runtime()?);
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
     let done = runtime.block_on(policy::ask(&socket, member, ask, json));
     if let Some(house) = house {
@@ -246,7 +246,7 @@ fn ask_policy(config: &Config, member: Option<String>, ask: PolicyAsk, json: boo
 /// a store is written anew when it is opened.
 fn change_household(config: &Config, errand: Errand) -> anyhow::Result<()> {
     let data = config.data()?;
-    let (socket, runtime) = (socket::path_for(&data), client_runtime()?);
+    let (socket, runtime) = (places::path_for(&data), client_runtime()?);
     let mut confined = Later::new(Confined::now);
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut confined)?;
     let done = runtime.block_on(errand.run(&socket));
@@ -268,7 +268,7 @@ fn change_household(config: &Config, errand: Errand) -> anyhow::Result<()> {
 
 fn chat_once(config: &Config, seat: Seat, text: String, images: &[PathBuf], json: bool) -> anyhow::Result<()> {
     let images = pictures(images, config.limits.image_bytes)?;
-    let socket = socket::path_for(&config.data()?);
+    let socket = places::path_for(&config.data()?);
     let runtime = client_runtime()?;
     let mut question = Question::new(seat, text, images);
     let mut confined = Later::new(Confined::now);
@@ -326,7 +326,7 @@ fn image(path: &Path) -> anyhow::Result<Part> {
 }
 
 fn chat_interactively(config: &Config, seat: Seat) -> anyhow::Result<()> {
-    let socket = socket::path_for(&config.data()?);
+    let socket = places::path_for(&config.data()?);
     let runtime = client_runtime()?;
     let house = ensure_house(config, &socket, &runtime, Page::AsConfigured, &mut Later::new(Confined::now))?;
     let terminal = Terminal::new();

@@ -10,7 +10,7 @@ use hearth_adapters::ways::Ways;
 use hearth_domain::sandbox::Sandboxes;
 use hearth_mcp::port::McpSandboxes;
 use hearth_mcp::{http, server};
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_tool_host::port::{COMPILE, SANDBOX, Sandboxer};
 use hearth_tool_host::{compile, sandbox};
 

@@ -36,7 +36,7 @@ use crate::confine::Confined;
 use crate::served::Served;
 use crate::toolbox::Toolbox;
 use crate::vaults::{self, Exits};
-use crate::{sandboxes, socket, telemetry};
+use crate::{places, sandboxes, socket, telemetry};
 
 /// How long the actors' thread may hang before the process ends itself, so that the service manager starts it again.
 const HANG: Duration = Duration::from_secs(60);
@@ -95,7 +95,7 @@ impl Running {
             bail!("the house could not start: {reason}");
         }
         match Self::open_doors(config, page, confined, (ports, bridges), doors, &root, metrics).await {
-            Ok((served, serving, web)) => Ok(Self { root, store, served, socket: socket::path_for(data), serving, web }),
+            Ok((served, serving, web)) => Ok(Self { root, store, served, socket: places::path_for(data), serving, web }),
             Err(error) => {
                 root.stop().await;
                 Err(error)
@@ -131,7 +131,7 @@ impl Running {
         };
         let toolbox = Toolbox::new(doors.clone(), Arc::clone(&ports.sandboxes), config.limits.clone());
         let served = Arc::new(Served::new(doors, root.tree(), Arc::clone(&ports.store), links, confined.clone(), toolbox));
-        let listener = socket::bind(&socket::path_for(&confined.data))?;
+        let listener = socket::bind(&places::path_for(&confined.data))?;
         let mut serving = vec![actix_rt::spawn(socket::serve(listener, Arc::clone(&served)))];
         // A house that runs for one question has no time for others.
         for bridge in bridges.iter().filter(|_| page == Page::AsConfigured) {
@@ -197,25 +197,9 @@ fn serve_page(
     Ok((web, (links, base)))
 }
 
-/// Makes the data folder, closed to other users.
-pub fn make_folder(data: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .with_context(|| format!("the data folder {} cannot be made; set HEARTH_DATA to one that can be written", data.display()))?;
-    // One that was there before may be open to others. Where it is not ours to close, the log says so.
-    let mode = std::fs::metadata(data)?.permissions().mode();
-    if mode & 0o077 != 0 && std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).is_err() {
-        tracing::warn!(folder = %data.display(), "other users of this machine may read the data folder; close it with chmod 700");
-    }
-    Ok(())
-}
-
 fn ports(config: &Config, confined: &Confined, metrics: &Arc<Metrics>, bridges: &[Bridge]) -> anyhow::Result<Ports> {
     let data = &confined.data;
-    let Exits { vault, egress, ways } = vaults::exits(confined)?;
+    let Exits { vault, egress, ways } = vaults::exits(data, confined.programs.clone(), &confined.spawner)?;
     Ok(Ports {
         store: store(config, data)?,
         clock: Arc::new(SystemClock),

@@ -1,6 +1,6 @@
 //! The house's end of the local socket. Speaks [`crate::wire`]; whom it serves is checked by the peer's credentials.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,39 +43,6 @@ pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     let listener = UnixListener::bind(path).with_context(|| format!("the socket {} cannot be made", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).context("the socket's mode cannot be set")?;
     Ok(listener)
-}
-
-/// Where the socket of a data folder is: in the folder, or where the folder's path is too long for a socket (107 bytes on Linux), in
-/// the user's runtime folder under a name made from it.
-#[must_use]
-pub fn path_for(data: &Path) -> PathBuf {
-    short(data.join("house.sock"))
-}
-
-/// Where a channel's socket of a data folder is, by the same rule.
-#[must_use]
-pub fn channel_for(data: &Path, name: &str) -> PathBuf {
-    short(data.join("channels").join(format!("{name}.sock")))
-}
-
-fn short(inside: PathBuf) -> PathBuf {
-    if inside.as_os_str().len() <= 100 {
-        return inside;
-    }
-    let digest = hearth_domain::journal::Digest::of(inside.as_os_str().as_encoded_bytes()).to_string();
-    let name: String = digest.chars().take(16).collect();
-    let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    folder.join(format!("hearth-{name}.sock"))
-}
-
-/// The path of another socket of the house of this data folder.
-#[must_use]
-pub fn beside(data: &Path, name: &str) -> PathBuf {
-    let house = path_for(data);
-    match house.file_name().and_then(|file| file.to_str()) {
-        Some(file) if file.starts_with("hearth-") => house.with_file_name(format!("{name}-{file}")),
-        Some(_) | None => house.with_file_name(format!("{name}.sock")),
-    }
 }
 
 /// Serves clients until the listener is dropped.

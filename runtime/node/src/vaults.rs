@@ -12,11 +12,11 @@ use hearth_adapters::vault::{VaultPort, VaultProgram};
 use hearth_adapters::ways::Ways;
 use hearth_domain::journal::Digest;
 use hearth_domain::vault::VaultProcess;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_vault::run::{self, Role};
 
 use crate::config::{Config, KeySource};
-use crate::confine::Confined;
-use crate::socket;
+use crate::places;
 
 /// Letters of the digest that tells key folders of several data folders apart.
 const FOLDER_LETTERS: usize = 16;
@@ -37,12 +37,11 @@ impl std::fmt::Debug for Exits {
     }
 }
 
-/// Prepares both. No process runs yet; the tree has this spawner start them.
-pub fn exits(confined: &Confined) -> anyhow::Result<Exits> {
-    let [vault, egress] = confined.programs.clone();
-    let (vault_socket, egress_socket) = (socket::beside(&confined.data, "vault"), socket::beside(&confined.data, "egress"));
-    let vault = VaultPort::new(Arc::clone(&confined.spawner), vault, &vault_socket);
-    let egress = VaultPort::new(Arc::clone(&confined.spawner), egress, &egress_socket);
+/// Prepares both programs, the vault and the way out without keys. No process runs yet; the tree has this spawner start them.
+pub fn exits(data: &Path, [vault, egress]: [VaultProgram; 2], spawner: &Arc<Spawner>) -> anyhow::Result<Exits> {
+    let (vault_socket, egress_socket) = (places::beside(data, "vault"), places::beside(data, "egress"));
+    let vault = VaultPort::new(Arc::clone(spawner), vault, &vault_socket);
+    let egress = VaultPort::new(Arc::clone(spawner), egress, &egress_socket);
     Ok(Exits { vault: Arc::new(vault), egress: Arc::new(egress), ways: Ways::new(&vault_socket, &egress_socket)? })
 }
 

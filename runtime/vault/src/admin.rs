@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::keeper::Census;
-use crate::keeper::change::Allowance;
+use crate::keeper::change::{Allowance, ChangeError, targets};
 use crate::keeper::login::ClientAuth;
 use crate::keeper::renew::SignedIn;
 use crate::keeper::trouble::Troubled;
@@ -143,6 +143,17 @@ pub struct NewSecret {
     pub until: Option<jiff::Timestamp>,
     /// Whether it is a decoy.
     pub canary: bool,
+}
+
+impl NewSecret {
+    /// The policy that its owner wants.
+    pub(crate) fn policy(self) -> Result<SecretPolicy, ChangeError> {
+        let Self { name, users, authority, members, rate, bytes_out_max, until, canary, .. } = self;
+        let mut targets = targets(&self.targets, &name)?;
+        targets.iter_mut().for_each(|target| target.authority.clone_from(&authority));
+        let members = members.map(|members| members.into_iter().collect());
+        Ok(SecretPolicy { users: users.into_iter().collect(), members, targets, rate, bytes_out_max, until, canary })
+    }
 }
 
 /// A secret that its owner signs in for (OAuth 2). Its placeholder is filled with the access token, which the vault renews.

@@ -22,6 +22,7 @@ use crate::egress::pool::Pool;
 use crate::egress::ports::{Gate, Judge, Resolve, Watch};
 use crate::egress::server::{Doors, Ending};
 
+mod answer;
 pub mod connect;
 mod download;
 pub mod failure;

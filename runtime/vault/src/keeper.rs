@@ -14,6 +14,7 @@
 //! | [`member`] | a member's key: replaced, destroyed |
 //! | `owner` | the owner's proof; vault key, passphrase and recovery key |
 //! | [`gate`], `grant`, `body`, `signing` | the vault's answers to the broker |
+//! | `asker`, `head`, `no` | who asks, in which request, and why it does not go out |
 //! | [`login`], `renew`, [`renewer`], [`sign_in`] | secrets that are signed in for (OAuth 2), and renewed here |
 //! | [`keyless`] | those of the process without keys |
 //! | [`watch`], [`events`] | leaks and uses |
@@ -50,14 +51,18 @@ use crate::seal::crypto::{self, Entropy, EntropyError, Key, NONCE_BYTES, TAG_BYT
 use crate::seal::envelope::Opened;
 use crate::seal::manifest::RECORDS_MAX;
 
+mod asker;
 mod body;
 pub mod change;
 pub mod events;
 pub mod gate;
 mod grant;
+mod head;
+mod ill;
 pub mod keyless;
 pub mod login;
 pub mod member;
+mod no;
 mod owner;
 pub mod renew;
 pub mod renewer;
@@ -68,8 +73,8 @@ pub mod watch;
 
 use change::Pending;
 use events::Events;
+use ill::Ill;
 use renew::Renewal;
-use trouble::Ill;
 
 /// How long a value that was replaced or revoked stays known to the guard.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);

@@ -26,7 +26,9 @@ mod door;
 mod house;
 mod no;
 pub mod options;
+mod passphrase;
 pub mod ports;
+mod process;
 mod sign_in;
 mod trial;
 

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`envelope`] | one record: policy and value under a data key, the data key under the owner's member key |
 //! | [`keys`] | vault key, what is derived from it, member keys |
+//! | [`key_file`] | how a vault key is written into a file |
 //! | [`source`] | where the vault key comes from: systemd credential (TPM), passphrase, key file |
 //! | [`manifest`] | which version of which record is current; sealed, beside the key, out of the house's reach |
-//! | [`proof`], [`recovery`] | the owner's passphrase and recovery key |
+//! | [`passphrase`], [`recovery`] | what is computed of a passphrase; the recovery key |
+//! | [`proof`] | that the owner was there, by one of the two |
 //! | [`check`] | what is wrong with a set of records; coming to rest after a crash; restoring a backup |
 //! | [`members`], [`rotate`] | member keys (re-keying, erasing), vault key, passphrase and recovery key, while running |
 //! | [`folder`] | the files, their locks and their permissions |
@@ -28,9 +30,11 @@ pub mod check;
 pub mod crypto;
 pub mod envelope;
 pub mod folder;
+pub mod key_file;
 pub mod keys;
 pub mod manifest;
 pub mod members;
+pub mod passphrase;
 pub mod proof;
 pub mod recovery;
 pub mod rotate;
@@ -51,7 +55,8 @@ use crypto::{Entropy, EntropyError, KEY_BYTES, Key};
 use envelope::{Binding, Envelope, Opened, POLICY_MAX, VALUE_MAX, VALUE_MIN};
 use keys::{Hierarchy, Household, MemberKeyOf, VaultKey};
 use manifest::{Entry, Head, MEMBERS_MAX, Manifest, ManifestError, MemberKey, MemberState, Phase, RECORDS_MAX, Slots, Stamp};
-use proof::{Attempt, Attempts, Compared, OwnerProof, PassphraseKey, ProofError};
+use passphrase::PassphraseKey;
+use proof::{Attempt, Attempts, Compared, OwnerProof, ProofError};
 
 /// Where manifest and key are kept. Each call returns once its effect is durable.
 pub trait KeyStore: Send {

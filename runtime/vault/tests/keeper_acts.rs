@@ -19,7 +19,8 @@ use hearth_vault::keeper::member::BATCH_MAX;
 use hearth_vault::seal::PutError;
 use hearth_vault::seal::crypto::{Cost, SystemEntropy};
 use hearth_vault::seal::members::MemberError;
-use hearth_vault::seal::proof::{OwnerProof, ProofError, Verifier};
+use hearth_vault::seal::passphrase::Verifier;
+use hearth_vault::seal::proof::{OwnerProof, ProofError};
 use hearth_vault::seal::recovery::RecoveryKey;
 use secrecy::{ExposeSecret as _, SecretString};
 use support::{VALUE, Vault, name, owner, policy, value};
@@ -144,7 +145,7 @@ fn a_new_vault_key_changes_no_record_and_no_change_under_way_notices_it() {
 #[test]
 fn a_vault_that_opens_by_itself_has_no_passphrase_to_change() {
     let vault = vault();
-    let under = hearth_vault::seal::proof::PassphraseKey::new(&words(), Cost::FLOOR, &SystemEntropy).unwrap();
+    let under = hearth_vault::seal::passphrase::PassphraseKey::new(&words(), Cost::FLOOR, &SystemEntropy).unwrap();
     assert!(matches!(vault.keeper.change_passphrase(proof(&vault), &under), Err(ChangeError::NoPassphrase)));
     assert!(vault.keeper.passphrase_slot().is_none());
 }

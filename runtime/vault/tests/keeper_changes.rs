@@ -13,7 +13,8 @@ use hearth_domain::secret::Principal;
 use hearth_domain::vault::Tell;
 use hearth_vault::keeper::change::{Allowance, Begun, ChangeError};
 use hearth_vault::seal::crypto::{Cost, SystemEntropy};
-use hearth_vault::seal::proof::{ProofError, Verifier};
+use hearth_vault::seal::passphrase::Verifier;
+use hearth_vault::seal::proof::ProofError;
 use secrecy::SecretString;
 use support::{VALUE, Vault, name, owner, policy, value};
 

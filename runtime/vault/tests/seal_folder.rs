@@ -12,9 +12,10 @@ use hearth_domain::secret::{SealedRecord, SecretName, SecretPolicy};
 use hearth_domain::time::Mono;
 use hearth_vault::seal::crypto::{Cost, SystemEntropy};
 use hearth_vault::seal::folder::{FolderError, KEY, KEY_NEXT, KeyFolder, LOCK, MANIFEST};
+use hearth_vault::seal::keys::Source;
 use hearth_vault::seal::manifest::ManifestError;
-use hearth_vault::seal::proof::{PassphraseKey, Verifier};
-use hearth_vault::seal::source::{CREDENTIAL, Found, ORDER, OpenError, SetUpError, Source, SourceError, find, open_folder, set_up};
+use hearth_vault::seal::passphrase::{PassphraseKey, Verifier};
+use hearth_vault::seal::source::{CREDENTIAL, Found, ORDER, OpenError, SetUpError, SourceError, find, open_folder, set_up};
 use hearth_vault::seal::{CommitError, Draft, Seal, StoreError};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 

@@ -13,7 +13,7 @@
 //! # What holds
 //! - The end of the socket, and the death of the thread that launched it, end the starter, and that all its children.
 //! - The starter's own end is seen at the socket: nothing is started any more, every child is told as killed, and
-//!   [`super::spawn::Spawner::gone`] answers.
+//!   [`super::spawner::Spawner::gone`] answers.
 //! - A full table of open files, here or there, costs one start and not the socket.
 //! - It has no new privileges, no core dumps (its children inherit both) and is hidden from processes of the same user.
 
@@ -33,7 +33,7 @@ use super::spawn::{Log, Output, Program, SpawnError, command, launch};
 
 pub(super) mod link;
 mod serve;
-pub(super) mod wire;
+mod wire;
 
 /// What stands first in its arguments and in lists of processes.
 pub const NAME: &str = "hearth starter";
@@ -63,7 +63,7 @@ impl Allowed {
     }
 }
 
-/// A starter that runs. Dropping it ends it; a [`super::spawn::Spawner`] takes it.
+/// A starter that runs. Dropping it ends it; a [`super::spawner::Spawner`] takes it.
 #[derive(Debug)]
 pub struct Starter {
     child: Child,

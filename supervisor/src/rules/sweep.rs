@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::rules::{Child, ChildKey, Decision, Decisions, End, Phase, Rules};
+use crate::child::ChildKey;
+use crate::rules::{Child, Decision, Decisions, End, Phase, Rules};
 use crate::spec::{Restart, Shutdown};
 
 #[derive(Clone, Debug)]

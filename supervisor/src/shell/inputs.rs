@@ -3,9 +3,9 @@
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::Instant;
 
-use crate::handle::Request;
 use crate::life::Signal;
 use crate::shell::Order;
+use crate::spec::handle::Request;
 
 pub(super) struct Inputs {
     pub(super) orders: UnboundedReceiver<Order>,

@@ -13,7 +13,8 @@ use hearth_supervisor::process::child::PARENT_VARIABLE;
 use hearth_supervisor::process::confine::{Confinement, Files, Need, Network, Outcome, Part, Profile, Report, UsageLimits};
 use hearth_supervisor::process::frame::{Frame, Life, write};
 use hearth_supervisor::process::inspect::Status;
-use hearth_supervisor::process::spawn::{Exit, Spawned, Spawner};
+use hearth_supervisor::process::spawn::{Exit, Spawned};
+use hearth_supervisor::process::spawner::Spawner;
 
 use crate::roles::{Attempt, LIMIT, NOT_CONFINED, hear, role, say};
 use crate::{Test, run};

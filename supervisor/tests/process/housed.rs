@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use hearth_supervisor::process::confine::{self, Confinement, Files, Network, Outcome, Part, Report};
 use hearth_supervisor::process::frame::{Frame, Life, write};
-use hearth_supervisor::process::spawn::{Log, Spawned, Spawner};
+use hearth_supervisor::process::spawn::{Log, Spawned};
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_supervisor::process::starter::Starter;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};

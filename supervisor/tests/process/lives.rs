@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use hearth_supervisor::process::child::PARENT_VARIABLE;
 use hearth_supervisor::process::frame::{Frame, Life, write};
-use hearth_supervisor::process::spawn::{Exit, Log, Spawned, Spawner};
+use hearth_supervisor::process::spawn::{Exit, Log, Spawned};
+use hearth_supervisor::process::spawner::Spawner;
 use rustix::io::FdFlags;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;

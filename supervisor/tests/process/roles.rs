@@ -15,7 +15,8 @@ use hearth_supervisor::process::channel::channel;
 use hearth_supervisor::process::child::{self, EnterError};
 use hearth_supervisor::process::confine::{self, ConfineError, Confinement};
 use hearth_supervisor::process::frame::{Assembler, Frame, Life, read, write};
-use hearth_supervisor::process::spawn::{Exit, Program, Spawner};
+use hearth_supervisor::process::spawn::{Exit, Program};
+use hearth_supervisor::process::spawner::Spawner;
 use rustix::process::{Pid, getpid};
 use serde::{Deserialize, Serialize};
 

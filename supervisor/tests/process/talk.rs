@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use hearth_supervisor::process::channel::channel;
 use hearth_supervisor::process::descriptors::{MAX_DESCRIPTORS, recv_with_fds, send_with_fds};
 use hearth_supervisor::process::frame::{EncodeError, Frame, FrameError, ReadError, WriteError, encode};
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use rustix::io::FdFlags;
 
 use crate::roles::{LIMIT, role};

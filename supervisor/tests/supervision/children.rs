@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use hearth_supervisor::exit::ExitReason;
-use hearth_supervisor::handle::{StartChildError, StopChildError, SupervisorHandle};
 use hearth_supervisor::link::Refusal;
 use hearth_supervisor::root::{Root, RootOptions};
+use hearth_supervisor::spec::handle::{StartChildError, StopChildError, SupervisorHandle};
 use hearth_supervisor::spec::{Backoff, ChildSpec, Restart, Strategy, SupervisorSpec};
 use hearth_supervisor::tree::{Event, NodeState, Observer};
 

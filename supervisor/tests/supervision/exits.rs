@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use hearth_supervisor::child::Probe;
 use hearth_supervisor::exit::{ExitReason, StartError};
 use hearth_supervisor::link::{AskError, Refusal};
 use hearth_supervisor::slot::Slot;
-use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Restart, Shutdown, Strategy, SupervisorSpec};
+use hearth_supervisor::spec::{Backoff, ChildSpec, Restart, Shutdown, Strategy, SupervisorSpec};
 use hearth_supervisor::tree::NodeState;
 
 use crate::support::{Do, Manner, Puppet, SECOND, Stage, count, house, run};
@@ -347,7 +348,7 @@ fn two_children_in_one_slot_are_refused_without_harm_to_the_first() {
             };
             ChildSpec::worker(&slot, build).id(id)
         };
-        let handle = hearth_supervisor::handle::SupervisorHandle::new();
+        let handle = hearth_supervisor::spec::handle::SupervisorHandle::new();
         let root = stage.start(house(Strategy::OneForOne).handle(&handle).child(spec("first")));
         root.started().await.unwrap();
         let error = handle.start_child(spec("second")).await.unwrap_err();

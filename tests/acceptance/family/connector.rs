@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use hearth::bridge::{Account, ConnectorLine, HouseLine, PresenceEvent, Room, VERSION};
-use hearth::socket;
+use hearth::bridge::lines::{Account, ConnectorLine, HouseLine, Room, VERSION};
+use hearth::places;
+use hearth_domain::channel::Attendance;
 
 use crate::support::DEADLINE;
 
@@ -34,7 +35,7 @@ pub(crate) struct Connector {
 impl Connector {
     /// Connects and greets; who is in the rooms has not been said yet.
     pub(crate) fn greet(data: &Path, channel: &str) -> Self {
-        let out = UnixStream::connect(socket::channel_for(data, channel)).unwrap();
+        let out = UnixStream::connect(places::channel_for(data, channel)).unwrap();
         out.set_read_timeout(Some(DEADLINE)).unwrap();
         let lines = BufReader::new(out.try_clone().unwrap());
         let mut connector = Self { lines, out, said: Vec::new(), taken: BTreeSet::new(), count: 0 };
@@ -59,10 +60,10 @@ impl Connector {
     /// Says that exactly these are in a room.
     pub(crate) fn everybody(&mut self, room: &str, accounts: &[&str]) {
         let accounts = accounts.iter().map(|account| (*account).to_owned()).collect();
-        self.happens(room, PresenceEvent::Snapshot { accounts, complete: true });
+        self.happens(room, Attendance::Snapshot { accounts, complete: true });
     }
 
-    pub(crate) fn happens(&mut self, room: &str, event: PresenceEvent) {
+    pub(crate) fn happens(&mut self, room: &str, event: Attendance) {
         self.send(&ConnectorLine::Presence { room: room.to_owned(), event });
     }
 

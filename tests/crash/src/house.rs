@@ -28,6 +28,7 @@ pub mod model;
 pub mod plant;
 pub mod power;
 pub mod process;
+pub mod progress;
 pub mod script;
 pub mod table;
 pub mod talk;

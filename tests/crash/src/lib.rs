@@ -17,10 +17,12 @@ pub mod rng;
 pub mod shim;
 pub mod store;
 pub mod trace;
+pub mod verdict;
 #[path = "../shim/src/wire.rs"]
 pub mod wire;
 
-pub use campaign::{Campaign, Subject, Verdict};
+pub use campaign::{Campaign, Subject};
 pub use disk::{Cut, Disk, Fate, Image, Mode};
 pub use shim::{Ack, Shim};
 pub use trace::{Event, Record, Trace};
+pub use verdict::Verdict;

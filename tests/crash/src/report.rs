@@ -7,9 +7,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::campaign::{Verdict, way};
 use crate::disk::{Cut, Mode};
 use crate::trace::{Event, Trace};
+use crate::verdict::{Verdict, way};
 
 /// One cut and what was found after it.
 #[derive(Debug, Clone, Serialize)]

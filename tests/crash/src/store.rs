@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::campaign::Verdict;
 use crate::rng::Rng;
 use crate::shim::Ack;
+use crate::verdict::Verdict;
 use surreal::Surreal;
 
 /// How large the workload and the store's own limits are.

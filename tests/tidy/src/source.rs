@@ -39,9 +39,12 @@ impl Source {
     /// The number of the line at which its test module begins; past the end when there is none.
     #[must_use]
     pub fn tests_at(&self) -> usize {
-        if self.is_test() {
-            return 1;
-        }
+        if self.is_test() { 1 } else { self.test_module_at() }
+    }
+
+    /// The same by what stands in it, whatever its path says.
+    #[must_use]
+    pub fn test_module_at(&self) -> usize {
         let lines: Vec<_> = self.code.lines().collect();
         let begins = lines.windows(2).position(
             |pair| matches!(pair, [cfg, module] if cfg.trim() == "#[cfg(test)]" && module.contains("mod ") && module.ends_with('{')),

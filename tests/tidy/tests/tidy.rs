@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use hearth_tidy::crates::{Metadata, edges, foreign, lints};
 use hearth_tidy::source::{Source, files};
-use hearth_tidy::{habits, pages, shape};
+use hearth_tidy::{circles, habits, pages, shape};
 
 /// Ends of the names of files that a person reads.
 const READ: [&str; 11] = [".rs", ".toml", ".md", ".sh", ".yml", ".yaml", ".css", ".js", ".surql", "justfile", ".ci/run"];
@@ -37,6 +37,13 @@ fn check_sources(rule: fn(&Source) -> Vec<String>) {
 #[test]
 fn our_crates_depend_on_each_other_one_way_only() {
     check(&edges(&metadata().unwrap().packages));
+}
+
+#[test]
+fn files_of_a_crate_use_each_other_one_way_only() {
+    let found = circles::circles(&FILES);
+    check(&circles::unlisted(&found, &circles::CIRCLES));
+    check(&circles::freed(&found, &circles::CIRCLES));
 }
 
 #[test]

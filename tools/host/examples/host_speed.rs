@@ -22,7 +22,7 @@ use futures_util::stream::BoxStream;
 use hearth_domain::sandbox::{
     Ask, Call, Heard, HostAnswer, HostAsk, Line, Outcome, Refusal, RefusalKind, SandboxLimits, SandboxLine, Sandboxes as _, Tell,
 };
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_tool_host::cache::CacheKey;
 use hearth_tool_host::port::{COMPILE, SANDBOX, Sandboxer};
 use hearth_tool_host::runner::{Asked, House, Tool};

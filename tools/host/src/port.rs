@@ -22,7 +22,8 @@ use hearth_domain::sandbox::{
 };
 use hearth_supervisor::process::channel::channel;
 use hearth_supervisor::process::frame::Frame;
-use hearth_supervisor::process::spawn::{Exit, Log, Process, Program, Spawner};
+use hearth_supervisor::process::spawn::{Exit, Log, Process, Program};
+use hearth_supervisor::process::spawner::Spawner;
 
 use crate::cache::{self, COMPILED_BYTES, Cache, CacheError, CacheKey};
 use crate::compile::{self, COMPONENT_BYTES, Order, WORD_BYTES};

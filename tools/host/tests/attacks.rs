@@ -20,7 +20,7 @@ use futures_util::stream::BoxStream;
 use hearth_domain::sandbox::{
     Ask, Call, Ended, Heard, HostAnswer, Line, Outcome, Refusal, RefusalKind, SandboxLimits, SandboxLine, Sandboxes as _, Tell,
 };
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_tool_host::attack;
 use hearth_tool_host::cache::CacheKey;
 use hearth_tool_host::port::{COMPILE, SANDBOX, Sandboxer, Verbs};

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use hearth_domain::sandbox::{Outcome, Part, SandboxLimits, Sandboxes as _, ToolRefusalKind};
 use hearth_domain::tool::manifest::Manifest;
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_tool_host::cache::CacheKey;
 use hearth_tool_host::port::Sandboxer;
 use serde_json::{Value, json};

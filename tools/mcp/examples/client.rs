@@ -24,7 +24,7 @@ use hearth_mcp::config::{Http, Limits, Server, Stdio, What};
 use hearth_mcp::http::Ways;
 use hearth_mcp::operations::manifest_of;
 use hearth_mcp::port::McpSandboxes;
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use serde_json::{Map, Value, json};
 
 const NAME: &str = "tried";

@@ -12,7 +12,8 @@ use hearth_domain::sandbox::{CompileError, Compiled, Ended, Fault, Heard, Sandbo
 use hearth_domain::tool::name::ToolName;
 use hearth_supervisor::process::confine::Report;
 use hearth_supervisor::process::frame::{Assembler, Frame, Life, read_async};
-use hearth_supervisor::process::spawn::{Log, Program, Spawner};
+use hearth_supervisor::process::spawn::{Log, Program};
+use hearth_supervisor::process::spawner::Spawner;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::sleep;

@@ -3,7 +3,7 @@
 use hearth_domain::error::{Class, Classified};
 use hearth_domain::tool::manifest::ManifestError;
 
-use crate::container::Entry;
+use crate::entry::Entry;
 use crate::{COMPONENT_MAX, PACKAGE_MAX};
 
 /// Why a file is not read.

@@ -12,6 +12,7 @@
 //! of a signed file, no bit can change without its being refused; nothing of a manifest is looked at before its signature is.
 
 mod container;
+mod entry;
 mod error;
 pub mod javascript;
 mod key;
@@ -22,7 +23,7 @@ use hearth_domain::tool::grant::Release;
 use hearth_domain::tool::manifest::Manifest;
 use hearth_domain::tool::name::AuthorKey;
 
-pub use container::Entry;
+pub use entry::Entry;
 pub use error::{BuildError, PackageError};
 pub use key::{KeyError, SecretKey};
 

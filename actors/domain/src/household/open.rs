@@ -15,8 +15,8 @@ use super::identity::Identities;
 use super::pairing::{PairingLimits, Pairings};
 use super::people::People;
 use super::record::{HouseholdRows, MemberRow};
-use super::roster::{Roster, RosterError, is_grown_up};
-use super::{Member, MemberId, Role};
+use super::roster::{Roster, RosterError};
+use super::{Member, MemberId, Role, is_grown_up};
 use crate::time::Timestamp;
 
 /// What the household is at a start.

@@ -16,8 +16,7 @@ use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
-use super::roster::is_grown_up;
-use super::{MemberId, Role};
+use super::{MemberId, Role, is_grown_up};
 use crate::error::{Class, Classified};
 use crate::ids::{IdentityId, PairingId};
 use crate::journal::Digest;

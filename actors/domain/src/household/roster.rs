@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use unicode_security::{MixedScript as _, skeleton};
 
 use super::record::{GoneRow, MemberRow};
-use super::{Member, MemberId, Role};
+use super::{Member, MemberId, Role, is_grown_up};
 use crate::error::{Class, Classified};
 use crate::message::is_harmful;
 use crate::time::Timestamp;
@@ -98,12 +98,6 @@ pub struct NewMember {
     pub guardians: BTreeSet<MemberId>,
     /// IANA name of the time zone.
     pub zone: String,
-}
-
-/// Whether somebody of this role may approve, add and remove others at all.
-#[must_use]
-pub const fn is_grown_up(role: Role) -> bool {
-    matches!(role, Role::Owner | Role::Adult)
 }
 
 /// Everybody here.

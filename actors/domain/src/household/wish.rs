@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::people::{By, Changed, Enrol, People, PeopleError};
 use super::record::HouseholdWrite;
-use super::roster::{NewMember, RosterError, is_grown_up};
-use super::{Member, MemberId, Role};
+use super::roster::{NewMember, RosterError};
+use super::{Member, MemberId, Role, is_grown_up};
 use crate::ids::{GroupId, IdentityId};
 use crate::journal::FactKind;
 

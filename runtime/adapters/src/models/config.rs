@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use hearth_domain::limits::Limits;
 use hearth_domain::secret::SecretName;
+use rig_core::providers::anthropic::wire::normalize_base_url;
 use serde::{Deserialize, Serialize};
 
 use crate::models::transport::Address;
-use crate::models::wires;
 
 /// Which wire format a provider speaks, and where it is by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,16 @@ impl Kind {
             Self::Openrouter => Some("https://openrouter.ai/api/v1"),
             Self::Ollama => Some("http://127.0.0.1:11434"),
             Self::OpenaiCompatible => None,
+        }
+    }
+
+    /// A configured address as the wire format wants it.
+    pub(super) fn address(self, configured: &str) -> String {
+        match self {
+            Self::Anthropic => normalize_base_url(configured),
+            Self::Openai | Self::Gemini | Self::Openrouter | Self::Ollama | Self::OpenaiCompatible => {
+                configured.trim_end_matches('/').to_owned()
+            }
         }
     }
 
@@ -122,7 +132,7 @@ impl ProviderConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         let configured = self.base_url.as_deref().or(self.kind.default_address());
         let configured = configured.ok_or_else(|| ConfigError::NoAddress(self.name.clone()))?;
-        if Address::read(&wires::address(self.kind, configured)).is_none() {
+        if Address::read(&self.kind.address(configured)).is_none() {
             return Err(ConfigError::BadAddress(self.name.clone()));
         }
         if self.key.as_deref().is_some_and(|key| SecretName::new(key).is_err()) {

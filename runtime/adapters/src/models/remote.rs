@@ -49,7 +49,7 @@ impl RemoteModel {
         config.check()?;
         let configured = config.base_url.as_deref().or(config.kind.default_address());
         let Some(configured) = configured else { return Err(ConfigError::NoAddress(config.name)) };
-        let base = wires::address(config.kind, configured);
+        let base = config.kind.address(configured);
         let Some(address) = Address::read(&base) else { return Err(ConfigError::BadAddress(config.name)) };
         let key = key(&config)?;
         let bad_name = || ConfigError::BadKey(config.name.clone());

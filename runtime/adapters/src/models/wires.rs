@@ -4,7 +4,7 @@ use rig_core::Model;
 use rig_core::driver::DynModel;
 use rig_core::operation::Completion;
 use rig_core::providers::anthropic::completion::CacheTtl;
-use rig_core::providers::anthropic::wire::{ANTHROPIC, AnthropicConfig, Messages, ToolInputStreaming, normalize_base_url};
+use rig_core::providers::anthropic::wire::{ANTHROPIC, AnthropicConfig, Messages, ToolInputStreaming};
 use rig_core::providers::gemini::GeminiConfig;
 use rig_core::providers::gemini::completion::GenerateContent;
 use rig_core::providers::ollama::{self, OllamaConfig};
@@ -21,16 +21,6 @@ const COMPATIBLE: Dialect = Dialect::gateway("openai-compatible", "", "").with_q
     quirks.rewrite = BodyRewrite::Perplexity;
     quirks
 });
-
-/// The address as the wire format wants it.
-pub(super) fn address(kind: Kind, configured: &str) -> String {
-    match kind {
-        Kind::Anthropic => normalize_base_url(configured),
-        Kind::Openai | Kind::Gemini | Kind::Openrouter | Kind::Ollama | Kind::OpenaiCompatible => {
-            configured.trim_end_matches('/').to_owned()
-        }
-    }
-}
 
 /// Where the format puts a key.
 pub(super) const fn key_place(kind: Kind) -> KeyPlace {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::client::Client;
-use crate::socket;
+use crate::places;
 
 /// How long a house may take to come up.
 const UP: Duration = Duration::from_secs(60);
@@ -41,7 +41,7 @@ impl Scratch {
             .stdout(Stdio::null())
             .spawn()
             .context("the scratch house could not be started")?;
-        Ok(Self { process, socket: socket::path_for(data) })
+        Ok(Self { process, socket: places::path_for(data) })
     }
 
     /// A client, as soon as the house takes one. Looks every half millisecond.

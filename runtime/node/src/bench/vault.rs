@@ -22,7 +22,7 @@ use hearth_vault::admin::{self, AdminAnswer, AdminAsk, AdminError, Hidden, NewSe
 use super::house::Scratch;
 use super::stats::percentile;
 use super::{Figure, progress};
-use crate::socket;
+use crate::places;
 use far::{ANSWER, Far, STREAM};
 use way::Way;
 
@@ -63,7 +63,7 @@ pub(super) fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut figures = runtime.block_on(async {
         house.client().await?;
         enter(&keys, &far).await?;
-        let (direct, broker) = (Way::direct(&far)?, Way::broker(&far, &secret()?, &socket::beside(&data, "vault"))?);
+        let (direct, broker) = (Way::direct(&far)?, Way::broker(&far, &secret()?, &places::beside(&data, "vault"))?);
         let mut figures = latency(&direct, &broker).await?;
         figures.extend(throughput(&direct, &broker).await?);
         figures.push(first_byte(&direct, &broker).await?);

@@ -10,7 +10,7 @@ use hearth_domain::ids::MemberId;
 use super::UNEXPECTED;
 use crate::client::Client;
 use crate::config::Config;
-use crate::socket;
+use crate::places;
 use crate::wire::household::{HouseholdAnswer, HouseholdAsk};
 use crate::wire::{ClientFrame, HouseFrame};
 
@@ -22,7 +22,7 @@ pub(super) struct Members {
 
 impl Members {
     pub(super) fn of(config: &Config) -> anyhow::Result<Self> {
-        Ok(Self { house: socket::path_for(&config.data()?) })
+        Ok(Self { house: places::path_for(&config.data()?) })
     }
 
     /// Who lives here and is called so; the owner when nobody is named.

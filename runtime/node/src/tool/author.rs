@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use directories::ProjectDirs;
 use hearth_domain::tool::name::ToolName;
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_tool_author::build::{Packed, pack};
 use hearth_tool_author::template::{self, Language};
 use hearth_tool_author::{source, trial};

@@ -4,26 +4,24 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::body::{Body, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::egress::Broker;
+use crate::egress::answer::{Reply, returned, watch_answer};
 use crate::egress::connect::Speaks;
-use crate::egress::download::{Occupied, Returned};
+use crate::egress::download::Occupied;
 use crate::egress::failure::{Failed, Failure, Wait};
 use crate::egress::headers::{self, Wishes};
 use crate::egress::passing::{Passing, look};
 use crate::egress::patience::Patience;
 use crate::egress::pool::{Key, Leased};
 use crate::egress::ports::{Head, Pass, Renewal};
-use crate::egress::unpack::{self, Unpack};
+use crate::egress::unpack;
 use crate::egress::upload::{Outgoing, Trouble, Upload, drain, gather, rewritten};
 use crate::egress::websocket;
-
-/// What a client gets.
-pub(super) type Reply = Response<Either<Full<Bytes>, Returned>>;
 
 /// How often a request that is declared idempotent is sent at most.
 const TRIES: u32 = 2;
@@ -326,26 +324,7 @@ fn without_body(headers: &mut HeaderMap) {
     }
 }
 
-/// Looks through the head of an answer.
-pub(super) fn watch_answer(broker: &Broker, response: &Response<Incoming>) -> Result<(), Failure> {
-    let text = headers::lines(&[response.status().as_str()], response.headers());
-    look(broker.watch.incoming(), [text.as_slice()]).map_err(Failure::LeakIn)
-}
-
-/// Unpacking, where the answer is packed and has a body.
-fn unpacking(response: &Response<Incoming>, limit: u64) -> Result<Option<Unpack>, Failure> {
-    if response.body().is_end_stream() {
-        return Ok(None);
-    }
-    let packing = unpack::packing(response.headers()).map_err(|_| Failure::AnswerPacked)?;
-    if packing.is_some() && response.status() == StatusCode::PARTIAL_CONTENT {
-        // A part of something packed cannot be read by itself.
-        return Err(Failure::AnswerPacked);
-    }
-    Ok(packing.map(|packing| Unpack::new(packing, limit)))
-}
-
-/// Makes the client's answer of a server's, whose head has been looked through.
+/// Gives the answer to the client, and the connection back when it was read.
 async fn hand_back(
     broker: &Broker,
     answered: Answered,
@@ -355,40 +334,4 @@ async fn hand_back(
 ) -> Result<Reply, Failure> {
     let occupied = Occupied { pool: Arc::clone(&broker.pool), leased: Some(answered.leased), permit: Some(permit) };
     returned(broker, answered.response, pass, started, occupied).await
-}
-
-/// As [`hand_back`], for a connection that is not kept as well.
-pub(super) async fn returned(
-    broker: &Broker,
-    response: Response<Incoming>,
-    pass: &Pass,
-    started: Instant,
-    occupied: Occupied,
-) -> Result<Reply, Failure> {
-    let limit = pass.bounds.response_bytes;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Failure::Upgrade("the server switched protocols unasked"));
-    }
-    let declared = response.body().size_hint().exact();
-    if declared.is_some_and(|bytes| bytes > limit) {
-        return Err(Failure::AnswerTooLarge(limit));
-    }
-    let unpack = unpacking(&response, limit)?;
-    let short = unpack.is_none() && declared.is_some_and(|bytes| bytes <= broker.limits.look_ahead_bytes);
-    let (mut parts, body) = response.into_parts();
-    headers::strip(&mut parts.headers);
-    if unpack.is_some() {
-        parts.headers.remove(header::CONTENT_ENCODING);
-        parts.headers.remove(header::CONTENT_LENGTH);
-    }
-    let patience = Patience::new(pass.bounds.silence, pass.bounds.total, started + pass.bounds.total);
-    let mut body = Returned::new(body, unpack, Passing::new(broker.watch.incoming()), patience, limit, occupied);
-    if short {
-        body.look_ahead().await?;
-    } else {
-        body.glance(broker.limits.look_ahead_bytes).await?;
-    }
-    let mut reply = Response::new(Either::Right(body));
-    (*reply.status_mut(), *reply.headers_mut()) = (parts.status, parts.headers);
-    Ok(reply)
 }

@@ -20,8 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::egress::Broker;
+use crate::egress::answer::Reply;
 use crate::egress::failure::{Failed, Failure};
-use crate::egress::forward::{Reply, forward};
+use crate::egress::forward::forward;
 use crate::egress::limits::Limits;
 
 /// Between two looks for connections that have been idle for too long.

@@ -28,10 +28,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::egress::Broker;
+use crate::egress::answer::{Reply, returned, watch_answer};
 use crate::egress::connect::{Line, Speaks};
 use crate::egress::download::Occupied;
 use crate::egress::failure::{Failed, Failure, Wait};
-use crate::egress::forward::{Reply, returned, watch_answer};
 use crate::egress::headers;
 use crate::egress::passing::look;
 use crate::egress::pool::run;

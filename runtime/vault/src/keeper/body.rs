@@ -10,7 +10,8 @@ use secrecy::SecretSlice;
 use zeroize::Zeroize as _;
 
 use super::Keeper;
-use super::gate::{Asker, No};
+use super::asker::Asker;
+use super::no::No;
 use crate::egress::ports::{Refused, Rewrite, Rewriter, Why};
 use crate::policy::decide::Refusal;
 use crate::policy::placeholder::{BodyKind, Piece, PlaceholderError, Substituter, Values};

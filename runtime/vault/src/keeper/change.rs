@@ -19,8 +19,8 @@ use secrecy::SecretSlice;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use super::ill::Ill;
 use super::login::is_login;
-use super::trouble::Ill;
 use super::{Core, Keeper, Kind, Lock, Secret, Standing};
 use crate::policy::change::{PolicyError, check, widens};
 use crate::policy::rule::{self, TextError};

@@ -18,45 +18,24 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use hearth_domain::household::MemberId;
-use hearth_domain::http::broker::SIGN;
-use hearth_domain::secret::{Principal, Scheme, SecretName, Slot, TargetRule};
-use hearth_domain::vault::{Used, VaultState};
-use http::header::{self, HeaderName};
-use http::uri::PathAndQuery;
+use hearth_domain::secret::{Scheme, SecretName, Slot};
+use hearth_domain::vault::VaultState;
 use http::{HeaderMap, StatusCode};
-use secrecy::SecretSlice;
-use zeroize::Zeroizing;
 
+use super::asker::Asker;
 use super::body::{BodyRewriter, BodyUse};
+use super::head::{bare, came_from, fill, head_bytes, kind_of, no_own_credentials, pass_of, place, without_order, without_placeholders};
+use super::no::{No, sealed};
 use super::renewer::{Renewer, Renewing};
 use super::signing::Signing;
 use super::{Keeper, Kind};
 use crate::egress::limits::Bounds;
-use crate::egress::ports::{self, Gate, Head, Hop, Pass, Refused, Sign, Why, Written};
-use crate::policy::decide::Refusal;
-use crate::policy::placeholder::{self, BodyKind, PlaceholderError};
+use crate::egress::ports::{self, Gate, Head, Hop, Pass, Refused, Sign};
+use crate::policy::placeholder::{self, BodyKind};
 use crate::policy::redirect::{self, RedirectError};
-use crate::policy::target::{Target, TargetError, scheme_text};
-use crate::sign::{SignError, SignOrder};
+use crate::policy::target::Target;
+use crate::sign::SignOrder;
 
-/// Headers that are credentials by their name: what stands in them comes from the vault or not at all.
-const CREDENTIALS: [&str; 13] = [
-    "authorization",
-    "cookie",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "apikey",
-    "x-goog-api-key",
-    "x-auth-token",
-    "x-access-token",
-    "x-auth-key",
-    "private-token",
-    "x-amz-security-token",
-    "x-vault-token",
-];
 /// Bytes of an opaque body up to which it is looked through for placeholders, which have no place there. A larger one goes out as it is.
 const OPAQUE_LOOKED_AT: u64 = 1 << 20;
 
@@ -66,84 +45,6 @@ pub struct KeeperGate {
     keeper: Keeper,
     bounds: Bounds,
     renewer: Option<Renewer>,
-}
-
-/// What was asked, read once.
-pub(super) struct Asker {
-    pub(super) who: Principal,
-    pub(super) member: Option<MemberId>,
-}
-
-/// A refusal and what is told about it.
-pub(super) struct No {
-    pub(super) refused: Refused,
-    pub(super) alarm: bool,
-}
-
-impl No {
-    pub(super) fn new(why: Why, code: &'static str, sentence: impl Into<String>) -> Self {
-        Self { refused: Refused { why, code, sentence: sentence.into() }, alarm: false }
-    }
-}
-
-impl From<Refusal> for No {
-    fn from(refusal: Refusal) -> Self {
-        let why = match refusal {
-            Refusal::Rate => Why::TooOften,
-            Refusal::Bytes => Why::TooLarge,
-            Refusal::Canary
-            | Refusal::User
-            | Refusal::Member
-            | Refusal::Expired
-            | Refusal::NoTarget
-            | Refusal::Host
-            | Refusal::Port
-            | Refusal::Scheme
-            | Refusal::Method
-            | Refusal::Path
-            | Refusal::Slot
-            | Refusal::NotPublic(_) => Why::Denied,
-        };
-        let refused = Refused { why, code: refusal.code(), sentence: refusal.to_string() };
-        Self { refused, alarm: refusal == Refusal::Canary }
-    }
-}
-
-impl From<PlaceholderError> for No {
-    fn from(error: PlaceholderError) -> Self {
-        Self::new(Why::Denied, error.code(), error.to_string())
-    }
-}
-
-impl From<TargetError> for No {
-    fn from(error: TargetError) -> Self {
-        Self::new(Why::BadTarget, error.code(), error.to_string())
-    }
-}
-
-impl From<RedirectError> for No {
-    fn from(error: RedirectError) -> Self {
-        Self::new(Why::Denied, error.code(), error.to_string())
-    }
-}
-
-impl From<SignError> for No {
-    fn from(error: SignError) -> Self {
-        let why = if error == SignError::Order { Why::BadTarget } else { Why::Denied };
-        Self::new(why, "signature", error.to_string())
-    }
-}
-
-pub(super) fn unknown() -> No {
-    No::new(Why::Denied, "unknown", "the request mentions a secret that is not there; enter it with `hearth secret add`")
-}
-
-pub(super) fn sealed(state: VaultState) -> No {
-    let sentence = match state {
-        VaultState::Broken => "the vault's key is missing or wrong; see `hearth doctor`",
-        VaultState::Open | VaultState::Sealed => "the vault is sealed; its owner opens it with `hearth secret unseal`",
-    };
-    No::new(Why::Sealed, "sealed", sentence)
 }
 
 impl KeeperGate {
@@ -161,7 +62,7 @@ impl KeeperGate {
 
     /// The logins of a request that their policies let it have: for another one nothing is renewed.
     fn logins(&self, head: &Head, body_len: Option<u64>) -> Result<Vec<SecretName>, No> {
-        let asked = asked(head)?;
+        let asked = Asker::of(head)?;
         let (headers, order) = without_order(&head.headers)?;
         let probe = Target::of(&head.method, Scheme::Https, &head.authority, &head.path_and_query)?;
         let mut mentions = placeholder::names(&probe, &headers)?;
@@ -182,7 +83,7 @@ impl KeeperGate {
     }
 
     fn decided(&self, head: &Head, body_len: Option<u64>, read: &mut Read) -> Result<Pass, No> {
-        let asked = asked(head)?;
+        let asked = Asker::of(head)?;
         read.asked = Some(Asker { who: asked.who.clone(), member: asked.member });
         let (headers, order) = without_order(&head.headers)?;
         let probe = Target::of(&head.method, Scheme::Https, &head.authority, &head.path_and_query)?;
@@ -235,7 +136,7 @@ impl KeeperGate {
     }
 
     fn onward(&self, pass: &Pass, head: &Head, (status, location, count): (u16, &str, u32), read: &mut Read) -> Result<Option<Hop>, No> {
-        let asked = asked(head)?;
+        let asked = Asker::of(head)?;
         let (headers, order) = without_order(&head.headers)?;
         let from = came_from(pass, head, count)?;
         let status = StatusCode::from_u16(status).map_err(|_| RedirectError::NotARedirect)?;
@@ -287,19 +188,6 @@ struct Read {
     place: String,
 }
 
-impl Keeper {
-    /// Tells what became of a use.
-    pub(super) fn tell(&self, asked: Option<&Asker>, secrets: Vec<SecretName>, place: String, outcome: Result<(), &No>) {
-        let (outcome, alarm) = match outcome {
-            Ok(()) => ("sent", false),
-            Err(no) => (no.refused.code, no.alarm),
-        };
-        let at = self.core().ports.clock.wall();
-        let (who, member) = (asked.map(|asked| asked.who.clone()), asked.and_then(|asked| asked.member));
-        self.events.push(Used { who, member, secrets, place, outcome: outcome.to_owned(), alarm, times: 1, at });
-    }
-}
-
 impl Gate for KeeperGate {
     fn admit(&self, head: &Head, body_len: Option<u64>) -> Result<Pass, Refused> {
         let mut read = Read::default();
@@ -325,124 +213,4 @@ impl Gate for KeeperGate {
         let names = Arc::new(Mutex::new(names.into_iter().map(|name| (name, None)).collect()));
         Some(Box::new(Renewing { renewer: renewer.clone(), names }))
     }
-}
-
-// === reading and writing heads ===
-
-fn asked(head: &Head) -> Result<Asker, No> {
-    let nobody = || No::new(Why::Denied, "who", "the request does not say which part of the house asks (`hearth-as: provider/NAME`)");
-    let who = head.asking.as_deref().and_then(|text| text.parse().ok()).ok_or_else(nobody)?;
-    let no_member = |_| No::new(Why::Denied, "member", "the request does not say clearly for which member it is (`hearth-for`)");
-    let member = head.member.as_deref().map(str::parse).transpose().map_err(no_member)?;
-    Ok(Asker { who, member })
-}
-
-fn without_order(headers: &HeaderMap) -> Result<(Cow<'_, HeaderMap>, Option<SignOrder>), No> {
-    let mut orders = headers.get_all(SIGN).iter();
-    let Some(order) = orders.next() else { return Ok((Cow::Borrowed(headers), None)) };
-    let text = order.to_str().ok().filter(|_| orders.next().is_none()).ok_or(SignError::Order)?;
-    let order = SignOrder::parse(text)?;
-    let mut rest = headers.clone();
-    rest.remove(SIGN);
-    Ok((Cow::Owned(rest), Some(order)))
-}
-
-/// A target of which nothing but the headers can mention a secret.
-fn bare(target: &Target) -> Target {
-    Target { path: "/".to_owned(), query: None, ..target.clone() }
-}
-
-fn mentions_one(name: &HeaderName, value: &header::HeaderValue, target: &Target) -> bool {
-    let one = HeaderMap::from_iter([(name.clone(), value.clone())]);
-    placeholder::names(target, &one).is_ok_and(|mentions| !mentions.is_empty())
-}
-
-pub(super) fn no_own_credentials(headers: &HeaderMap, target: &Target) -> Result<(), No> {
-    let target = bare(target);
-    let own =
-        |(name, value): (&HeaderName, &header::HeaderValue)| CREDENTIALS.contains(&name.as_str()) && !mentions_one(name, value, &target);
-    if headers.iter().any(own) {
-        let sentence = "the request brings a credential of its own (such as Authorization, Cookie or x-api-key): enter it as a secret and use its placeholder";
-        return Err(No::new(Why::Denied, "own_credential", sentence));
-    }
-    Ok(())
-}
-
-fn without_placeholders(headers: &HeaderMap, target: &Target) -> HeaderMap {
-    let target = bare(target);
-    headers.iter().filter(|(name, value)| !mentions_one(name, value, &target)).map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// Where a redirect came from. After the first one the path is what was sent last.
-fn came_from(pass: &Pass, head: &Head, count: u32) -> Result<Target, No> {
-    let scheme = match pass.target.scheme {
-        ports::Scheme::Https => Scheme::Https,
-        ports::Scheme::Http => Scheme::Http,
-    };
-    let sent = pass.written.path_and_query.as_str();
-    let path = if count <= 1 { head.path_and_query.as_str() } else { sent };
-    Ok(Target::of(&pass.written.method, scheme, &pass.target.authority(), path)?)
-}
-
-fn kind_of(headers: &HeaderMap) -> BodyKind {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map_or(BodyKind::Opaque, BodyKind::of);
-    if headers.contains_key(header::CONTENT_ENCODING) { BodyKind::Opaque } else { kind }
-}
-
-/// Method and origin with its port, and nothing that may hold a token.
-pub(super) fn place(head: &Head, target: Option<&Target>) -> String {
-    match target {
-        None => format!("{} (no clear target)", head.method),
-        Some(target) => format!("{} {}://{}:{}", target.method, scheme_text(target.scheme), target.host, target.port),
-    }
-}
-
-fn head_bytes(head: &Head) -> u64 {
-    let lines: usize = head.headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()).saturating_add(4)).sum();
-    let first = head.path_and_query.len().saturating_add(head.authority.len());
-    u64::try_from(lines.saturating_add(first)).unwrap_or(u64::MAX)
-}
-
-/// The head with the values in it.
-fn fill(head: &Head, target: &Target, headers: &HeaderMap, values: &BTreeMap<SecretName, SecretSlice<u8>>) -> Result<Written, No> {
-    let mut filled = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers {
-        let with = placeholder::header(name, value, values)?;
-        filled.append(name.clone(), with.unwrap_or_else(|| value.clone()));
-    }
-    let path = placeholder::path(&target.path, values)?;
-    let query = target.query.as_deref().map(|query| placeholder::query(query, values)).transpose()?;
-    let size = path.len().saturating_add(query.as_ref().map_or(0, |query| query.len().saturating_add(1)));
-    let mut all = Zeroizing::new(Vec::with_capacity(size));
-    all.extend_from_slice(path.as_bytes());
-    if let Some(query) = &query {
-        all.push(b'?');
-        all.extend_from_slice(query.as_bytes());
-    }
-    let unwritable = |_| No::new(Why::BadTarget, "target_path", "the path cannot be written");
-    let path_and_query = PathAndQuery::from_maybe_shared(Bytes::from_owner(all)).map_err(unwritable)?;
-    let method = http::Method::from_bytes(target.method.as_bytes()).unwrap_or_else(|_| head.method.clone());
-    Ok(Written { method, path_and_query, headers: filled })
-}
-
-/// The broker's own form of a target.
-pub(super) fn port_target(target: &Target) -> ports::Target {
-    let scheme = match target.scheme {
-        Scheme::Https => ports::Scheme::Https,
-        Scheme::Http => ports::Scheme::Http,
-    };
-    let host = target.host_text().trim_matches(['[', ']']).to_owned();
-    ports::Target { scheme, host, port: target.port }
-}
-
-fn pass_of(
-    target: &Target,
-    written: Written,
-    rewriter: Option<Arc<dyn ports::Rewriter>>,
-    sign: Option<Arc<dyn Sign>>,
-    rule: &TargetRule,
-    bounds: Bounds,
-) -> Pass {
-    let authority_pem = rule.authority.as_deref().map(Arc::from);
-    Pass { target: port_target(target), written, rewriter, sign, lan: rule.lan, authority_pem, bounds }
 }

@@ -7,7 +7,8 @@ use hearth_domain::secret::{Principal, Scheme, SecretName, SecretPolicy, Slot, T
 use hearth_domain::vault::VaultState;
 use secrecy::SecretSlice;
 
-use super::gate::{Asker, No, sealed, unknown};
+use super::asker::Asker;
+use super::no::{No, sealed, unknown};
 use super::{Core, Keeper, Standing};
 use crate::egress::ports::{Asked, Head, Why};
 use crate::policy::decide::{Asking, decide, scheme_for};

@@ -13,7 +13,7 @@ use hearth_domain::secret::{PLACEHOLDER_BEGIN, Scheme};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 
-use super::gate::{no_own_credentials, port_target};
+use super::head::{no_own_credentials, port_target};
 use crate::egress::limits::Bounds;
 use crate::egress::ports::{self, Asked, Gate, Head, Hop, Pass, Refused, Rewrite, Rewriter, Why, Written};
 use crate::policy::placeholder;

@@ -9,7 +9,7 @@ use hearth_domain::ids::{MemberId, SecretId};
 use hearth_domain::secret::SealedRecord;
 
 use super::change::{Begun, ChangeError, Step};
-use super::trouble::Ill;
+use super::ill::Ill;
 use super::{Core, Keeper, seal_of};
 use crate::seal::check::Trouble;
 use crate::seal::members::MemberError;

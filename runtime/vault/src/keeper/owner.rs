@@ -6,8 +6,8 @@ use super::change::{ChangeError, refusal};
 use super::{Keeper, Lock, seal_of};
 use crate::seal::Seal;
 use crate::seal::keys::Household;
-use crate::seal::manifest::PassphraseSlot;
-use crate::seal::proof::{Attempt, Compared, OwnerProof, PassphraseKey, Verifier};
+use crate::seal::passphrase::{PassphraseKey, PassphraseSlot, Verifier};
+use crate::seal::proof::{Attempt, Compared, OwnerProof};
 use crate::seal::rotate::RotateError;
 
 impl Keeper {

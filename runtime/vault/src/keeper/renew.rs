@@ -23,8 +23,9 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Begun, ChangeError};
-use super::gate::{No, port_target, unknown};
+use super::head::port_target;
 use super::login::{Age, Grant, Login, Standing as Going};
+use super::no::{No, unknown};
 use super::{Core, Keeper, Kept, Kind, Locked, OVERLAP, Standing};
 use crate::egress::limits::Bounds;
 use crate::egress::ports::{Pass, Why, Written};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hearth_domain::secret::Scheme;
 
 use super::Keeper;
-use super::gate::No;
+use super::no::No;
 use crate::egress::ports::{self, Refused, Sign, Why, Written};
 use crate::policy::target::{Target, default_port};
 use crate::sign::{self, Moment, SignOrder, ToSign};

@@ -2,17 +2,17 @@
 //! that what is there counts now. What nothing opens any more is forgotten, which takes no proof: nothing can be lost by it.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use hearth_domain::ids::{MemberId, SecretId};
 use hearth_domain::secret::{SealedRecord, SecretName};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Begun, ChangeError, Step};
+use super::ill::Ill;
 use super::{Core, Keeper};
-use crate::seal::check::{Finding, RestoreError, Trouble};
+use crate::seal::StepError;
+use crate::seal::check::RestoreError;
 use crate::seal::proof::OwnerProof;
-use crate::seal::{Seal, StepError};
 
 /// A record in trouble, as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,12 @@ pub struct Troubled {
     pub name: Option<SecretName>,
     /// What is wrong, and what to do.
     pub sentence: String,
+}
+
+impl Troubled {
+    fn of(ill: &Ill) -> Self {
+        Self { id: ill.id, name: ill.name().cloned(), sentence: ill.sentence.clone() }
+    }
 }
 
 /// What came of accepting a restored backup.
@@ -36,55 +42,11 @@ pub struct Restored {
     pub troubled: Vec<Troubled>,
 }
 
-/// A record that is not used, or that is missing.
-pub(super) struct Ill {
-    pub(super) id: SecretId,
-    pub(super) owner: Option<MemberId>,
-    pub(super) record: Option<SealedRecord>,
-    sentence: String,
-}
-
-impl Ill {
-    /// A record with what is wrong.
-    pub(super) fn of(record: SealedRecord, sentence: String) -> Self {
-        Self { id: record.id, owner: Some(record.owner), record: Some(record), sentence }
-    }
-
-    /// A record that should be there; `None` for one that is, and has something else.
-    pub(super) fn missing(finding: Finding, seal: &Seal) -> Option<Self> {
-        let Finding { id, trouble } = finding;
-        (trouble == Trouble::Missing).then(|| Self { id, owner: seal.owner_of(id), record: None, sentence: trouble.to_string() })
-    }
-
-    fn name(&self) -> Option<&SecretName> {
-        self.record.as_ref().map(|record| &record.name)
-    }
-
-    /// The name for the audit, which has to have one.
-    fn audit_name(&self) -> Result<SecretName, ChangeError> {
-        let id = || SecretName::new(&self.id.uuid().to_string()).map_err(|_| ChangeError::Unknown);
-        self.name().map_or_else(id, |name| Ok(name.clone()))
-    }
-
-    fn shown(&self) -> Troubled {
-        Troubled { id: self.id, name: self.name().cloned(), sentence: self.sentence.clone() }
-    }
-}
-
-impl fmt::Display for Ill {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => write!(f, "{name}: {}", self.sentence),
-            None => write!(f, "{}: {}", self.id, self.sentence),
-        }
-    }
-}
-
 impl Keeper {
     /// The records that are not used, and those that are missing.
     #[must_use]
     pub fn troubled(&self) -> Vec<Troubled> {
-        self.core().ill.iter().map(Ill::shown).collect()
+        self.core().ill.iter().map(Troubled::of).collect()
     }
 
     /// Takes what the house has as the current state, older or not. What is not authentic stays refused.
@@ -103,7 +65,7 @@ impl Keeper {
         core.ready()?.accept_restore(proof, &records).map_err(of_restore)?;
         core.adopt(records);
         let regained = core.secrets.values().filter(|secret| !before.contains(&secret.record.id)).count();
-        Ok(Restored { usable: core.secrets.len(), regained, troubled: core.ill.iter().map(Ill::shown).collect() })
+        Ok(Restored { usable: core.secrets.len(), regained, troubled: core.ill.iter().map(Troubled::of).collect() })
     }
 
     /// Begins to remove a record that is not used, by its id or by the name that is written on it.
@@ -132,7 +94,7 @@ impl Keeper {
         }
         let (gone, rest): (Vec<Ill>, Vec<Ill>) = std::mem::take(&mut core.ill).into_iter().partition(|ill| ill.id == id);
         core.ill = rest;
-        let name = gone.first().ok_or(ChangeError::NotInTrouble)?.audit_name()?;
+        let name = audit_name(gone.first().ok_or(ChangeError::NotInTrouble)?)?;
         Ok(core.await_house(Step::Forget { id, gone }, "record in trouble removed", &name, Vec::new(), vec![id]))
     }
 }
@@ -147,6 +109,12 @@ impl Core {
     fn is_used(&self, which: &str) -> bool {
         self.secrets.iter().any(|(name, secret)| name.as_str() == which || secret.record.id.to_string() == which)
     }
+}
+
+/// The name for the audit, which has to have one.
+fn audit_name(ill: &Ill) -> Result<SecretName, ChangeError> {
+    let id = || SecretName::new(&ill.id.uuid().to_string()).map_err(|_| ChangeError::Unknown);
+    ill.name().map_or_else(id, |name| Ok(name.clone()))
 }
 
 fn of_restore(error: RestoreError) -> ChangeError {

@@ -7,10 +7,9 @@ use hearth_domain::secret::SecretName;
 use hearth_domain::vault::Tell;
 use secrecy::SecretString;
 
-use super::admin::{opened, prove, stored, tell, text};
-use super::door::apart;
-use super::house::Process;
 use super::no::No;
+use super::passphrase::{apart, not_computed, text};
+use super::process::{Process, opened, prove, stored, tell};
 use crate::admin::{AdminAnswer, Hidden, Proof};
 use crate::keeper::change::ChangeError;
 use crate::keeper::trouble::Restored;
@@ -119,8 +118,4 @@ pub(super) async fn recover(process: &Process, key: &Hidden, new: Option<Hidden>
 pub(super) async fn lock(process: &Process) -> Result<AdminAnswer, No> {
     process.door.lock().map_err(|error| No::of(&error))?;
     Ok(AdminAnswer::Done)
-}
-
-pub(super) fn not_computed() -> No {
-    No::new(Class::Transient, "the passphrase could not be computed")
 }

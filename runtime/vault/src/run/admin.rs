@@ -9,32 +9,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use hearth_domain::error::Class;
-use hearth_domain::secret::{SecretName, SecretPolicy};
-use hearth_domain::vault::{MESSAGE_BYTES, Tell};
+use hearth_domain::secret::SecretName;
+use hearth_domain::vault::MESSAGE_BYTES;
 use hearth_supervisor::process::frame::{self, Assembler, Frame};
-use secrecy::SecretString;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::door::apart;
-use super::house::Process;
 use super::no::No;
+use super::passphrase::text;
+use super::process::{Process, opened, prove, stored};
 use super::{acts, sign_in, trial};
 use crate::admin::{AdminAnswer, AdminAsk, Hidden, NewSecret, Proof, SOCKET, may_talk};
-use crate::keeper::change::{Allowance, Begun, ChangeError, targets};
+use crate::keeper::change::{Allowance, ChangeError};
 use crate::policy::rule;
 use crate::seal::crypto::{Entropy as _, SystemEntropy};
-use crate::seal::proof::{OwnerProof, ProofError};
-use crate::seal::recovery::RecoveryKey;
+use crate::seal::proof::ProofError;
 
 /// Commands at a time.
 const CONNECTIONS: usize = 8;
 /// How long a connection may say nothing.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long the house may take to store something.
-const HOUSE: Duration = Duration::from_secs(30);
 /// Between two tries to accept when the system has no descriptor.
 const BREATH: Duration = Duration::from_millis(50);
 /// Chance in a decoy, in bytes.
@@ -135,51 +130,6 @@ async fn answer(process: &Process, asked: AdminAsk) -> Result<AdminAnswer, No> {
     }
 }
 
-/// A passphrase or a recovery key.
-pub(super) fn text(hidden: &Hidden) -> Result<SecretString, No> {
-    hidden.text().ok_or_else(|| No::new(Class::Permanent, "a passphrase is a text"))
-}
-
-/// Tells the house that the vault can be used.
-pub(super) async fn opened(process: &Process, findings: Vec<String>) -> Result<AdminAnswer, No> {
-    findings.iter().for_each(|finding| tracing::warn!(finding, "a secret cannot be used"));
-    tell(process, Tell::State { state: process.door.keeper.state() }).await?;
-    Ok(AdminAnswer::Done)
-}
-
-pub(super) async fn tell(process: &Process, tell: Tell) -> Result<(), No> {
-    process.tells.send(tell).await.map_err(|_| gone())
-}
-
-/// Waits for the house; `None` when it is gone.
-pub(super) async fn put(tells: &mpsc::Sender<Tell>, begun: Begun) -> Option<Result<(), ChangeError>> {
-    let Begun { write, done } = begun;
-    tells.send(write).await.ok()?;
-    match timeout(HOUSE, done).await {
-        Ok(Ok(result)) => Some(result),
-        Ok(Err(_)) | Err(_) => Some(Err(ChangeError::Unsure)),
-    }
-}
-
-/// The same, as it is answered.
-pub(super) async fn stored(process: &Process, begun: Begun) -> Result<AdminAnswer, No> {
-    let result = put(&process.tells, begun).await.ok_or_else(gone)?;
-    result.map(|()| AdminAnswer::Done).map_err(No::from)
-}
-
-fn gone() -> No {
-    No::new(Class::Transient, "the house is gone")
-}
-
-/// The policy that an owner wants for a new secret.
-pub(super) fn policy_of(new: NewSecret) -> Result<SecretPolicy, ChangeError> {
-    let NewSecret { name, users, authority, members, rate, bytes_out_max, until, canary, .. } = new;
-    let mut targets = targets(&new.targets, &name)?;
-    targets.iter_mut().for_each(|target| target.authority.clone_from(&authority));
-    let members = members.map(|members| members.into_iter().collect());
-    Ok(SecretPolicy { users: users.into_iter().collect(), members, targets, rate, bytes_out_max, until, canary })
-}
-
 async fn add(process: &Process, new: NewSecret) -> Result<AdminAnswer, No> {
     let (name, owner, canary) = (new.name.clone(), new.owner, new.canary);
     let (value, planted) = match new.value.clone() {
@@ -190,7 +140,7 @@ async fn add(process: &Process, new: NewSecret) -> Result<AdminAnswer, No> {
         }
         None => return Err(No::new(Class::Permanent, "a secret needs a value; only a decoy is drawn")),
     };
-    let policy = policy_of(new)?;
+    let policy = new.policy()?;
     let begun = process.door.keeper.begin_add(&name, owner, policy, value.bytes())?;
     let done = stored(process, begun).await?;
     Ok(planted.map_or(done, |value| AdminAnswer::Planted { value }))
@@ -232,22 +182,4 @@ async fn set_proof(process: &Process, old: Option<Proof>, new: &Hidden) -> Resul
         Some(proof) => keeper.change_owner(proof, verifier).map(|()| AdminAnswer::Done).map_err(No::from),
         None => Ok(AdminAnswer::Kit { text: Hidden::from(&keeper.set_owner(verifier)?) }),
     }
-}
-
-/// Looks whether it is the owner. Each attempt counts before it is compared.
-pub(super) async fn prove(process: &Process, proof: Proof) -> Result<OwnerProof, No> {
-    let keeper = &process.door.keeper;
-    let compared = match proof {
-        Proof::Passphrase(passphrase) => {
-            let passphrase = text(&passphrase)?;
-            let attempt = keeper.attempt()?;
-            let compared = apart(move || attempt.passphrase(&passphrase)).await;
-            compared.ok_or_else(acts::not_computed)?.map_err(|error| No::of(&error))?
-        }
-        Proof::Recovery(key) => {
-            let key = RecoveryKey::read(&text(&key)?).map_err(|error| No::of(&error))?;
-            keeper.attempt()?.recovery(&key)
-        }
-    };
-    Ok(keeper.judge(&compared)?)
 }

@@ -14,20 +14,20 @@ use hearth_domain::error::Class;
 use hearth_domain::time::Clock;
 use secrecy::SecretString;
 
-use super::acts::not_computed;
-use super::admin::text;
 use super::no::No;
 use super::options::Options;
+use super::passphrase::{apart, not_computed, text};
 use crate::admin::{Code, Proof};
 use crate::keeper::Keeper;
 use crate::keeper::change::ChangeError;
 use crate::seal::crypto::{Cost, SystemEntropy};
 use crate::seal::folder::{KeyFolder, clear_locked, mark_locked};
-use crate::seal::keys::{Household, VaultKey};
-use crate::seal::manifest::{Head, PassphraseSlot};
-use crate::seal::proof::{Attempts, PassphraseError, PassphraseKey, ProofError, TARGET, Verifier, calibrate};
+use crate::seal::keys::{Household, Source, VaultKey};
+use crate::seal::manifest::Head;
+use crate::seal::passphrase::{PassphraseError, PassphraseKey, PassphraseSlot, TARGET, Verifier, calibrate};
+use crate::seal::proof::{Attempts, ProofError};
 use crate::seal::recovery::RecoveryKey;
-use crate::seal::source::{Found, OpenError, Source, SourceError, find, open_folder, set_up};
+use crate::seal::source::{Found, OpenError, SourceError, find, open_folder, set_up};
 use crate::seal::{Seal, StoreError};
 
 const OPEN: &str = "the vault is open already";
@@ -56,12 +56,6 @@ pub(super) struct Door {
     held: Mutex<Held>,
     attempts: Mutex<Attempts>,
     said: Mutex<Vec<String>>,
-}
-
-/// Runs what takes long on a thread of its own.
-#[expect(clippy::disallowed_methods, reason = "a passphrase takes half a second, and this process has no other port for threads")]
-pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
 }
 
 impl Door {

@@ -14,12 +14,13 @@ use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Tell, VaultState};
 use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
 use hearth_supervisor::process::frame::{Frame, Life};
 use rustls::RootCertStore;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::door::Door;
+use super::process::Process;
 use super::{RunError, admin, sign_in};
 use crate::egress::connect::{SystemResolver, system_roots};
 use crate::egress::limits::{Bounds, Limits};
@@ -58,18 +59,6 @@ enum End {
     Gone,
     /// It said so, or the owner did.
     Told,
-}
-
-/// What the owner's socket needs of the process.
-#[derive(Clone)]
-pub(super) struct Process {
-    pub(super) door: Arc<Door>,
-    pub(super) sign_ins: Arc<SignIns>,
-    pub(super) tells: mpsc::Sender<Tell>,
-    /// Connections to the process's own broker.
-    pub(super) trials: mpsc::Sender<UnixStream>,
-    /// The word to end.
-    pub(super) lock: mpsc::Sender<()>,
 }
 
 /// Serves until the line ends or somebody says so.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::Role;
 use crate::keeper::keyless::{Origin, OriginError};
-use crate::seal::source::{ORDER, Source};
+use crate::seal::keys::Source;
+use crate::seal::source::ORDER;
 
 /// The options of one process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

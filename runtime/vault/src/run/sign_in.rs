@@ -9,9 +9,9 @@ use rustls::RootCertStore;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
-use super::admin::{policy_of, put, text};
-use super::house::Process;
 use super::no::No;
+use super::passphrase::text;
+use super::process::{Process, put};
 use crate::admin::{AdminAnswer, Hidden, NewSignIn};
 use crate::egress::connect::SystemResolver;
 use crate::egress::limits::Limits;
@@ -44,7 +44,7 @@ pub(super) fn begin(process: &Process, new: NewSignIn) -> Result<AdminAnswer, No
     let client_secret = client_secret.as_ref().map(text).transpose()?;
     let provider = Box::new(Provider { client, client_secret, auth, scope, authorize, token, redirect });
     let (name, owner) = (secret.name.clone(), secret.owner);
-    let aim = Aim::New { owner, policy: Box::new(policy_of(secret)?), provider };
+    let aim = Aim::New { owner, policy: Box::new(secret.policy()?), provider };
     open(process, &name, aim)
 }
 

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::house::Process;
+use super::process::Process;
 use crate::policy::target::{Target, scheme_text};
 
 /// How long a test takes at most.

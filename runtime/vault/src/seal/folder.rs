@@ -22,9 +22,9 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::keys::VaultKey;
+use super::key_file::{KEY_FILE_BYTES, read_key, write_key};
+use super::keys::{Source, VaultKey};
 use super::manifest::MANIFEST_MAX;
-use super::source::{KEY_FILE_BYTES, Source, read_key, write_key};
 use super::{KeyStore, StoreError};
 
 /// The key file.

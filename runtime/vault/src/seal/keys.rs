@@ -12,6 +12,7 @@
 
 use hearth_domain::ids::MemberId;
 use secrecy::SecretBox;
+use serde::{Deserialize, Serialize};
 
 use super::crypto::{Entropy, EntropyError, Forged, KEY_BYTES, Key, Wrapped, derive, fresh};
 
@@ -53,6 +54,20 @@ impl std::fmt::Debug for Household {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
     }
+}
+
+/// A source of the vault key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// `$CREDENTIALS_DIRECTORY/hearth-vault-key`; with a TPM, systemd seals it to that.
+    SystemdCredential,
+    /// The operating system's keyring. Not supported.
+    Keyring,
+    /// A slot of the manifest that a passphrase opens.
+    Passphrase,
+    /// `vault.key` in the key folder.
+    KeyFile,
 }
 
 /// The key above all others. It zeroes itself, and has neither `Clone` nor a text form.

@@ -34,7 +34,7 @@ use super::crypto::{
     Cost, Entropy, EntropyError, KEY_BYTES, NONCE_BYTES, TAG_BYTES, WRAPPED_BYTES, Wrapped, fresh, open_in_place, seal_in_place,
 };
 use super::keys::{Hierarchy, Household, MemberKeyOf};
-use super::proof::Verifier;
+use super::passphrase::{PassphraseSlot, Verifier};
 
 /// Most bytes of a manifest.
 pub const MANIFEST_MAX: usize = 8 * 1024 * 1024;
@@ -44,8 +44,6 @@ pub const RECORDS_MAX: usize = 10_000;
 pub const MEMBERS_MAX: usize = 1_000;
 /// Most removed records that are remembered as such; an older one is reported as unknown.
 pub const REMOVED_MAX: usize = 4_096;
-/// Bytes of a salt.
-pub(crate) const SALT_BYTES: usize = 16;
 
 const MAGIC: &[u8; 4] = b"HMAN";
 const FORMAT: u8 = 1;
@@ -189,14 +187,6 @@ impl Manifest {
         }
         Ok(next)
     }
-}
-
-/// The vault key under a passphrase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PassphraseSlot {
-    pub(crate) salt: [u8; SALT_BYTES],
-    pub(crate) cost: Cost,
-    pub(crate) wrapped: Wrapped,
 }
 
 /// What else opens the vault key.

@@ -13,8 +13,9 @@ use hearth_domain::error::{Class, Classified};
 use super::codec::Hex;
 use super::crypto::EntropyError;
 use super::keys::VaultKey;
-use super::manifest::{Head, ManifestError, PassphraseSlot, Slots};
-use super::proof::{OwnerProof, PassphraseKey, ProofError, Verifier};
+use super::manifest::{Head, ManifestError, Slots};
+use super::passphrase::{PassphraseKey, PassphraseSlot, Verifier};
+use super::proof::{OwnerProof, ProofError};
 use super::recovery::RecoveryKey;
 use super::{CommitError, Seal, StagedKey, StoreError, manifest};
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::check::Findings;
 use super::crypto::SystemEntropy;
-use super::source::{KEY_FILE_BYTES, read_key, write_key};
+use super::key_file::{KEY_FILE_BYTES, read_key, write_key};
 use super::*;
 
 /// Before or after the effect of a write.

@@ -14,7 +14,8 @@ use hearth_domain::secret::{SealedRecord, SecretName};
 use hearth_domain::vault::{Ask, MESSAGE_BYTES, Sent, Tell, Used, VaultState};
 use hearth_supervisor::process::channel::{FrameReceiver, FrameSender, channel};
 use hearth_supervisor::process::frame::Frame;
-use hearth_supervisor::process::spawn::{Process, Program, Spawner};
+use hearth_supervisor::process::spawn::{Process, Program};
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_vault::admin::{self, AdminAnswer, AdminAsk, Hidden, SOCKET};
 use hearth_vault::run::{self, Role};
 

@@ -13,8 +13,6 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use super::super::starter::link::Link;
-use super::super::starter::wire::Ask;
 use super::Exit;
 use super::thread::Order;
 
@@ -49,6 +47,16 @@ pub struct WaitError(#[source] io::Error);
 #[error("a signal to a process was refused")]
 pub struct SignalError(#[source] io::Error);
 
+/// The starter, as far as the handles of its children need it. It names a child by a number.
+pub(in super::super) trait Reaper: Send + Sync {
+    /// Whether it has ended, and its children with it.
+    fn is_gone(&self) -> bool;
+    /// Has it send SIGTERM.
+    fn terminate(&self, id: u64);
+    /// Has it send SIGKILL, to the process group too.
+    fn kill(&self, id: u64);
+}
+
 /// Who reaps a child and so learns how it ended.
 pub(in super::super) enum Keeper {
     /// Ourselves.
@@ -63,7 +71,7 @@ pub(in super::super) enum Keeper {
         id: u64,
         end: watch::Receiver<Option<Exit>>,
         /// Keeps the starter alive.
-        link: Arc<Link>,
+        link: Arc<dyn Reaper>,
     },
 }
 
@@ -147,7 +155,7 @@ impl Process {
     /// # Errors
     /// [`SignalError`].
     pub fn terminate(&self) -> Result<(), SignalError> {
-        self.signal(Signal::TERM, |id| Ask::Terminate { id })
+        self.signal(Signal::TERM, |starter, id| starter.terminate(id))
     }
 
     /// Ends it, and whatever it has started in its process group: SIGKILL.
@@ -162,16 +170,16 @@ impl Process {
                 let _ = kill_process_group(self.pid, Signal::KILL);
             }
         }
-        self.signal(Signal::KILL, |id| Ask::Kill { id })
+        self.signal(Signal::KILL, |starter, id| starter.kill(id))
     }
 
     /// Where this process may not (Landlock's scope of signals), the starter does, which has no such limit.
-    fn signal(&self, signal: Signal, ask: impl FnOnce(u64) -> Ask) -> Result<(), SignalError> {
+    fn signal(&self, signal: Signal, ask: impl FnOnce(&dyn Reaper, u64)) -> Result<(), SignalError> {
         match (pidfd_send_signal(&*self.handle, signal), &self.keeper) {
             (Ok(()) | Err(Errno::SRCH), _) => Ok(()),
             (Err(Errno::PERM), Keeper::Starter { id, link, .. }) => {
                 // A starter that is gone has taken the child with it.
-                link.ask(ask(*id));
+                ask(&**link, *id);
                 Ok(())
             }
             (Err(error), _) => Err(SignalError(error.into())),

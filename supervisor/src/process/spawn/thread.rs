@@ -1,4 +1,4 @@
-//! The thread of a [`super::Spawner`] that has no starter.
+//! The thread of a spawner that has no starter.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -28,14 +28,17 @@ pub(in super::super) struct Request {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the parent-death signal follows a thread, which must live as long as its children")]
-pub(super) fn start() -> Result<Sender<Order>, SpawnError> {
+pub(in super::super) fn start() -> Result<Sender<Order>, SpawnError> {
     let (orders, taken) = channel();
     let thread = std::thread::Builder::new().name("spawner".to_owned());
     thread.spawn(move || serve(&taken)).map_err(|error| SpawnError::NoThread(Some(error)))?;
     Ok(orders)
 }
 
-pub(super) fn order(orders: &Sender<Order>, program: Program) -> Result<oneshot::Receiver<Result<Spawned, SpawnError>>, SpawnError> {
+pub(in super::super) fn order(
+    orders: &Sender<Order>,
+    program: Program,
+) -> Result<oneshot::Receiver<Result<Spawned, SpawnError>>, SpawnError> {
     let (reply, answer) = oneshot::channel();
     let request = Request { program, orders: orders.clone(), reply };
     orders.send(Order::Spawn(Box::new(request))).map_err(|_| SpawnError::NoThread(None))?;

@@ -18,7 +18,7 @@ use rustix::process::Pid;
 use tokio::sync::{oneshot, watch};
 
 use super::super::frame::{EncodeError, WriteError};
-use super::super::spawn::{Exit, Keeper, Log, Process, Program, SpawnError, Spawned};
+use super::super::spawn::{Exit, Keeper, Log, Process, Program, Reaper, SpawnError, Spawned};
 use super::Starter;
 use super::wire::{ANSWER_BYTES, ASK_BYTES, Answer, Ask, Message, Reader, Refusal, send};
 
@@ -89,10 +89,6 @@ impl Link {
         Ok(link)
     }
 
-    pub(in super::super) fn is_gone(&self) -> bool {
-        *self.shared.gone.borrow()
-    }
-
     pub(in super::super) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut gone = self.shared.gone.subscribe();
         // An error: its last holder has let go of it.
@@ -110,8 +106,22 @@ impl Link {
     }
 
     /// Asks after whatever was asked before, if there is still someone to ask.
-    pub(in super::super) fn ask(&self, what: Ask) {
+    fn ask(&self, what: Ask) {
         let _ = self.orders.send(Order::Ask(what));
+    }
+}
+
+impl Reaper for Link {
+    fn is_gone(&self) -> bool {
+        *self.shared.gone.borrow()
+    }
+
+    fn terminate(&self, id: u64) {
+        self.ask(Ask::Terminate { id });
+    }
+
+    fn kill(&self, id: u64) {
+        self.ask(Ask::Kill { id });
     }
 }
 
@@ -256,7 +266,7 @@ fn heard(message: Message<Answer>, shared: &Shared) -> bool {
 fn started(id: u64, pid: Pid, handle: Option<OwnedFd>, waiting: Waiting, shared: &Shared) {
     let Waiting { way: Way { link, reply }, socket, log } = waiting;
     let Some(handle) = handle else {
-        link.ask(Ask::Kill { id });
+        link.kill(id);
         let _ = reply.send(Err(SpawnError::Descriptors));
         return;
     };

@@ -21,7 +21,7 @@ pub(super) const ANSWER_BYTES: usize = 4096;
 /// From the house. Numbers are the house's own and not given twice.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in super::super) enum Ask {
+pub(super) enum Ask {
     /// Start this. With it: the child's descriptor 0, then the writing end of its log, if that is a pipe.
     Start { id: u64, program: Described },
     /// SIGTERM.
@@ -58,7 +58,7 @@ pub(super) enum Refusal {
 
 /// A [`Program`] as JSON has it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in super::super) struct Described {
+pub(super) struct Described {
     name: OsString,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,

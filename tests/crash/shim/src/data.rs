@@ -2,8 +2,9 @@
 
 use libc::{c_char, c_int, c_uint, c_void, iovec, off_t, size_t, ssize_t};
 
+use crate::end;
 use crate::real::real;
-use crate::record::{self, Gate, Setup, errno, set_errno, setup};
+use crate::record::{Gate, Setup, errno, set_errno, setup};
 use crate::watch::{self, Target};
 use crate::wire::{Frame, Kind};
 
@@ -163,7 +164,7 @@ fn reread(fd: c_int, at: off_t, count: usize) -> Vec<u8> {
     // SAFETY: we opened it and no one else has it.
     unsafe { libc::close(own) };
     if got != count as ssize_t {
-        record::give_up("cannot read back a copy");
+        end::give_up("cannot read back a copy");
     }
     out
 }

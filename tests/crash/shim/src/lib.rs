@@ -12,6 +12,7 @@
 #![expect(unsafe_code, reason = "stands in for libc functions")]
 
 mod data;
+mod end;
 mod names;
 mod real;
 mod record;

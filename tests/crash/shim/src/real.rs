@@ -20,7 +20,7 @@ macro_rules! real {
                 Err(_) => 0,
             };
             if at == 0 {
-                $crate::record::give_up(concat!("no such function: ", stringify!($name)));
+                $crate::end::give_up(concat!("no such function: ", stringify!($name)));
             }
             SLOT.store(at, ::std::sync::atomic::Ordering::Relaxed);
         }

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use libc::c_int;
 
+use crate::end::give_up;
 use crate::real::real;
 use crate::wire::{self, Frame, Kind};
 
@@ -118,15 +119,6 @@ fn put(setup: &Setup, mut frame: Frame<'_>) {
 /// A number that pairs the two records of a sync; unique across processes.
 pub(crate) fn token(setup: &Setup) -> u64 {
     (u64::from(setup.pid) << 32) | TOKEN.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Says why and ends the process: a trace with a hole proves nothing.
-pub(crate) fn give_up(why: &str) -> ! {
-    let text = [b"hearth-crash-shim: ", why.as_bytes(), b"\n"].concat();
-    inside(|| {
-        real!(write(2 => c_int, text.as_ptr().cast() => *const libc::c_void, text.len() => usize) -> isize);
-    });
-    std::process::abort()
 }
 
 /// The calling thread's errno.

@@ -14,6 +14,7 @@ use super::judge::{Fault, Tally};
 use super::model;
 use super::plant::{self, Plant};
 use super::process::{House, Kit};
+use super::progress::progress;
 use super::talk::Talk;
 use super::talker::{MEMBERS, Phase, Stage, Talker, Witness};
 use crate::rng::Rng;
@@ -136,7 +137,7 @@ impl Kills {
             self.plant(kill, kills, &data, &stage)?;
             house = start(kit, &data, &stage, killed)?;
             if (kill + 1) % TOLD == 0 {
-                super::table::progress(&format!("{} kills, {} things open", kill + 1, stage.open()));
+                progress(&format!("{} kills, {} things open", kill + 1, stage.open()));
             }
         }
         self.drain(&mut house, &stage, &mut killed.tally).await;

@@ -17,7 +17,7 @@ use super::judge::{Fault, Tally};
 use super::model;
 use super::plant::{OLDER, Plant};
 use super::process::Kit;
-use super::table::progress;
+use super::progress::progress;
 use super::talk::{Fact, talks_of};
 use super::talker::MEMBERS;
 use crate::disk::{Cut, Disk, Mode};

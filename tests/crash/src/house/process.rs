@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use hearth::client::Client;
-use hearth::socket;
+use hearth::places;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How often a house that is not yet there is looked for.
@@ -65,7 +65,7 @@ impl Kit {
         let began = Instant::now();
         let child = self.command(data).arg("up").process_group(0).stdout(Stdio::null()).stderr(log).spawn();
         let child = child.with_context(|| format!("starting {}", self.binary.display()))?;
-        Ok(House { child, log: self.log.clone(), socket: socket::path_for(data), began })
+        Ok(House { child, log: self.log.clone(), socket: places::path_for(data), began })
     }
 
     /// What `hearth verify` says of the house that runs on this folder.

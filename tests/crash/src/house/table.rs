@@ -1,19 +1,12 @@
 //! What came of the campaigns, for people and for programs.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 
 use serde_json::{Value, json};
 
 use super::judge::{FAULTS, Fault, Tally};
 use super::kill::Killed;
 use super::power::{Cutting, MODES};
-
-/// Says how far it is, on standard error.
-pub fn progress(text: &str) {
-    // Nobody reads a standard error that is gone.
-    drop(writeln!(std::io::stderr(), "  … {text}"));
-}
 
 /// Both campaigns.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use hearth_domain::sandbox::{
     Ask, Call, Compiled, Ended, Fault, Heard, HostAnswer, HostAsk, Line, Outcome, Part, Refusal, RefusalKind, SandboxLimits, SandboxLine,
     Sandboxes as _, Tell, Usage,
 };
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_tool_host::cache::CacheKey;
 use hearth_tool_host::port::Sandboxer;
 use tempfile::TempDir;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime::{Error, Module, Result};
 
+use crate::text::binary;
+
 struct First;
 struct Second;
 
@@ -19,7 +21,7 @@ struct Dropped {
 const SIMPLE: &str = r#"(module (global (export "g") i32 i32.const 100) (func (export "f") (result i32) i32.const 101))"#;
 
 pub fn link(linker: &mut Linker<()>) -> Result<()> {
-    let simple = crate::script::binary(SIMPLE).map_err(Error::msg)?;
+    let simple = binary(SIMPLE).map_err(Error::msg)?;
     let simple = Module::new(linker.engine(), simple)?;
     let mut root = linker.root();
     root.func_wrap("host-echo-u32", |_, (value,): (u32,)| Ok((value,)))?;

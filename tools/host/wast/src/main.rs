@@ -9,6 +9,7 @@
 mod host;
 mod proposals;
 mod script;
+mod text;
 mod value;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use wasmtime::component::{self, Component};
 use wasmtime::{Engine, Error, Instance, Linker, Module, PoolConcurrencyLimitError, Store};
 use wast::parser::{ParseBuffer, parse};
 
+use crate::text::binary;
 use crate::{host, proposals, value};
 
 /// Why a script did not end well.
@@ -107,13 +108,6 @@ pub struct Script<'a> {
     defined: BTreeMap<Option<String>, Code>,
     current: Option<Live>,
     counts: Counts,
-}
-
-/// The binary form of a module in text.
-pub fn binary(text: &str) -> Result<Vec<u8>, String> {
-    let buffer = ParseBuffer::new(text).map_err(|error| error.to_string())?;
-    let mut parsed = parse::<wast::Wat<'_>>(&buffer).map_err(|error| error.to_string())?;
-    parsed.encode().map_err(|error| error.to_string())
 }
 
 fn store(engine: &Engine) -> Result<Store<()>, Trouble> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hearth_domain::sandbox::{Ended, Outcome, Part, SandboxError, SandboxLimits, Sandboxes as _};
 use hearth_mcp::component;
 use hearth_mcp::config::{Limits, Server};
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 use hearth_supervisor::process::starter::{Allowed, Starter};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;

@@ -13,7 +13,7 @@ use hearth_mcp::component;
 use hearth_mcp::config::{Limits, Server, Stdio, What};
 use hearth_mcp::http::Ways;
 use hearth_mcp::port::McpSandboxes;
-use hearth_supervisor::process::spawn::Spawner;
+use hearth_supervisor::process::spawner::Spawner;
 
 pub(crate) const NAME: &str = "test";
 pub(crate) const TOOL: &str = "mcp/test";

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::household::identity::Identity;
 use crate::household::people::tests::{account, at, family, id};
+use crate::household::places::household;
+use crate::household::{Place, Role};
 
 fn open(present: &[u64]) -> Group {
     let mut group = Group::new("telegram", "-1", at(0));

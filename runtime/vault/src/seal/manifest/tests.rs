@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::seal::crypto::{Key, SystemEntropy};
 use crate::seal::keys::VaultKey;
+use crate::seal::passphrase::SALT_BYTES;
 
 fn file(slots: Slots) -> (VaultKey, Vec<u8>) {
     let (key, household) = (VaultKey(Key::copied(&[1; KEY_BYTES])), Household::of([2; 16]));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::crypto::Cost;
-use super::proof::{TRIES_FREE, Verifier};
+use super::passphrase::Verifier;
+use super::proof::TRIES_FREE;
 use super::recovery::RecoverError;
 use super::rotate::RotateError;
 use super::*;

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::ChildSpec;
 use crate::exit::ExitReason;
-use crate::spec::ChildSpec;
 
 /// Requests that wait for a supervisor; further callers wait outside.
 const REQUESTS_MAX: usize = 64;
@@ -67,7 +67,7 @@ pub struct SupervisorHandle {
 }
 
 impl SupervisorHandle {
-    /// A handle to be given to one [`crate::spec::SupervisorSpec`].
+    /// A handle to be given to one [`super::SupervisorSpec`].
     pub fn new() -> Self {
         Self::default()
     }
