@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
 use hearth_domain::approval::grant::Grant;
-use hearth_domain::approval::reply::{Reply, Word, code, how};
-use hearth_domain::approval::{Answer, Approval, Concern, State, Why};
+use hearth_domain::approval::reply::{Reply, Word};
+use hearth_domain::approval::{Answer, Approval, State, Why};
 use hearth_domain::conversation::{Notice, Noticed};
 use hearth_domain::flow::call::Call;
 use hearth_domain::household::{Member, Place};
@@ -228,16 +228,8 @@ impl PolicyActor {
             }
             Ruling::Decided(decision) => drop(answer.send(decision)),
             Ruling::Ask(approval) => {
-                let change = self.of_approval(FactKind::ApprovalAsked, member, &approval);
                 let alone = question.audience.iter().all(|(present, _)| present == member);
-                self.change(ctx, change, move |this, is_saved, ctx| {
-                    let id = approval.id;
-                    if is_saved {
-                        this.tell_card(&approval, alone, ctx);
-                        this.desk.put_approval(*approval);
-                    }
-                    let _ = answer.send(if is_saved { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
-                });
+                self.ask(*approval, alone, answer, ctx);
             }
             Ruling::Approved(approval, taken) => {
                 let change = self.of_approval(FactKind::ApprovalUsed, member, &approval);
@@ -263,23 +255,44 @@ impl PolicyActor {
 
     // === people ===
 
-    /// Shows the question where its member asked, and to the adults whose matter it is.
-    fn tell_card(&self, approval: &Approval, alone: bool, ctx: &mut Context<Self>) {
-        let (asker, card, code) = (approval.call.member, approval.card.sentence(), code(approval.id));
-        let how = how(&code);
-        let (yes_or_no, for_others) = (format!("{card}\n{how}"), format!("{}\n{how}", approval.card.for_others().sentence()));
-        let here = if alone { approval.call.conversation } else { Place::main(asker) };
-        let (concern, id) = (approval.concern, approval.id);
-        let (at, waiting) = (approval.asked, format!("{card}\nAn adult of the household is asked."));
+    /// Asks people, when it is known who may see what of it. Nothing else is decided meanwhile, so that nobody is asked twice.
+    fn ask(&self, approval: Approval, alone: bool, answer: oneshot::Sender<Decision>, ctx: &mut Context<Self>) {
         let members = self.links.who.ask(Who, self.limits.ask_deadline);
-        ctx.spawn(members.into_actor(self).map(move |members, this, ctx| {
-            let others: Vec<_> = members.unwrap_or_default();
-            let may_answer = |member: &&Member| concern.may_answer(member);
-            let asks_itself = others.iter().filter(may_answer).any(|member| member.id == asker) || concern == Concern::Own(asker);
-            this.tell(notice(id, asker, here, if asks_itself { yes_or_no.clone() } else { waiting }, at), ctx);
-            for adult in others.iter().filter(may_answer).filter(|member| member.id != asker) {
-                this.tell(notice(id, adult.id, Place::main(adult.id), for_others.clone(), at), ctx);
-            }
+        ctx.wait(members.into_actor(self).map(move |members, this, ctx| {
+            let Ok(members) = members else {
+                let _ = answer.send(Decision::Deny(Refusal::Unavailable));
+                return;
+            };
+            let approval = approval.among(&members);
+            let change = this.of_approval(FactKind::ApprovalAsked, approval.call.member, &approval);
+            this.change(ctx, change, move |this, is_saved, ctx| {
+                let id = approval.id;
+                if is_saved {
+                    this.tell_cards(&approval, alone, &members, ctx);
+                    this.desk.put_approval(approval);
+                }
+                let _ = answer.send(if is_saved { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
+            });
+        }));
+    }
+
+    /// Shows the question where its member asked, and to the adults whose matter it is.
+    fn tell_cards(&self, approval: &Approval, alone: bool, members: &[Member], ctx: &mut Context<Self>) {
+        let asker = approval.call.member;
+        for (who, card) in approval.cards(members) {
+            let here = if who == asker && alone { approval.call.conversation } else { Place::main(who) };
+            self.tell(notice(approval.id, who, here, card, approval.asked), ctx);
+        }
+    }
+
+    /// Tells what a crash may have kept from being told, and what is to be told after an answer. Who was told is not told again.
+    fn tell_again(&self, id: ApprovalId, ctx: &mut Context<Self>) {
+        let members = self.links.who.ask(Who, self.limits.ask_deadline);
+        ctx.spawn(members.into_actor(self).map(move |members, this, ctx| match (members, this.desk.approval(id)) {
+            (_, None) => {}
+            (Ok(members), Some(approval)) if approval.state == State::Pending => this.tell_cards(approval, false, &members, ctx),
+            (Ok(_), Some(_)) => {}
+            (Err(_), Some(_)) => drop(ctx.run_later(TELL_AGAIN, move |this, ctx| this.tell_again(id, ctx))),
         }));
     }
 
@@ -309,13 +322,19 @@ impl PolicyActor {
                 return;
             }
         };
-        let (mut writes, mut fact) = self.of_approval(FactKind::ApprovalEnded, who.id, &approval);
+        let lets_see = approval.state == State::Pending;
+        let kind = if lets_see { FactKind::ConsentGiven } else { FactKind::ApprovalEnded };
+        let (mut writes, mut fact) = self.of_approval(kind, who.id, &approval);
+        if lets_see {
+            fact.content = Some(approval.shown_values());
+        }
         if let Some(grant) = &grant {
             fact.detail.push_str(&format!(" gives {}", grant.id));
             writes.push(Write::Grant(grant.clone()));
         }
         let sentence = match reply.answer {
             Answer::No => format!("Noted: `{}` is not done.", approval.card.function),
+            _ if lets_see => "Noted: an adult is asked now.".to_owned(),
             Answer::Always => format!("Noted: `{}` is done, and from now on whenever it hits the same.", approval.card.function),
             Answer::Once | Answer::Times(_) | Answer::Until(_) => format!("Noted: `{}` is done.", approval.card.function),
         };
@@ -324,7 +343,11 @@ impl PolicyActor {
                 let id = approval.id;
                 this.desk.put_approval(approval);
                 grant.into_iter().for_each(|grant| this.desk.put_grant(grant));
-                this.wake(id, ctx);
+                if lets_see {
+                    this.tell_again(id, ctx);
+                } else {
+                    this.wake(id, ctx);
+                }
             }
             let _ = answer.send(if is_saved { Ok(sentence) } else { Err("Your answer could not be saved; say it again.".to_owned()) });
         });
@@ -481,6 +504,8 @@ impl Actor for PolicyActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(SWEEP, Self::sweep);
+        let waiting: Vec<_> = self.desk.pending().map(|approval| approval.id).collect();
+        waiting.into_iter().for_each(|id| self.tell_again(id, ctx));
     }
 }
 
@@ -544,7 +569,7 @@ impl Handler<Waiting> for PolicyActor {
     type Result = MessageResult<Waiting>;
 
     fn handle(&mut self, Waiting(member): Waiting, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.desk.pending().filter(|approval| approval.concern.may_answer(&member)).cloned().collect())
+        MessageResult(self.desk.pending().filter(|approval| approval.is_for(&member)).cloned().collect())
     }
 }
 

@@ -118,7 +118,7 @@ impl Desk {
 
     /// The one question that a member can mean.
     pub(super) fn meant(&self, who: &Member, reply: &Reply) -> Result<&Approval, String> {
-        let theirs = |approval: &&Approval| approval.concern.may_answer(who);
+        let theirs = |approval: &&Approval| approval.is_for(who);
         let named = |approval: &&Approval| reply.code.as_ref().is_none_or(|named| *named == code(approval.id));
         let all: Vec<_> = self.pending().filter(theirs).filter(named).collect();
         match all.as_slice() {
