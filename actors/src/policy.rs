@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | [`Decide`] | [`Decision`] | may this call run? |
 //! | [`Wait`] | `Result<(), Refusal>` | until a person has answered about a call |
+//! | [`Foresee`](together::Foresee), [`AskAbout`](together::AskAbout) | [`Foreseen`] | the same for several calls, about which a person is asked at once |
 //! | [`Withdraw`] | | nobody waits for that answer any more |
 //! | [`TakeReply`] | sentence | a member's answer, or the stop of the house and its end |
 //! | [`Stopped`] | freeze | what the house is stopped by |
@@ -35,7 +36,7 @@ use hearth_domain::ids::{ApprovalId, ConversationId, GrantId, MemberId, Reminder
 use hearth_domain::journal::{Digest, Fact, FactKind};
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::limits::Limits;
-use hearth_domain::policy::{Decision, Freeze, Question, Refusal};
+use hearth_domain::policy::{Decision, Foreseen, Freeze, Question, Refusal};
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::store::{Commit, Write};
 use hearth_domain::time::Timestamp;
@@ -51,10 +52,12 @@ use crate::household::Who;
 use crate::ports::Ports;
 use crate::scheduler::Announce;
 use crate::store::Save;
-use desk::{Desk, Ruling};
+use desk::{Desk, Meant, Ruling};
+use together::Said;
 
 pub mod bench;
 mod desk;
+pub mod together;
 
 /// How often it is looked whose time is over.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -127,6 +130,15 @@ pub struct Links {
     pub who: Link<Who>,
 }
 
+/// What becomes of a call about which a person has to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// They are asked.
+    Ask,
+    /// It is only said what they would be asked.
+    Foresee,
+}
+
 /// Somebody who waits for a person.
 struct Asker {
     call: Call,
@@ -155,9 +167,12 @@ impl PolicyActor {
         let unread = |error| StartError::caused_by("the questions that wait could not be read", error);
         let approvals = ports.store.open_approvals().await.map_err(unread)?;
         let grants = ports.store.grants(None).await.map_err(unread)?;
+        let endorsements = ports.store.open_endorsements().await.map_err(unread)?;
         let freeze = ports.store.freeze().await.map_err(unread)?;
         frozen.set(freeze.is_some());
-        Ok(Self { desk: Desk::new(rules, approvals, grants, freeze), askers: BTreeMap::new(), frozen, ports, links, limits })
+        let mut desk = Desk::new(rules, approvals, grants, freeze);
+        endorsements.into_iter().for_each(|endorsement| desk.put_endorsement(endorsement));
+        Ok(Self { desk, askers: BTreeMap::new(), frozen, ports, links, limits })
     }
 
     fn now(&self) -> Timestamp {
@@ -213,8 +228,9 @@ impl PolicyActor {
         (Vec::new(), fact)
     }
 
-    fn decide(&mut self, question: &Question, ctx: &mut Context<Self>) -> oneshot::Receiver<Decision> {
+    fn decide(&mut self, question: &Question, mode: Mode, ctx: &mut Context<Self>) -> oneshot::Receiver<Foreseen> {
         let (answer, answered) = oneshot::channel();
+        let says = |decision| drop(answer.send(Foreseen::Decided(decision)));
         let member = question.member.id;
         let began = self.ports.clock.mono();
         let ruling = self.desk.rule(question, self.now());
@@ -224,12 +240,15 @@ impl PolicyActor {
                 tracing::warn!(call = %question.call, tool = question.function.name, %member, %refusal, "denied");
                 let change = self.of_refusal(question, &refusal);
                 // A no counts whether it could be written or not. The asker may be gone.
-                self.change(ctx, change, move |_, _, _| drop(answer.send(Decision::Deny(refusal))));
+                self.change(ctx, change, move |_, _, _| says(Decision::Deny(refusal)));
             }
-            Ruling::Decided(decision) => drop(answer.send(decision)),
+            Ruling::Decided(decision) => says(decision),
+            Ruling::Ask(approval) if mode == Mode::Foresee => drop(answer.send(Foreseen::Asks(approval))),
             Ruling::Ask(approval) => {
                 let alone = question.audience.iter().all(|(present, _)| present == member);
-                self.ask(*approval, alone, answer, ctx);
+                let id = approval.id;
+                let then = move |is_asked| says(if is_asked { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
+                self.ask(*approval, alone, then, ctx);
             }
             Ruling::Approved(approval, taken) => {
                 let change = self.of_approval(FactKind::ApprovalUsed, member, &approval);
@@ -237,7 +256,7 @@ impl PolicyActor {
                     if is_saved {
                         this.desk.put_approval(*approval);
                     }
-                    let _ = answer.send(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
+                    says(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
                 });
             }
             Ruling::Granted(grant, taken) => {
@@ -246,7 +265,7 @@ impl PolicyActor {
                     if is_saved {
                         this.desk.put_grant(*grant);
                     }
-                    let _ = answer.send(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
+                    says(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
                 });
             }
         }
@@ -256,22 +275,18 @@ impl PolicyActor {
     // === people ===
 
     /// Asks people, when it is known who may see what of it. Nothing else is decided meanwhile, so that nobody is asked twice.
-    fn ask(&self, approval: Approval, alone: bool, answer: oneshot::Sender<Decision>, ctx: &mut Context<Self>) {
+    fn ask(&self, approval: Approval, alone: bool, then: impl FnOnce(bool) + 'static, ctx: &mut Context<Self>) {
         let members = self.links.who.ask(Who, self.limits.ask_deadline);
         ctx.wait(members.into_actor(self).map(move |members, this, ctx| {
-            let Ok(members) = members else {
-                let _ = answer.send(Decision::Deny(Refusal::Unavailable));
-                return;
-            };
+            let Ok(members) = members else { return then(false) };
             let approval = approval.among(&members);
             let change = this.of_approval(FactKind::ApprovalAsked, approval.call.member, &approval);
             this.change(ctx, change, move |this, is_saved, ctx| {
-                let id = approval.id;
                 if is_saved {
                     this.tell_cards(&approval, alone, &members, ctx);
                     this.desk.put_approval(approval);
                 }
-                let _ = answer.send(if is_saved { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
+                then(is_saved);
             });
         }));
     }
@@ -310,8 +325,15 @@ impl PolicyActor {
             let _ = answer.send(Err("The house is stopped: lift that first with /estop lift, or say /no.".to_owned()));
             return;
         }
-        let taken = self.desk.meant(who, reply).and_then(|approval| {
-            let mut approval = approval.clone();
+        let approval = match self.desk.meant(who, reply) {
+            Ok(Meant::One(approval)) => Ok(*approval),
+            Ok(Meant::Several(several)) => {
+                let said = Said { by: who.clone(), answer: reply.answer, told: answer };
+                return self.answer_together(*several, said, ctx);
+            }
+            Err(sentence) => Err(sentence),
+        };
+        let taken = approval.and_then(|mut approval| {
             let grant = approval.answer(who, reply.answer, self.now(), GrantId::fresh(&*self.ports.ids));
             grant.map(|grant| (approval, grant)).map_err(|error| format!("That did not count: {error}."))
         });
@@ -447,6 +469,8 @@ impl PolicyActor {
         let now = self.now();
         if let Some(approval) = self.desk.expired(now).into_iter().next() {
             self.end(approval, ctx);
+        } else if let Some((endorsement, member)) = self.desk.expired_endorsement(now).and_then(|one| Some((one.clone(), one.member()?))) {
+            self.ends_together(member, endorsement, Vec::new(), ctx, |_| ());
         }
     }
 
@@ -506,6 +530,7 @@ impl Actor for PolicyActor {
         ctx.run_interval(SWEEP, Self::sweep);
         let waiting: Vec<_> = self.desk.pending().map(|approval| approval.id).collect();
         waiting.into_iter().for_each(|id| self.tell_again(id, ctx));
+        self.desk.endorsements().for_each(|several| self.tell_together(several, false, ctx));
     }
 }
 
@@ -513,8 +538,13 @@ impl Handler<Decide> for PolicyActor {
     type Result = ResponseFuture<Decision>;
 
     fn handle(&mut self, Decide(question): Decide, ctx: &mut Context<Self>) -> Self::Result {
-        let answered = self.decide(&question, ctx);
-        Box::pin(async { answered.await.unwrap_or(Decision::Deny(Refusal::Unavailable)) })
+        let answered = self.decide(&question, Mode::Ask, ctx);
+        Box::pin(async {
+            match answered.await {
+                Ok(Foreseen::Decided(decision)) => decision,
+                Ok(Foreseen::Asks(_)) | Err(_) => Decision::Deny(Refusal::Unavailable),
+            }
+        })
     }
 }
 
@@ -533,6 +563,9 @@ impl Handler<Withdraw> for PolicyActor {
 
     fn handle(&mut self, Withdraw(id): Withdraw, ctx: &mut Context<Self>) {
         let Some(mut approval) = self.desk.approval(id).filter(|approval| !approval.state.is_final()).cloned() else { return };
+        if let Some(whole) = approval.part_of {
+            return self.withdraw_together(whole, ctx);
+        }
         approval.state = State::Expired { at: self.now() };
         self.end(approval, ctx);
     }

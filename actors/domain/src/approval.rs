@@ -133,6 +133,31 @@ impl Why {
         Some(why)
     }
 
+    /// Whether somebody outside is the reason.
+    #[must_use]
+    pub const fn is_outside(&self) -> bool {
+        match self {
+            Self::Tainted { .. } | Self::Outside { .. } | Self::Foreign { .. } | Self::Picked { .. } | Self::Standing => true,
+            Self::NotSaid { .. } | Self::Contested { .. } | Self::Wider | Self::NotNamed | Self::Readers { .. } | Self::Minor => false,
+        }
+    }
+
+    /// Whose texts are the reason.
+    #[must_use]
+    pub const fn sources(&self) -> Option<&BTreeSet<Source>> {
+        match self {
+            Self::Tainted { sources } | Self::Outside { sources, .. } | Self::Picked { sources, .. } => Some(sources),
+            Self::Foreign { .. }
+            | Self::NotSaid { .. }
+            | Self::Contested { .. }
+            | Self::Wider
+            | Self::NotNamed
+            | Self::Readers { .. }
+            | Self::Standing
+            | Self::Minor => None,
+        }
+    }
+
     /// The argument that it is about, if it is about one.
     #[must_use]
     pub fn pointer(&self) -> Option<&str> {
@@ -323,6 +348,9 @@ pub struct Approval {
     /// Whether its member let those who decide see it.
     #[serde(default)]
     pub consent: Consent,
+    /// The one question of which it is a part, and with which it is answered.
+    #[serde(default)]
+    pub part_of: Option<ApprovalId>,
 }
 
 /// What is asked about.
@@ -355,6 +383,7 @@ impl Approval {
             expires,
             state: State::Pending,
             consent: Consent::Needless,
+            part_of: None,
         }
     }
 

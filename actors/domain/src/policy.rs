@@ -174,6 +174,15 @@ pub enum Decision {
     Deny(Refusal),
 }
 
+/// What policy says of one of several calls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Foreseen {
+    /// Its decision.
+    Decided(Decision),
+    /// It would ask this. Nobody was asked, and nothing is saved: perhaps they are asked about several at once.
+    Asks(Box<Approval>),
+}
+
 /// What the gate says of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weighed {

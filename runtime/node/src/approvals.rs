@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hearth_actors::household::Resolve;
+use hearth_actors::policy::together::WaitingTogether;
 use hearth_actors::policy::{Granted, TakeBack, TakeReply, Waiting};
 use hearth_actors::tree::Doors;
 use hearth_domain::approval::reply::{Word, code};
@@ -27,7 +28,15 @@ pub async fn serve(doors: &Doors, deadline: Duration, identity: Option<String>, 
                 let exact = policy::Exact { function: approval.call.function, arguments: approval.call.arguments };
                 Some(policy::Waiting { code, text, until, call: mine.then_some(exact) })
             });
-            Ok(PolicyAnswer::Waiting { questions: questions.collect() })
+            let mut questions: Vec<_> = questions.collect();
+            let several = door.waiting_together.ask(WaitingTogether(member.clone()), deadline).await.map_err(|_| BUSY.to_owned())?;
+            questions.extend(several.into_iter().map(|one| policy::Waiting {
+                code: code(one.id),
+                text: one.sentence(),
+                until: one.expires.to_string(),
+                call: None,
+            }));
+            Ok(PolicyAnswer::Waiting { questions })
         }
         PolicyAsk::Reply { text } => {
             let word = Word::read(&text).ok_or("an answer is /yes, /no or /always, with the question's code of six letters")?;

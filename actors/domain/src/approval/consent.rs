@@ -83,6 +83,7 @@ impl Approval {
     #[must_use]
     pub fn is_for(&self, who: &Member) -> bool {
         match self.consent {
+            _ if self.part_of.is_some() => false,
             Consent::Wanted => who.id == self.call.member,
             Consent::Needless | Consent::Given { .. } => self.concern.may_answer(who) && self.card_for(who).is_some(),
         }
@@ -103,7 +104,7 @@ impl Approval {
     pub fn cards(&self, household: &[Member]) -> BTreeMap<MemberId, String> {
         let (asker, code) = (self.call.member, code(self.id));
         let mut cards = BTreeMap::new();
-        for who in household {
+        for who in household.iter().filter(|_| self.part_of.is_none()) {
             let Some(question) = self.question_for(who) else { continue };
             let text = match self.consent {
                 Consent::Wanted => format!("{question}\n{}", how_once(&code)),
