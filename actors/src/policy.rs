@@ -230,7 +230,6 @@ impl PolicyActor {
 
     fn decide(&mut self, question: &Question, mode: Mode, ctx: &mut Context<Self>) -> oneshot::Receiver<Foreseen> {
         let (answer, answered) = oneshot::channel();
-        let says = |decision| drop(answer.send(Foreseen::Decided(decision)));
         let member = question.member.id;
         let began = self.ports.clock.mono();
         let ruling = self.desk.rule(question, self.now());
@@ -240,14 +239,14 @@ impl PolicyActor {
                 tracing::warn!(call = %question.call, tool = question.function.name, %member, %refusal, "denied");
                 let change = self.of_refusal(question, &refusal);
                 // A no counts whether it could be written or not. The asker may be gone.
-                self.change(ctx, change, move |_, _, _| says(Decision::Deny(refusal)));
+                self.change(ctx, change, move |_, _, _| says(answer, Decision::Deny(refusal)));
             }
-            Ruling::Decided(decision) => says(decision),
+            Ruling::Decided(decision) => says(answer, decision),
             Ruling::Ask(approval) if mode == Mode::Foresee => drop(answer.send(Foreseen::Asks(approval))),
             Ruling::Ask(approval) => {
                 let alone = question.audience.iter().all(|(present, _)| present == member);
                 let id = approval.id;
-                let then = move |is_asked| says(if is_asked { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
+                let then = move |is_asked| says(answer, if is_asked { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
                 self.ask(*approval, alone, then, ctx);
             }
             Ruling::Approved(approval, taken) => {
@@ -256,7 +255,7 @@ impl PolicyActor {
                     if is_saved {
                         this.desk.put_approval(*approval);
                     }
-                    says(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
+                    says(answer, if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
                 });
             }
             Ruling::Granted(grant, taken) => {
@@ -265,7 +264,7 @@ impl PolicyActor {
                     if is_saved {
                         this.desk.put_grant(*grant);
                     }
-                    says(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
+                    says(answer, if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
                 });
             }
         }
@@ -485,6 +484,11 @@ impl PolicyActor {
             }
         });
     }
+}
+
+/// The asker may be gone.
+fn says(answer: oneshot::Sender<Foreseen>, decision: Decision) {
+    let _ = answer.send(Foreseen::Decided(decision));
 }
 
 /// A state as a closed word.

@@ -11,6 +11,7 @@ use hearth_domain::ids::{ApprovalId, MemberId};
 use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::policy::{Decision, Foreseen, Question, Refusal};
 use hearth_domain::store::Write;
+use hearth_domain::time::Timestamp;
 use hearth_supervisor::context::Context;
 use tokio::sync::oneshot;
 
@@ -41,8 +42,7 @@ pub(super) struct Said {
 impl PolicyActor {
     fn ask_together(&self, inquiry: Inquiry, then: impl FnOnce(bool) + 'static, ctx: &mut Context<Self>) {
         let Inquiry { calls, texts, alone } = inquiry;
-        let proposed: Option<(MemberId, Endorsement)> = propose(calls, texts, self.now());
-        let Some((member, endorsement)) = proposed else { return then(false) };
+        let Some((member, endorsement)) = propose(calls, texts, self.now()) else { return then(false) };
         let parts = endorsement.calls().to_vec();
         let change = self.of_endorsement(FactKind::ApprovalAsked, member, &endorsement, &parts);
         self.change(ctx, change, move |this, is_saved, ctx| {
@@ -142,7 +142,7 @@ impl PolicyActor {
 }
 
 /// One question about what is a member's own to decide.
-fn propose(calls: Vec<Approval>, texts: Vec<Text>, now: hearth_domain::time::Timestamp) -> Option<(MemberId, Endorsement)> {
+fn propose(calls: Vec<Approval>, texts: Vec<Text>, now: Timestamp) -> Option<(MemberId, Endorsement)> {
     let endorsement = Endorsement::propose(calls, texts, now).ok()?;
     match endorsement.concern {
         Concern::Own(member) => Some((member, endorsement)),
@@ -169,7 +169,7 @@ impl Handler<AskAbout> for PolicyActor {
         let then = move |is_asked| drop(answer.send(if is_asked { Ok(()) } else { Err(Refusal::Unavailable) }));
         match inquiry.calls.as_slice() {
             [one] => self.ask(one.clone(), inquiry.alone, then, ctx),
-            [] | [..] => self.ask_together(*inquiry, then, ctx),
+            _ => self.ask_together(*inquiry, then, ctx),
         }
         Box::pin(async { answered.await.unwrap_or(Err(Refusal::Unavailable)) })
     }

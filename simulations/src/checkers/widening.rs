@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::consent::Consent;
+use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
 use hearth_domain::household::Member;
 use hearth_domain::household::record::HouseholdWrite;
