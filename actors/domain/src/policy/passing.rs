@@ -16,7 +16,7 @@ use crate::flow::tools as own;
 use crate::household::Place;
 use crate::ids::Ids;
 use crate::limits::Limits;
-use crate::message::Origin as From;
+use crate::message::Origin as CameBy;
 use crate::model::{Arguments, ModelReply, ModelRequest, StopReason, ToolCall, Usage, Utterance};
 use crate::sandbox::Trust;
 use crate::store::ConversationState;
@@ -227,7 +227,7 @@ impl Run {
         let cx = Cx { now: at(0), ids: &ids, tools: &tools };
         let (mut core, _) = Core::load(cx, setting, place.conversation, ConversationState::default(), &BTreeMap::new());
         let text = format!("please {}", turn.said.iter().map(|n| plain(&token(*n))).collect::<Vec<_>>().join(" and "));
-        let origin = From { channel: "local".to_owned(), external: "1".to_owned() };
+        let origin = CameBy { channel: "local".to_owned(), external: "1".to_owned() };
         let say = Say { member: person(turn.who), place, thread: String::new(), origin, text, images: Vec::new() };
         let todo = core.on_said(cx, 0, say);
         Self {
@@ -358,7 +358,8 @@ impl Run {
 
     fn model(&mut self, request: &ModelRequest) -> Result<ModelReply, TestCaseError> {
         self.looks_at(request)?;
-        let calls = match if self.turn.acts.is_empty() { None } else { Some(self.turn.acts.remove(0)) } {
+        let act = (!self.turn.acts.is_empty()).then(|| self.turn.acts.remove(0));
+        let calls = match act {
             // It tells all that it was shown.
             None => return Ok(reply(format!("{:?}", request.history), Vec::new())),
             Some(Act::Plan(steps)) => {
@@ -471,9 +472,11 @@ impl Run {
         self.said(value) || vouched || bank && value.as_f64().is_some_and(|number| self.computed(number))
     }
 
-    fn is_of_outside(value: &Value) -> bool {
+    /// Whether somebody outside wrote it: it is of a note that came, or of what a reader said.
+    fn is_of_outside(&self, value: &Value) -> bool {
         let text = plain(value);
-        ["NOTE", LIE, "pay 999"].iter().any(|letters| text.contains(letters))
+        let mut notes = self.came.iter().enumerate().flat_map(|(result, rows)| (0..*rows).map(move |row| plain(&field(result, row, 2))));
+        text.contains(LIE) || notes.any(|note| text.contains(&note) || text.starts_with("NOTE") && note.contains(&text))
     }
 
     /// Something runs.
@@ -526,11 +529,11 @@ impl Run {
             }
             "note" => {
                 let path = &call.arguments["path"];
-                prop_assert!(self.said(path) || !(tainted || Self::is_of_outside(path)), "a place from outside: {call:?}");
+                prop_assert!(self.said(path) || !(tainted || self.is_of_outside(path)), "a place from outside: {call:?}");
             }
             "get" => {
                 let url = &call.arguments["url"];
-                prop_assert!(self.said(url) || !(tainted || Self::is_of_outside(url)), "an address from outside: {call:?}");
+                prop_assert!(self.said(url) || !(tainted || self.is_of_outside(url)), "an address from outside: {call:?}");
             }
             _ => {}
         }
