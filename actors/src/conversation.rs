@@ -9,7 +9,7 @@
 //! Transient, one per live conversation: it ends by itself when it has been idle for `park_after` and comes back with the next message. Everything it
 //! needs is in the store, so a restart loses the call under way and nothing else: the turn resumes. Invariants: see the core.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use hearth_domain::household::{Member, MemberId};
 use hearth_domain::ids::{ApprovalId, CallId, ConversationId, TurnId};
 use hearth_domain::message::Message as Said;
 use hearth_domain::model::{ModelError, ModelRequest};
-use hearth_domain::policy::{Decision, Refusal};
+use hearth_domain::policy::{Decision, Foreseen, Refusal};
 use hearth_domain::store::{ConversationState, StoreError};
 use hearth_domain::time::Mono;
 use hearth_domain::tool::{Invocation, ToolError};
@@ -38,6 +38,7 @@ use crate::leash::{Tether, leash};
 use crate::memory::{Recall, within};
 use crate::models::{Complete, Purpose};
 use crate::outbox::Deliver;
+use crate::policy::together::{AskAbout, Foresee};
 use crate::policy::{Decide, TakeReply, Wait, Withdraw};
 use crate::ports::Ports;
 use crate::store::{Save, Settle};
@@ -96,6 +97,10 @@ pub struct Surroundings {
     pub complete: Link<Complete>,
     /// To policy.
     pub decide: Link<Decide>,
+    /// To policy.
+    pub foresee: Link<Foresee>,
+    /// To policy.
+    pub ask_about: Link<AskAbout>,
     /// To policy.
     pub wait: Link<Wait>,
     /// To policy.
@@ -229,6 +234,22 @@ impl ConversationActor {
                 self.begin(ctx, decided, move |this, decision, ctx| {
                     let decision = decision.unwrap_or(Decision::Deny(Refusal::Unavailable));
                     this.step(ctx, |core, cx| core.on_decided(cx, call, decision));
+                });
+            }
+            Effect::Foresee(question) => {
+                let call = question.call;
+                let foreseen = self.around.foresee.ask(Foresee(question), self.around.setting.limits.ask_deadline);
+                self.begin(ctx, foreseen, move |this, foreseen, ctx| {
+                    let foreseen = foreseen.unwrap_or(Foreseen::Decided(Decision::Deny(Refusal::Unavailable)));
+                    this.step(ctx, |core, cx| core.on_foreseen(cx, call, foreseen));
+                });
+            }
+            Effect::Ask(inquiry) => {
+                let asked: BTreeSet<_> = inquiry.calls.iter().map(|one| one.id).collect();
+                let answer = self.around.ask_about.ask(AskAbout(inquiry), self.around.setting.limits.ask_deadline);
+                self.begin(ctx, answer, move |this, answer, ctx| {
+                    let answer = answer.unwrap_or(Err(Refusal::Unavailable));
+                    this.step(ctx, |core, cx| core.on_asked(cx, &asked, answer));
                 });
             }
             Effect::Await(call, approval, exact) => self.wait_for_person(call, approval, exact, ctx),

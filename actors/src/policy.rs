@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | [`Decide`] | [`Decision`] | may this call run? |
 //! | [`Wait`] | `Result<(), Refusal>` | until a person has answered about a call |
+//! | [`Foresee`](together::Foresee), [`AskAbout`](together::AskAbout) | [`Foreseen`] | the same for several calls, about which a person is asked at once |
 //! | [`Withdraw`] | | nobody waits for that answer any more |
 //! | [`TakeReply`] | sentence | a member's answer, or the stop of the house and its end |
 //! | [`Stopped`] | freeze | what the house is stopped by |
@@ -26,8 +27,8 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, MessageResult, ResponseFuture, WrapFuture};
 use hearth_domain::approval::grant::Grant;
-use hearth_domain::approval::reply::{Reply, Word, code, how};
-use hearth_domain::approval::{Answer, Approval, Concern, State, Why};
+use hearth_domain::approval::reply::{Reply, Word};
+use hearth_domain::approval::{Answer, Approval, State, Why};
 use hearth_domain::conversation::{Notice, Noticed};
 use hearth_domain::flow::call::Call;
 use hearth_domain::household::{Member, Place};
@@ -35,7 +36,7 @@ use hearth_domain::ids::{ApprovalId, ConversationId, GrantId, MemberId, Reminder
 use hearth_domain::journal::{Digest, Fact, FactKind};
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::limits::Limits;
-use hearth_domain::policy::{Decision, Freeze, Question, Refusal};
+use hearth_domain::policy::{Decision, Foreseen, Freeze, Question, Refusal};
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::store::{Commit, Write};
 use hearth_domain::time::Timestamp;
@@ -51,10 +52,12 @@ use crate::household::Who;
 use crate::ports::Ports;
 use crate::scheduler::Announce;
 use crate::store::Save;
-use desk::{Desk, Ruling};
+use desk::{Desk, Meant, Ruling};
+use together::Said;
 
 pub mod bench;
 mod desk;
+pub mod together;
 
 /// How often it is looked whose time is over.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -127,6 +130,15 @@ pub struct Links {
     pub who: Link<Who>,
 }
 
+/// What becomes of a call about which a person has to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// They are asked.
+    Ask,
+    /// It is only said what they would be asked.
+    Foresee,
+}
+
 /// Somebody who waits for a person.
 struct Asker {
     call: Call,
@@ -155,9 +167,12 @@ impl PolicyActor {
         let unread = |error| StartError::caused_by("the questions that wait could not be read", error);
         let approvals = ports.store.open_approvals().await.map_err(unread)?;
         let grants = ports.store.grants(None).await.map_err(unread)?;
+        let endorsements = ports.store.open_endorsements().await.map_err(unread)?;
         let freeze = ports.store.freeze().await.map_err(unread)?;
         frozen.set(freeze.is_some());
-        Ok(Self { desk: Desk::new(rules, approvals, grants, freeze), askers: BTreeMap::new(), frozen, ports, links, limits })
+        let mut desk = Desk::new(rules, approvals, grants, freeze);
+        endorsements.into_iter().for_each(|endorsement| desk.put_endorsement(endorsement));
+        Ok(Self { desk, askers: BTreeMap::new(), frozen, ports, links, limits })
     }
 
     fn now(&self) -> Timestamp {
@@ -213,7 +228,7 @@ impl PolicyActor {
         (Vec::new(), fact)
     }
 
-    fn decide(&mut self, question: &Question, ctx: &mut Context<Self>) -> oneshot::Receiver<Decision> {
+    fn decide(&mut self, question: &Question, mode: Mode, ctx: &mut Context<Self>) -> oneshot::Receiver<Foreseen> {
         let (answer, answered) = oneshot::channel();
         let member = question.member.id;
         let began = self.ports.clock.mono();
@@ -224,20 +239,15 @@ impl PolicyActor {
                 tracing::warn!(call = %question.call, tool = question.function.name, %member, %refusal, "denied");
                 let change = self.of_refusal(question, &refusal);
                 // A no counts whether it could be written or not. The asker may be gone.
-                self.change(ctx, change, move |_, _, _| drop(answer.send(Decision::Deny(refusal))));
+                self.change(ctx, change, move |_, _, _| says(answer, Decision::Deny(refusal)));
             }
-            Ruling::Decided(decision) => drop(answer.send(decision)),
+            Ruling::Decided(decision) => says(answer, decision),
+            Ruling::Ask(approval) if mode == Mode::Foresee => drop(answer.send(Foreseen::Asks(approval))),
             Ruling::Ask(approval) => {
-                let change = self.of_approval(FactKind::ApprovalAsked, member, &approval);
                 let alone = question.audience.iter().all(|(present, _)| present == member);
-                self.change(ctx, change, move |this, is_saved, ctx| {
-                    let id = approval.id;
-                    if is_saved {
-                        this.tell_card(&approval, alone, ctx);
-                        this.desk.put_approval(*approval);
-                    }
-                    let _ = answer.send(if is_saved { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
-                });
+                let id = approval.id;
+                let then = move |is_asked| says(answer, if is_asked { Decision::Ask(id) } else { Decision::Deny(Refusal::Unavailable) });
+                self.ask(*approval, alone, then, ctx);
             }
             Ruling::Approved(approval, taken) => {
                 let change = self.of_approval(FactKind::ApprovalUsed, member, &approval);
@@ -245,7 +255,7 @@ impl PolicyActor {
                     if is_saved {
                         this.desk.put_approval(*approval);
                     }
-                    let _ = answer.send(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
+                    says(answer, if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
                 });
             }
             Ruling::Granted(grant, taken) => {
@@ -254,7 +264,7 @@ impl PolicyActor {
                     if is_saved {
                         this.desk.put_grant(*grant);
                     }
-                    let _ = answer.send(if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
+                    says(answer, if is_saved { Decision::Allow(taken) } else { Decision::Deny(Refusal::Unavailable) });
                 });
             }
         }
@@ -263,23 +273,40 @@ impl PolicyActor {
 
     // === people ===
 
-    /// Shows the question where its member asked, and to the adults whose matter it is.
-    fn tell_card(&self, approval: &Approval, alone: bool, ctx: &mut Context<Self>) {
-        let (asker, card, code) = (approval.call.member, approval.card.sentence(), code(approval.id));
-        let how = how(&code);
-        let (yes_or_no, for_others) = (format!("{card}\n{how}"), format!("{}\n{how}", approval.card.for_others().sentence()));
-        let here = if alone { approval.call.conversation } else { Place::main(asker) };
-        let (concern, id) = (approval.concern, approval.id);
-        let (at, waiting) = (approval.asked, format!("{card}\nAn adult of the household is asked."));
+    /// Asks people, when it is known who may see what of it. Nothing else is decided meanwhile, so that nobody is asked twice.
+    fn ask(&self, approval: Approval, alone: bool, then: impl FnOnce(bool) + 'static, ctx: &mut Context<Self>) {
         let members = self.links.who.ask(Who, self.limits.ask_deadline);
-        ctx.spawn(members.into_actor(self).map(move |members, this, ctx| {
-            let others: Vec<_> = members.unwrap_or_default();
-            let may_answer = |member: &&Member| concern.may_answer(member);
-            let asks_itself = others.iter().filter(may_answer).any(|member| member.id == asker) || concern == Concern::Own(asker);
-            this.tell(notice(id, asker, here, if asks_itself { yes_or_no.clone() } else { waiting }, at), ctx);
-            for adult in others.iter().filter(may_answer).filter(|member| member.id != asker) {
-                this.tell(notice(id, adult.id, Place::main(adult.id), for_others.clone(), at), ctx);
-            }
+        ctx.wait(members.into_actor(self).map(move |members, this, ctx| {
+            let Ok(members) = members else { return then(false) };
+            let approval = approval.among(&members);
+            let change = this.of_approval(FactKind::ApprovalAsked, approval.call.member, &approval);
+            this.change(ctx, change, move |this, is_saved, ctx| {
+                if is_saved {
+                    this.tell_cards(&approval, alone, &members, ctx);
+                    this.desk.put_approval(approval);
+                }
+                then(is_saved);
+            });
+        }));
+    }
+
+    /// Shows the question where its member asked, and to the adults whose matter it is.
+    fn tell_cards(&self, approval: &Approval, alone: bool, members: &[Member], ctx: &mut Context<Self>) {
+        let asker = approval.call.member;
+        for (who, card) in approval.cards(members) {
+            let here = if who == asker && alone { approval.call.conversation } else { Place::main(who) };
+            self.tell(notice(approval.id, who, here, card, approval.asked), ctx);
+        }
+    }
+
+    /// Tells what a crash may have kept from being told, and what is to be told after an answer. Who was told is not told again.
+    fn tell_again(&self, id: ApprovalId, ctx: &mut Context<Self>) {
+        let members = self.links.who.ask(Who, self.limits.ask_deadline);
+        ctx.spawn(members.into_actor(self).map(move |members, this, ctx| match (members, this.desk.approval(id)) {
+            (_, None) => {}
+            (Ok(members), Some(approval)) if approval.state == State::Pending => this.tell_cards(approval, false, &members, ctx),
+            (Ok(_), Some(_)) => {}
+            (Err(_), Some(_)) => drop(ctx.run_later(TELL_AGAIN, move |this, ctx| this.tell_again(id, ctx))),
         }));
     }
 
@@ -297,8 +324,15 @@ impl PolicyActor {
             let _ = answer.send(Err("The house is stopped: lift that first with /estop lift, or say /no.".to_owned()));
             return;
         }
-        let taken = self.desk.meant(who, reply).and_then(|approval| {
-            let mut approval = approval.clone();
+        let approval = match self.desk.meant(who, reply) {
+            Ok(Meant::One(approval)) => Ok(*approval),
+            Ok(Meant::Several(several)) => {
+                let said = Said { by: who.clone(), answer: reply.answer, told: answer };
+                return self.answer_together(*several, said, ctx);
+            }
+            Err(sentence) => Err(sentence),
+        };
+        let taken = approval.and_then(|mut approval| {
             let grant = approval.answer(who, reply.answer, self.now(), GrantId::fresh(&*self.ports.ids));
             grant.map(|grant| (approval, grant)).map_err(|error| format!("That did not count: {error}."))
         });
@@ -309,13 +343,19 @@ impl PolicyActor {
                 return;
             }
         };
-        let (mut writes, mut fact) = self.of_approval(FactKind::ApprovalEnded, who.id, &approval);
+        let lets_see = approval.state == State::Pending;
+        let kind = if lets_see { FactKind::ConsentGiven } else { FactKind::ApprovalEnded };
+        let (mut writes, mut fact) = self.of_approval(kind, who.id, &approval);
+        if lets_see {
+            fact.content = Some(approval.shown_values());
+        }
         if let Some(grant) = &grant {
             fact.detail.push_str(&format!(" gives {}", grant.id));
             writes.push(Write::Grant(grant.clone()));
         }
         let sentence = match reply.answer {
             Answer::No => format!("Noted: `{}` is not done.", approval.card.function),
+            _ if lets_see => "Noted: an adult is asked now.".to_owned(),
             Answer::Always => format!("Noted: `{}` is done, and from now on whenever it hits the same.", approval.card.function),
             Answer::Once | Answer::Times(_) | Answer::Until(_) => format!("Noted: `{}` is done.", approval.card.function),
         };
@@ -324,7 +364,11 @@ impl PolicyActor {
                 let id = approval.id;
                 this.desk.put_approval(approval);
                 grant.into_iter().for_each(|grant| this.desk.put_grant(grant));
-                this.wake(id, ctx);
+                if lets_see {
+                    this.tell_again(id, ctx);
+                } else {
+                    this.wake(id, ctx);
+                }
             }
             let _ = answer.send(if is_saved { Ok(sentence) } else { Err("Your answer could not be saved; say it again.".to_owned()) });
         });
@@ -424,6 +468,8 @@ impl PolicyActor {
         let now = self.now();
         if let Some(approval) = self.desk.expired(now).into_iter().next() {
             self.end(approval, ctx);
+        } else if let Some((endorsement, member)) = self.desk.expired_endorsement(now).and_then(|one| Some((one.clone(), one.member()?))) {
+            self.ends_together(member, endorsement, Vec::new(), ctx, |_| ());
         }
     }
 
@@ -438,6 +484,11 @@ impl PolicyActor {
             }
         });
     }
+}
+
+/// The asker may be gone.
+fn says(answer: oneshot::Sender<Foreseen>, decision: Decision) {
+    let _ = answer.send(Foreseen::Decided(decision));
 }
 
 /// A state as a closed word.
@@ -481,6 +532,9 @@ impl Actor for PolicyActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(SWEEP, Self::sweep);
+        let waiting: Vec<_> = self.desk.pending().map(|approval| approval.id).collect();
+        waiting.into_iter().for_each(|id| self.tell_again(id, ctx));
+        self.desk.endorsements().for_each(|several| self.tell_together(several, false, ctx));
     }
 }
 
@@ -488,8 +542,13 @@ impl Handler<Decide> for PolicyActor {
     type Result = ResponseFuture<Decision>;
 
     fn handle(&mut self, Decide(question): Decide, ctx: &mut Context<Self>) -> Self::Result {
-        let answered = self.decide(&question, ctx);
-        Box::pin(async { answered.await.unwrap_or(Decision::Deny(Refusal::Unavailable)) })
+        let answered = self.decide(&question, Mode::Ask, ctx);
+        Box::pin(async {
+            match answered.await {
+                Ok(Foreseen::Decided(decision)) => decision,
+                Ok(Foreseen::Asks(_)) | Err(_) => Decision::Deny(Refusal::Unavailable),
+            }
+        })
     }
 }
 
@@ -508,6 +567,9 @@ impl Handler<Withdraw> for PolicyActor {
 
     fn handle(&mut self, Withdraw(id): Withdraw, ctx: &mut Context<Self>) {
         let Some(mut approval) = self.desk.approval(id).filter(|approval| !approval.state.is_final()).cloned() else { return };
+        if let Some(whole) = approval.part_of {
+            return self.withdraw_together(whole, ctx);
+        }
         approval.state = State::Expired { at: self.now() };
         self.end(approval, ctx);
     }
@@ -544,7 +606,7 @@ impl Handler<Waiting> for PolicyActor {
     type Result = MessageResult<Waiting>;
 
     fn handle(&mut self, Waiting(member): Waiting, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.desk.pending().filter(|approval| approval.concern.may_answer(&member)).cloned().collect())
+        MessageResult(self.desk.pending().filter(|approval| approval.is_for(&member)).cloned().collect())
     }
 }
 

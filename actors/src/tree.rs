@@ -39,6 +39,7 @@ use crate::local::{Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
 use crate::memory::MemoryActor;
 use crate::models::{ModelsActor, Rung};
 use crate::outbox::{OutboxActor, Outlet};
+use crate::policy::together::WaitingTogether;
 use crate::policy::{self, Granted, PolicyActor, Stopped, TakeBack, TakeReply, Waiting};
 use crate::ports::{House, Ports};
 use crate::provider::ProviderActor;
@@ -149,6 +150,8 @@ pub struct PolicyDoors {
     pub take_reply: Link<TakeReply>,
     /// What waits for a member's answer.
     pub waiting: Link<Waiting>,
+    /// The same of questions about several calls.
+    pub waiting_together: Link<WaitingTogether>,
     /// What was allowed.
     pub granted: Link<Granted>,
     /// An end of that.
@@ -248,6 +251,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         policy: PolicyDoors {
             take_reply: slots.policy.link(),
             waiting: slots.policy.link(),
+            waiting_together: slots.policy.link(),
             granted: slots.policy.link(),
             take_back: slots.policy.link(),
             stopped: slots.policy.link(),
@@ -424,6 +428,8 @@ fn conversations(ports: &Ports, house: &House, slots: &Slots, tools: Catalog) ->
         recall: slots.memory.link(),
         complete: slots.models.link(),
         decide: slots.policy.link(),
+        foresee: slots.policy.link(),
+        ask_about: slots.policy.link(),
         wait: slots.policy.link(),
         withdraw: slots.policy.link(),
         take_reply: slots.policy.link(),

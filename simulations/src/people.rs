@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hearth_actors::household::{Arrive, Change, Unpaired};
 use hearth_actors::local::{Halt, Tell};
+use hearth_actors::policy::together::WaitingTogether;
 use hearth_actors::policy::{TakeReply, Waiting};
 use hearth_domain::approval::Answer;
 use hearth_domain::approval::reply::{Reply, Word, code};
@@ -217,6 +218,15 @@ impl Person {
         let Some(doors) = self.front.doors() else { return };
         let first = self.world.plan.members.first().filter(|_| self.draw.coin());
         let reads = first.unwrap_or(&self.member).clone();
+        let several = outside(|| doors.policy.waiting_together.ask(WaitingTogether(reads.clone()), Duration::from_secs(20)));
+        for question in self.front.wait(&self.world, "what is asked at once", several).await.unwrap_or_default() {
+            let answer = self.draw.weighted(&[(Answer::No, 3), (Answer::Once, 5)]);
+            question.calls().iter().for_each(|approval| self.world.observe(&Seen::Answers { who: &self.member, approval, answer }));
+            let take = TakeReply { who: self.member.id, word: Word::Reply(Reply { answer, code: Some(code(question.id)) }) };
+            let asked = outside(|| doors.policy.take_reply.ask(take, Duration::from_secs(20)));
+            let taken = self.front.wait(&self.world, "an answer", asked).await;
+            self.world.note(format!("{} answers {answer:?} to several: {taken:?}", self.member.name));
+        }
         let asked = outside(|| doors.policy.waiting.ask(Waiting(reads), Duration::from_secs(20)));
         for approval in self.front.wait(&self.world, "what is asked", asked).await.unwrap_or_default() {
             let later = self.world.clock.wall().checked_add(Duration::from_secs(600)).unwrap_or(approval.expires);

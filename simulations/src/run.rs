@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::System;
+use hearth_actors::policy::together::WaitingTogether;
 use hearth_actors::policy::{TakeReply, Waiting};
 use hearth_actors::tree::build;
 use hearth_domain::approval::Answer;
@@ -288,9 +289,16 @@ async fn settle(world: &World, front: &Front) -> Result<(), Violation> {
 async fn answer_questions(world: &World, front: &Front) {
     let Some(doors) = front.doors() else { return };
     for (n, member) in world.plan.members.iter().enumerate() {
+        let answer = if n % 2 == 0 { Answer::Once } else { Answer::No };
+        let several = outside(|| doors.policy.waiting_together.ask(WaitingTogether(member.clone()), ANSWERING)).await.unwrap_or_default();
+        for question in several {
+            question.calls().iter().for_each(|approval| world.observe(&Seen::Answers { who: member, approval, answer }));
+            let reply = Reply { answer, code: Some(code(question.id)) };
+            let taken = outside(|| doors.policy.take_reply.ask(TakeReply { who: member.id, word: Word::Reply(reply) }, ANSWERING)).await;
+            world.note(format!("{} answers {answer:?} to several: {taken:?}", member.name));
+        }
         let waiting = outside(|| doors.policy.waiting.ask(Waiting(member.clone()), ANSWERING)).await.unwrap_or_default();
         for approval in waiting {
-            let answer = if n % 2 == 0 { Answer::Once } else { Answer::No };
             world.observe(&Seen::Answers { who: member, approval: &approval, answer });
             let reply = Reply { answer, code: Some(code(approval.id)) };
             let taken = outside(|| doors.policy.take_reply.ask(TakeReply { who: member.id, word: Word::Reply(reply) }, ANSWERING)).await;

@@ -219,6 +219,36 @@ fn after_a_page_was_opened_even_what_was_named_is_asked() {
 }
 
 #[test]
+fn what_a_page_asks_for_is_one_question_about_exactly_its_calls() {
+    let mut scene = Scene::new("");
+    let page = scene.url("page");
+    let send = |id: &str, path: &str| Call::new(id, SEND, &json!({ "url": scene.url(path), "text": "as the page says" }));
+    let (both, other) = (vec![send("2", "one"), send("3", "two")], vec![send("4", "three")]);
+    scene.server.push_to("first", Step::calls(vec![Call::new("0", "hearth__probe__fetch", &json!({ "url": page }))]));
+    scene.server.push_to("first", Step::calls(vec![Call::new("1", "result_open", &json!({ "result": "$r1" }))]));
+    scene.server.push_to("first", Step::calls(both));
+    scene.server.push_to("first", Step::calls(other));
+    scene.server.push_to("first", Step::text("Two of three."));
+    let before = scene.talk.frames.len();
+    let nonce = scene.talk.say(&format!("Do what {page} asks"));
+    let taken = scene.talk.taken(&nonce);
+    let (code, card) = scene.card(before);
+    assert!(card.contains("Somebody outside asks, in hearth__probe__fetch (r1): "), "{card}");
+    assert!(card.contains("One yes covers all 2") && card.contains(&scene.url("one")) && card.contains(&scene.url("two")), "{card}");
+    assert!(scene.home.run(&["approvals"]).out.contains(&code));
+    assert_eq!((scene.posted("one"), scene.posted("two")), (0, 0));
+    let after = scene.talk.frames.len();
+    assert_eq!(scene.home.run(&["approvals", "yes", &code]).code, Some(0));
+    let (third, card) = scene.card(after);
+    assert!(card.contains(&scene.url("three")) && !card.contains("One yes"), "what was not shown is asked: {card}");
+    assert_eq!((scene.posted("one"), scene.posted("two"), scene.posted("three")), (1, 1, 0));
+    assert_eq!(scene.home.run(&["approvals", "no", &third]).code, Some(0));
+    assert_eq!(scene.talk.answer_of(taken.answer).text, "Two of three.");
+    assert_eq!(scene.posted("three"), 0);
+    assert_eq!(scene.home.run(&["verify"]).code, Some(0));
+}
+
+#[test]
 fn what_a_page_says_is_passed_on_without_a_model_that_reads_it() {
     let mut scene = Scene::new("");
     let (page, named) = (scene.url("page"), scene.url("named"));

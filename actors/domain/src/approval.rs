@@ -8,6 +8,8 @@
 //!     └──────────────────────────┴──────────▶ Expired
 //! ```
 //!
+//! While it is pending, its member may have to let those who decide see what it shows: [`consent`].
+//!
 //! Drawn from the canonical call by the house; no word in it is a model's. Invariants (property-tested in `approval/tests.rs`): the first
 //! answer counts and no other; no state is left again once it is final; it allows nothing but the call with its fingerprint, once; a child or
 //! guest never answers; a [`Grant`] that comes of it covers exactly its effect.
@@ -26,11 +28,13 @@ use crate::time::Timestamp;
 use crate::tool::Effect;
 
 mod card;
+pub mod consent;
 pub mod grant;
 pub mod reply;
 
 pub(crate) use card::names as card_names;
 pub use card::{Argument, Card};
+use consent::Consent;
 use grant::{Grant, Scope};
 
 /// How long a question waits for an answer, and the answer for its effect, in seconds.
@@ -111,6 +115,46 @@ impl Why {
             Self::Readers { .. } => "readers",
             Self::Standing => "standing",
             Self::Minor => "minor",
+        }
+    }
+
+    /// The same about an argument that has another name; none when it has none.
+    pub(super) fn renamed(&self, name: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let mut why = self.clone();
+        match &mut why {
+            Self::Outside { pointer, .. }
+            | Self::Foreign { pointer }
+            | Self::NotSaid { pointer }
+            | Self::Contested { pointer }
+            | Self::Picked { pointer, .. }
+            | Self::Readers { pointer } => *pointer = name(pointer)?,
+            Self::Tainted { .. } | Self::Wider | Self::NotNamed | Self::Standing | Self::Minor => {}
+        }
+        Some(why)
+    }
+
+    /// Whether somebody outside is the reason.
+    #[must_use]
+    pub const fn is_outside(&self) -> bool {
+        match self {
+            Self::Tainted { .. } | Self::Outside { .. } | Self::Foreign { .. } | Self::Picked { .. } | Self::Standing => true,
+            Self::NotSaid { .. } | Self::Contested { .. } | Self::Wider | Self::NotNamed | Self::Readers { .. } | Self::Minor => false,
+        }
+    }
+
+    /// Whose texts are the reason.
+    #[must_use]
+    pub const fn sources(&self) -> Option<&BTreeSet<Source>> {
+        match self {
+            Self::Tainted { sources } | Self::Outside { sources, .. } | Self::Picked { sources, .. } => Some(sources),
+            Self::Foreign { .. }
+            | Self::NotSaid { .. }
+            | Self::Contested { .. }
+            | Self::Wider
+            | Self::NotNamed
+            | Self::Readers { .. }
+            | Self::Standing
+            | Self::Minor => None,
         }
     }
 
@@ -243,13 +287,16 @@ pub enum AnswerError {
     /// More than can be allowed at once.
     #[error("at most {TIMES_MAX} times, and at most {} days from now", UNTIL_MAX_SECONDS / 86_400)]
     TooMuch,
+    /// Neither yes nor no.
+    #[error("this takes a /yes or a /no, and nothing more")]
+    YesOrNo,
 }
 
 impl Classified for AnswerError {
     fn class(&self) -> Class {
         match self {
             Self::NotYours => Class::Denied,
-            Self::Answered | Self::Expired | Self::TooMuch => Class::Permanent,
+            Self::Answered | Self::Expired | Self::TooMuch | Self::YesOrNo => Class::Permanent,
         }
     }
 }
@@ -298,6 +345,12 @@ pub struct Approval {
     pub expires: Timestamp,
     /// Where it stands.
     pub state: State,
+    /// Whether its member let those who decide see it.
+    #[serde(default)]
+    pub consent: Consent,
+    /// The one question of which it is a part, and with which it is answered.
+    #[serde(default)]
+    pub part_of: Option<ApprovalId>,
 }
 
 /// What is asked about.
@@ -329,6 +382,8 @@ impl Approval {
             asked: now,
             expires,
             state: State::Pending,
+            consent: Consent::Needless,
+            part_of: None,
         }
     }
 
@@ -346,17 +401,19 @@ impl Approval {
         }
     }
 
-    /// Takes a person's answer. The first one counts. More than once becomes a grant, whose first use is this effect.
+    /// Takes a person's answer. The first one counts. More than once becomes a grant, whose first use is this effect. As long as its member's
+    /// consent is wanted, theirs is an answer to that: a yes leaves it pending, and asks those who decide.
     ///
     /// # Errors
     ///
     /// It does not count; then nothing has changed, but that what is over is marked so.
     pub fn answer(&mut self, who: &Member, answer: Answer, now: Timestamp, grant: GrantId) -> Result<Option<Grant>, AnswerError> {
         self.expire(now);
-        if !self.concern.may_answer(who) {
+        if !self.is_for(who) {
             return Err(AnswerError::NotYours);
         }
         match self.state {
+            State::Pending if self.consent == Consent::Wanted => return self.let_see(who, answer, now).map(|()| None),
             State::Pending => {}
             State::Expired { .. } => return Err(AnswerError::Expired),
             State::Approved { .. } | State::Denied { .. } | State::Used { .. } => return Err(AnswerError::Answered),

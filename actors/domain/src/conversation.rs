@@ -21,6 +21,7 @@
 //! Invariants: one turn is active at a time; each open turn ends exactly once (I-10); an answer's label covers its
 //! audience (I-5); what is recalled may be read by everyone present (I-7); no call runs before its intent is saved.
 
+mod endorsing;
 mod holding;
 mod judging;
 mod prompt;
@@ -32,7 +33,7 @@ mod summary;
 mod tests;
 mod turning;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ use crate::approval::reply::Word;
 use crate::delivery::{Delivery, DeliveryState};
 use crate::error::{Class, Classified};
 use crate::flow::call::Call;
+use crate::flow::endorse::Inquiry;
 use crate::household::{Audience, Member, Place};
 use crate::ids::{AnswerId, ApprovalId, CallId, ConversationId, Ids, MemberId, MessageId, TurnId};
 use crate::journal::{Digest, Fact, FactKind};
@@ -48,7 +50,7 @@ use crate::limits::Limits;
 use crate::memory::{MemoryHit, MemorySearch};
 use crate::message::{Author, Message, Origin, Part, Purpose};
 use crate::model::{ModelError, ModelReply, ModelRequest};
-use crate::policy::{Decider, Decision, Question, Refusal};
+use crate::policy::{Decider, Decision, Foreseen, Question, Refusal};
 use crate::schedule::Reminder;
 use crate::store::{Commit, Conversation, ConversationState, Step, StoreError, Turn, TurnState, Write};
 use crate::time::Timestamp;
@@ -193,6 +195,10 @@ pub enum Effect {
     CancelModel(u64),
     /// Ask policy and report with [`Core::on_decided`].
     Decide(Box<Question>),
+    /// Have policy say what it would decide, asking nobody, and report with [`Core::on_foreseen`].
+    Foresee(Box<Question>),
+    /// Ask a person about all these calls as one question, and report with [`Core::on_asked`].
+    Ask(Box<Inquiry>),
     /// Wait for a person's answer about this call and report with [`Core::on_answered`].
     Await(CallId, ApprovalId, Box<Call>),
     /// Nobody waits for the answer to this question any more.
@@ -515,6 +521,16 @@ impl Core {
     /// Policy decided upon a call.
     pub fn on_decided(&mut self, cx: Cx<'_>, call: CallId, decision: Decision) -> Vec<Effect> {
         self.decided(cx, call, decision)
+    }
+
+    /// Policy said what it would decide upon a call.
+    pub fn on_foreseen(&mut self, cx: Cx<'_>, call: CallId, foreseen: Foreseen) -> Vec<Effect> {
+        self.foreseen(cx, call, foreseen)
+    }
+
+    /// A person was asked about these questions at once, or could not be.
+    pub fn on_asked(&mut self, cx: Cx<'_>, asked: &BTreeSet<ApprovalId>, result: Result<(), Refusal>) -> Vec<Effect> {
+        self.asked(cx, asked, result)
     }
 
     /// A person answered about a call, or nobody did.

@@ -138,6 +138,8 @@ pub enum FactKind {
     ApprovalEnded,
     /// An effect was let go by an approval.
     ApprovalUsed,
+    /// A member let those who decide about an effect see what it hits: the digest is of exactly those values.
+    ConsentGiven,
     /// A grant was used, or taken back.
     GrantChanged,
     /// A call that a person said yes to is about to run.

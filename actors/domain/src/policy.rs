@@ -174,6 +174,15 @@ pub enum Decision {
     Deny(Refusal),
 }
 
+/// What policy says of one of several calls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Foreseen {
+    /// Its decision.
+    Decided(Decision),
+    /// It would ask this. Nobody was asked, and nothing is saved: perhaps they are asked about several at once.
+    Asks(Box<Approval>),
+}
+
 /// What the gate says of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weighed {
@@ -283,6 +292,9 @@ fn spoken(arguments: &Value) -> String {
 
 #[cfg(test)]
 mod exactly;
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "of what a conversation wants done, only what is judged is carried out")]
+mod passing;
 #[cfg(test)]
 pub(crate) mod programs;
 #[cfg(test)]

@@ -185,6 +185,9 @@ pub enum StepBody {
         name: String,
         /// What it came to.
         result: Result<Value, ToolError>,
+        /// What the turn had taken by then, where the call itself took of it.
+        #[serde(default)]
+        taken: Option<Taken>,
     },
 }
 

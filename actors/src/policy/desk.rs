@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::reply::{Reply, code};
 use hearth_domain::approval::{Approval, State, Why};
+use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::flow::gate::{Because, Verdict};
 use hearth_domain::household::Member;
 use hearth_domain::ids::{ApprovalId, GrantId, MemberId};
@@ -33,7 +34,18 @@ pub(super) struct Desk {
     /// Those that wait, and those that ended a while ago, by member.
     approvals: BTreeMap<MemberId, Vec<Approval>>,
     grants: BTreeMap<MemberId, Vec<Grant>>,
+    /// Questions about several calls that wait; the calls are among the approvals.
+    endorsements: BTreeMap<ApprovalId, Endorsement>,
     freeze: Option<Freeze>,
+}
+
+/// The question that a member means.
+#[derive(Debug)]
+pub(super) enum Meant {
+    /// About one call.
+    One(Box<Approval>),
+    /// About several.
+    Several(Box<Endorsement>),
 }
 
 /// What is to be done about a call.
@@ -52,7 +64,8 @@ pub(super) enum Ruling {
 impl Desk {
     /// With what the store has.
     pub(super) fn new(rules: Arc<Rules>, approvals: Vec<Approval>, grants: Vec<Grant>, freeze: Option<Freeze>) -> Self {
-        let mut desk = Self { rules, approvals: BTreeMap::new(), grants: BTreeMap::new(), freeze };
+        let (approvals_of, grants_of, endorsements) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut desk = Self { rules, approvals: approvals_of, grants: grants_of, endorsements, freeze };
         approvals.into_iter().for_each(|approval| desk.put_approval(approval));
         grants.into_iter().for_each(|grant| desk.put_grant(grant));
         desk
@@ -117,18 +130,54 @@ impl Desk {
     }
 
     /// The one question that a member can mean.
-    pub(super) fn meant(&self, who: &Member, reply: &Reply) -> Result<&Approval, String> {
-        let theirs = |approval: &&Approval| approval.concern.may_answer(who);
-        let named = |approval: &&Approval| reply.code.as_ref().is_none_or(|named| *named == code(approval.id));
-        let all: Vec<_> = self.pending().filter(theirs).filter(named).collect();
-        match all.as_slice() {
-            [] => Err("No question waits for your answer. It may have been answered, or its time was over.".to_owned()),
-            [one] => Ok(one),
-            several => {
-                let codes: Vec<_> = several.iter().map(|approval| format!("{} ({})", code(approval.id), approval.card.function)).collect();
+    pub(super) fn meant(&self, who: &Member, reply: &Reply) -> Result<Meant, String> {
+        let is_named = |id: ApprovalId| reply.code.as_ref().is_none_or(|named| *named == code(id));
+        let ones = self.pending().filter(|one| one.is_for(who) && is_named(one.id));
+        let several = self.endorsements().filter(|one| one.is_for(who) && is_named(one.id));
+        let mut all: Vec<_> = ones.map(|one| (one.id, one.card.function.clone(), Meant::One(Box::new(one.clone())))).collect();
+        all.extend(several.map(|one| (one.id, format!("{} calls", one.calls().len()), Meant::Several(Box::new(one.clone())))));
+        match all.pop() {
+            None => Err("No question waits for your answer. It may have been answered, or its time was over.".to_owned()),
+            Some((_, _, meant)) if all.is_empty() => Ok(meant),
+            Some(last) => {
+                all.push(last);
+                let codes: Vec<_> = all.iter().map(|(id, what, _)| format!("{} ({what})", code(*id))).collect();
                 Err(format!("Several questions wait; say which with its code: {}.", codes.join(", ")))
             }
         }
+    }
+
+    /// The questions about several calls that wait.
+    pub(super) fn endorsements(&self) -> impl Iterator<Item = &Endorsement> {
+        self.endorsements.values()
+    }
+
+    /// One of them.
+    pub(super) fn endorsement(&self, id: ApprovalId) -> Option<&Endorsement> {
+        self.endorsements.get(&id)
+    }
+
+    /// The calls of such a question that are not over.
+    pub(super) fn parts_of(&self, id: ApprovalId) -> impl Iterator<Item = &Approval> {
+        self.approvals.values().flatten().filter(move |one| one.part_of == Some(id) && !one.state.is_final())
+    }
+
+    /// Takes such a question in, in its new state; one that is over goes.
+    pub(super) fn put_endorsement(&mut self, endorsement: Endorsement) {
+        if endorsement.state == State::Pending {
+            self.endorsements.insert(endorsement.id, endorsement);
+        } else {
+            self.endorsements.remove(&endorsement.id);
+        }
+    }
+
+    /// One whose time is over, marked so.
+    pub(super) fn expired_endorsement(&self, now: Timestamp) -> Option<Endorsement> {
+        let seen = self.endorsements.values().cloned().map(|mut one| {
+            one.expire(now);
+            one
+        });
+        seen.into_iter().find(|one| one.state != State::Pending)
     }
 
     /// Those that nobody has answered.

@@ -1,6 +1,8 @@
 //! The whole tree over doubles: the stop of the house, a journal that cannot be written, and one that is not the attested one.
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod support;
 
 #[cfg(test)]

@@ -18,10 +18,10 @@ use hearth_domain::ids::Ids;
 use hearth_domain::journal::check::Attested;
 use hearth_domain::journal::{Fact, FactKind};
 use hearth_domain::limits::Limits;
-use hearth_domain::message::Author;
+use hearth_domain::message::{Author, Part};
 use hearth_domain::meter::NoMeter;
 use hearth_domain::model::{Arguments, DeltaSink, Model, ModelError, ModelReply, ModelRequest, StopReason, ToolCall, Usage, Utterance};
-use hearth_domain::sandbox::NoSandboxes;
+use hearth_domain::sandbox::{NoSandboxes, Role as For};
 use hearth_domain::store::StoreError;
 use hearth_domain::time::{Clock, Mono, Timestamp};
 use hearth_domain::tool::{Annotations, Effect, Invocation, ToolError, ToolOutput, ToolSpec, Tools};
@@ -34,6 +34,11 @@ use tokio::sync::{mpsc, watch};
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A child operates what an adult allows, at any time.
+const OWN_RULE: &str = "@id(\"mia-asks\")\n@says(\"Mia operates what an adult allows\")\npermit (principal == Member::\"Mia\", action == Action::\"physical\", \
+                        resource)\nwhen { context.order == Order::\"grant\" };\n@id(\"late\")\n@says(\"nobody sleeps\")\n@replaces(\"child-quiet-hours\")\nforbid \
+                        (principal, action, resource) when { false };\n";
 
 /// Time goes on with every look at it.
 #[derive(Default)]
@@ -85,7 +90,7 @@ impl StoreFaults for Disk {
     }
 }
 
-/// A model that calls `act` once in each turn and then says what it was told.
+/// A model that calls something once in each turn and then says what it was told: `act`, or what the words ask for, with targets of its own.
 pub(crate) struct Caller {
     held: watch::Sender<bool>,
     asked: watch::Sender<usize>,
@@ -121,15 +126,34 @@ impl Model for Port {
                 Some(Utterance::ToolResult { content, .. }) => Some(content.clone()),
                 _ => None,
             };
-            let call = ToolCall { id: "1".to_owned(), name: "act".to_owned(), arguments: Arguments::Json(json!({})) };
             let (text, calls, stop) = match told {
                 Some(told) => (format!("I was told: {told}"), Vec::new(), StopReason::End),
-                None => (String::new(), vec![call], StopReason::ToolUse),
+                None => (String::new(), wanted(&request), StopReason::ToolUse),
             };
             Ok(ModelReply { text, calls, usage: Usage::default(), stop, provider: "caller".to_owned() })
         }
         .boxed()
     }
+}
+
+/// The calls for what somebody said last.
+fn wanted(request: &ModelRequest) -> Vec<ToolCall> {
+    let said = request.history.iter().rev().find_map(|one| match one {
+        Utterance::User { parts } => parts.iter().find_map(|part| if let Part::Text { text } = part { Some(text.clone()) } else { None }),
+        _ => None,
+    });
+    let said = said.unwrap_or_default();
+    let call = |(n, (name, arguments)): (usize, (&str, serde_json::Value))| ToolCall {
+        id: n.to_string(),
+        name: name.to_owned(),
+        arguments: Arguments::Json(arguments),
+    };
+    let calls = match said.split_once(' ') {
+        Some(("switch", rest)) => vec![("lamp__switch", json!({ "id": format!("the one of {rest}") }))],
+        Some(("tidy", _)) => ["one", "two", "three", "four"].map(|id| ("files__remove", json!({ "id": id }))).into(),
+        _ => vec![("act", json!({}))],
+    };
+    calls.into_iter().enumerate().map(call).collect()
 }
 
 /// A tool with an effect that takes until it is told to finish.
@@ -170,9 +194,19 @@ struct Acts(Arc<Act>);
 
 impl Tools for Acts {
     fn specs(&self) -> Vec<ToolSpec> {
-        let parameters = json!({ "type": "object", "properties": {} });
-        let (name, description) = ("act".to_owned(), "Acts.".to_owned());
-        vec![ToolSpec { name, description, parameters, effect: Effect::WriteOwn, idempotent: false, annotations: Annotations::default() }]
+        let spec = |name: &str, effect| ToolSpec {
+            name: name.to_owned(),
+            description: "Acts.".to_owned(),
+            parameters: json!({ "type": "object" }),
+            effect,
+            idempotent: false,
+            annotations: Annotations {
+                tool: name.split_once("__").map_or(String::new(), |(tool, _)| format!("own/{tool}")),
+                arguments: [("/id".to_owned(), For::Id)].into(),
+                ..Annotations::default()
+            },
+        };
+        vec![spec("act", Effect::WriteOwn), spec("lamp__switch", Effect::Physical), spec("files__remove", Effect::Delete)]
     }
 
     fn call(&self, invocation: Invocation) -> BoxFuture<'static, Result<ToolOutput, ToolError>> {
@@ -310,8 +344,8 @@ impl House {
             seed: Seed::from_u64(1),
             wires: Wires::plain(),
         };
-        let members = vec![Self::member("Ada", Role::Owner), Self::member("Mia", Role::Child)];
-        let rules = Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap());
+        let members = vec![Self::member("Ada", Role::Owner), Self::member("Mia", Role::Child), Self::member("Tom", Role::Teen)];
+        let rules = Arc::new(Rules::new(Rules::DEFAULTS, OWN_RULE).unwrap());
         let (spec, doors) = build(&ports, &Household { name: "home".to_owned(), members, limits: Limits::default(), rules });
         let root = Root::start(spec, RootOptions { seed: 1, observer: None, watchdog: None });
         root.started().await.unwrap();
@@ -320,8 +354,13 @@ impl House {
 
     /// Ada says something.
     pub(crate) async fn say(&self, text: &str) {
+        self.say_as(None, text).await;
+    }
+
+    /// Somebody says something.
+    pub(crate) async fn say_as(&self, who: Option<&str>, text: &str) {
         let nonce = self.said.fetch_add(1, Ordering::SeqCst).to_string();
-        let tell = Tell { identity: None, thread: String::new(), nonce, text: text.to_owned(), images: Vec::new() };
+        let tell = Tell { identity: who.map(str::to_owned), thread: String::new(), nonce, text: text.to_owned(), images: Vec::new() };
         self.doors.tell.ask(tell, PATIENCE).await.unwrap().unwrap();
     }
 
@@ -335,6 +374,23 @@ impl House {
                 return message.text.clone();
             }
             drop(said);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What the house has said to somebody.
+    pub(crate) fn heard(&self, who: &str) -> Vec<String> {
+        let rows = self.store.rows();
+        let said = rows.messages_of(Place::main(Member::id_of(who)), 0).filter(|message| message.author == Author::House);
+        said.map(|message| message.text.clone()).collect()
+    }
+
+    /// The newest message of the house to somebody with these words in it, once it is there.
+    pub(crate) async fn hears(&self, who: &str, words: &str) -> String {
+        loop {
+            if let Some(text) = self.heard(who).into_iter().rev().find(|text| text.contains(words)) {
+                return text;
+            }
             tokio::task::yield_now().await;
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hearth_actors::household::Resolve;
+use hearth_actors::policy::together::WaitingTogether;
 use hearth_actors::policy::{Granted, TakeBack, TakeReply, Waiting};
 use hearth_actors::tree::Doors;
 use hearth_domain::approval::reply::{Word, code};
@@ -20,15 +21,22 @@ pub async fn serve(doors: &Doors, deadline: Duration, identity: Option<String>, 
     let door = &doors.policy;
     match ask {
         PolicyAsk::Waiting => {
-            let own = member.id;
-            let waiting = door.waiting.ask(Waiting(member), deadline).await.map_err(|_| BUSY.to_owned())?;
-            let questions = waiting.into_iter().map(|approval| {
-                let (code, until, mine) = (code(approval.id), approval.expires.to_string(), approval.call.member == own);
-                let text = if mine { approval.card.sentence() } else { approval.card.for_others().sentence() };
+            let waiting = door.waiting.ask(Waiting(member.clone()), deadline).await.map_err(|_| BUSY.to_owned())?;
+            let questions = waiting.into_iter().filter_map(|approval| {
+                let (code, until, mine) = (code(approval.id), approval.expires.to_string(), approval.call.member == member.id);
+                let text = approval.question_for(&member)?;
                 let exact = policy::Exact { function: approval.call.function, arguments: approval.call.arguments };
-                policy::Waiting { code, text, until, call: mine.then_some(exact) }
+                Some(policy::Waiting { code, text, until, call: mine.then_some(exact) })
             });
-            Ok(PolicyAnswer::Waiting { questions: questions.collect() })
+            let mut questions: Vec<_> = questions.collect();
+            let several = door.waiting_together.ask(WaitingTogether(member.clone()), deadline).await.map_err(|_| BUSY.to_owned())?;
+            questions.extend(several.into_iter().map(|one| policy::Waiting {
+                code: code(one.id),
+                text: one.sentence(),
+                until: one.expires.to_string(),
+                call: None,
+            }));
+            Ok(PolicyAnswer::Waiting { questions })
         }
         PolicyAsk::Reply { text } => {
             let word = Word::read(&text).ok_or("an answer is /yes, /no or /always, with the question's code of six letters")?;
@@ -36,14 +44,16 @@ pub async fn serve(doors: &Doors, deadline: Duration, identity: Option<String>, 
             taken.map(|sentence| PolicyAnswer::Said { sentence })
         }
         PolicyAsk::Grants => {
+            let reader = member.id;
             let granted = door.granted.ask(Granted(member), deadline).await.map_err(|_| BUSY.to_owned())?;
-            let grants = granted.into_iter().map(|grant| policy::Granted { id: grant.id.to_string(), text: grant.sentence() });
+            let grants = granted.into_iter().map(|grant| policy::Granted { id: grant.id.to_string(), text: grant.sentence(reader) });
             Ok(PolicyAnswer::Grants { grants: grants.collect() })
         }
         PolicyAsk::Revoke { id } => {
             let grant: GrantId = id.parse().map_err(|_| format!("`{id}` is no id of a grant; see hearth grants"))?;
+            let reader = member.id;
             let taken = door.take_back.ask(TakeBack { who: member, grant }, deadline).await.map_err(|_| BUSY.to_owned())?;
-            taken.map(|grant| PolicyAnswer::Said { sentence: format!("Taken back: {}", grant.sentence()) })
+            taken.map(|grant| PolicyAnswer::Said { sentence: format!("Taken back: {}", grant.sentence(reader)) })
         }
     }
 }

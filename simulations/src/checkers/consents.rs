@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hearth_domain::approval::consent::Consent;
 use hearth_domain::approval::{Answer, Approval};
 use hearth_domain::household::{Member, Role};
 use hearth_domain::ids::{ApprovalId, CallId, ConversationId, MemberId};
@@ -31,6 +32,8 @@ pub struct Consents {
     all: BTreeMap<(ApprovalId, MemberId), Vec<Yes>>,
     /// Those who said yes without a word to what.
     loose: BTreeSet<MemberId>,
+    /// The questions that their members let others see.
+    let_see: BTreeSet<(ApprovalId, MemberId)>,
 }
 
 /// Whose word counts, by the table of the household.
@@ -48,6 +51,11 @@ impl Consents {
     /// Somebody is about to answer a question that they have read.
     pub fn answers(&mut self, people: &[Member], who: &Member, approval: &Approval, answer: Answer) {
         let call = &approval.call;
+        if approval.consent == Consent::Wanted && who.id == call.member {
+            // No yes to the effect.
+            self.let_see.extend((answer == Answer::Once).then_some((approval.id, who.id)));
+            return;
+        }
         let asker = people.iter().find(|member| member.id == call.member);
         if answer == Answer::No || !asker.is_some_and(|asker| may_answer(asker, outward(&call.function), who)) {
             return;
@@ -70,6 +78,12 @@ impl Consents {
     /// Somebody says yes to whatever waits.
     pub fn agrees(&mut self, who: MemberId) {
         self.loose.insert(who);
+    }
+
+    /// Whether this person let others see what that question shows.
+    #[must_use]
+    pub fn lets_see(&self, approval: ApprovalId, by: MemberId) -> bool {
+        self.loose.contains(&by) || self.let_see.contains(&(approval, by))
     }
 
     /// Whether somebody said yes to exactly this call, and that is not used up.

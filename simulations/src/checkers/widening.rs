@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hearth_domain::approval::consent::Consent;
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
 use hearth_domain::household::Member;
@@ -35,6 +36,11 @@ impl Widening {
     }
 
     fn approval(&self, approval: &Approval) -> Result<(), String> {
+        if let Consent::Given { by, .. } = approval.consent
+            && !(by == approval.call.member && self.consents.lets_see(approval.id, by))
+        {
+            return Err(format!("{} is shown to others by a word of {by}, and nobody said so", approval.id));
+        }
         let by = match approval.state {
             State::Approved { by, .. } => Some(by),
             State::Used { .. } => None,

@@ -8,7 +8,8 @@ use super::{Asked, Why};
 use crate::flow::call::{Function, is_inside, is_target};
 use crate::flow::canonical::{mixes_alphabets, shown, visible};
 use crate::flow::value::{Chosen, Leaf, Origin, Source};
-use crate::label::{Integrity, Label};
+use crate::household::Member;
+use crate::label::{Integrity, Label, Readers};
 use crate::sandbox::Role;
 use crate::time::Timestamp;
 use crate::tool::Effect;
@@ -26,6 +27,12 @@ pub struct Argument {
     pub from: String,
     /// Whether letters of two alphabets are in a target.
     pub mixed: bool,
+    /// Who may read the value. Nobody but the member, where that was not kept.
+    #[serde(default = "Readers::nobody")]
+    pub readers: Readers,
+    /// What the tool calls it. A model may write pointers of its own below that.
+    #[serde(default)]
+    pub declared: String,
 }
 
 /// What a person is shown.
@@ -69,20 +76,31 @@ impl Card {
     }
 
     /// The card for somebody else, who decides for its member: what it hits, and not what the member says. Of what the tool does not
-    /// explain, and of what stays inside the house and is the member's own, nothing.
+    /// explain, and of what stays inside the house and is the member's own, nothing. Arguments have the names that the tool has for them.
     #[must_use]
     pub fn for_others(&self) -> Self {
-        let hits = |one: &Argument| !is_inside(self.effect) && one.role.is_some() && is_target(one.role);
-        let is_shown = |pointer: &str| self.arguments.iter().any(|one| one.pointer == pointer && hits(one));
+        let shown_as = |pointer: &str| self.hits().find(|one| one.pointer == pointer).map(|one| one.declared.clone());
         let mut card = self.clone();
-        card.whys.retain(|why| why.pointer().is_none_or(is_shown));
+        card.whys = self.whys.iter().filter_map(|why| why.renamed(shown_as)).collect();
         for argument in &mut card.arguments {
-            if !is_shown(&argument.pointer) {
-                argument.pointer = String::new();
+            let declared = shown_as(&argument.pointer);
+            if declared.is_none() {
                 argument.shown = "theirs alone to read".to_owned();
+                argument.mixed = false;
             }
+            argument.pointer = declared.unwrap_or_default();
         }
         card
+    }
+
+    /// The arguments of which others are shown the value.
+    pub(super) fn hits(&self) -> impl Iterator<Item = &Argument> {
+        self.arguments.iter().filter(|one| !is_inside(self.effect) && one.role.is_some() && is_target(one.role))
+    }
+
+    /// Whether somebody may read every value that others are shown.
+    pub(super) fn is_readable_for(&self, who: &Member) -> bool {
+        self.hits().all(|one| one.readers.allow(who.id, who.role))
     }
 
     /// The question in plain sentences, one line each.
@@ -124,6 +142,8 @@ fn argument(leaf: &Leaf, function: &Function) -> Argument {
         shown: shown(&leaf.traced.value),
         from: from(&leaf.traced.origin, &leaf.traced.label),
         mixed,
+        readers: leaf.traced.label.readers.clone(),
+        declared: function.declared(&leaf.pointer).unwrap_or_default().to_owned(),
     }
 }
 

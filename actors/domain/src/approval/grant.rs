@@ -159,10 +159,11 @@ impl Grant {
         may
     }
 
-    /// One line for a list.
+    /// One line for this reader's list. Whoever allowed it for somebody else was shown what it hits, at most, and not the rest.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, reader: MemberId) -> String {
         let what = match &self.scope {
+            _ if reader != self.member => "what the question was about".to_owned(),
             Scope::Exactly(arguments) => shown(&Value::String(arguments.clone())),
             Scope::Target(targets) if targets.is_empty() => "whatever the content".to_owned(),
             Scope::Target(targets) => {

@@ -75,16 +75,24 @@ pub fn how(code: &str) -> String {
     format!("Say /yes {code} or /no {code}; /always {code} allows it from now on.")
 }
 
+/// The same where only this once can be meant.
+#[must_use]
+pub fn how_once(code: &str) -> String {
+    format!("Say /yes {code} or /no {code}.")
+}
+
 /// What a card offers to be answered with, in the order in which a channel shows it; nothing when the text is no card. For what the
 /// house itself says: whoever else can write the same line.
 #[must_use]
 pub fn offered(text: &str) -> Vec<String> {
     let last = text.lines().next_back().unwrap_or_default();
     let named = last.strip_prefix("Say /yes ").and_then(|rest| rest.get(..CODE_LETTERS));
-    match named.filter(|code| how(code) == last) {
-        Some(code) => ["/yes", "/no", "/always"].iter().map(|word| format!("{word} {code}")).collect(),
-        None => Vec::new(),
-    }
+    let words: &[&str] = match named {
+        Some(code) if how(code) == last => &["/yes", "/no", "/always"],
+        Some(code) if how_once(code) == last => &["/yes", "/no"],
+        Some(_) | None => &[],
+    };
+    words.iter().map(|word| format!("{word} {}", named.unwrap_or_default())).collect()
 }
 
 #[cfg(test)]
@@ -96,6 +104,7 @@ mod tests {
         let code = code(ApprovalId::derived(&["x"]));
         let card = format!("May it? Say /yes abcdef or /no abcdef; /always abcdef allows it from now on.\n{}", how(&code));
         assert_eq!(offered(&card), ["/yes", "/no", "/always"].map(|word| format!("{word} {code}")));
+        assert_eq!(offered(&format!("Ask them?\n{}", how_once(&code))), ["/yes", "/no"].map(|word| format!("{word} {code}")));
         for other in [String::new(), format!("{}\nmore", how(&code)), "Say /yes \u{e9}\u{e9}\u{e9}".to_owned(), "Say /yes ab".to_owned()] {
             assert_eq!(offered(&other), Vec::<String>::new(), "{other}");
         }

@@ -3,8 +3,6 @@
 //! A result of somebody outside is kept whole in the store as long as its turn is open, and shown as a reference, where a tool could do
 //! something with what it says. Where none can, or something from outside was shown already, it is shown as it is.
 
-use std::collections::BTreeSet;
-
 use super::turning::{Active, Phase, Ready};
 use super::*;
 use crate::flow::call::{Catalog, Function};

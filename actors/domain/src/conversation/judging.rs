@@ -26,7 +26,7 @@ impl Core {
             // What the conversation does itself shows no more than the turn's own results, and labels what it shows.
             let own = verdict.is_none() && tools::is_own(&call.name);
             let verdict = if own { Some(Ok(Go::Now)) } else { verdict.map(Err) };
-            Judged { id: CallId::fresh(cx.ids), call: call.clone(), verdict, resolved: None }
+            Judged { id: CallId::fresh(cx.ids), call: call.clone(), verdict, resolved: None, held: None }
         });
         let judged = judged.collect();
         active.phase = Phase::Deciding(Box::new(reply), judged);
@@ -34,7 +34,7 @@ impl Core {
     }
 
     /// One after the other: what one call takes of the member's words, the next one has not.
-    fn decide_next(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+    pub(super) fn decide_next(&mut self, cx: Cx<'_>) -> Vec<Effect> {
         let conversation = self.id;
         let Some(active) = self.active.as_ref() else {
             return Vec::new();
@@ -42,9 +42,12 @@ impl Core {
         let Phase::Deciding(_, judged) = &active.phase else {
             return Vec::new();
         };
-        let Some(next) = judged.iter().find(|one| one.verdict.is_none()) else {
-            return self.save_reply(cx);
+        let is_open = |one: &&Judged| one.verdict.is_none() && one.held.is_none();
+        let Some(next) = judged.iter().find(is_open) else {
+            return self.ask_held(cx);
         };
+        // Nobody is asked about one of several before it is known what is to be asked about the others.
+        let waits = judged.len() > 1 || active.has_asked_enough();
         let (Some(spec), Arguments::Json(arguments)) = (cx.tools.iter().find(|spec| spec.name == next.call.name), &next.call.arguments)
         else {
             // It was there a moment ago.
@@ -62,7 +65,7 @@ impl Core {
         {
             one.resolved = Some(resolved);
         }
-        vec![Effect::Decide(Box::new(question))]
+        vec![if waits { Effect::Foresee(Box::new(question)) } else { Effect::Decide(Box::new(question)) }]
     }
 
     pub(super) fn decided(&mut self, cx: Cx<'_>, call: CallId, decision: Decision) -> Vec<Effect> {
@@ -80,14 +83,14 @@ impl Core {
     }
 
     /// What is to become of a call is known.
-    fn settle(&mut self, cx: Cx<'_>, call: CallId, verdict: Result<Go, ToolError>) -> Vec<Effect> {
+    pub(super) fn settle(&mut self, cx: Cx<'_>, call: CallId, verdict: Result<Go, ToolError>) -> Vec<Effect> {
         let Some(Active { phase: Phase::Deciding(_, judged), plan, .. }) = self.active.as_mut() else {
             return Vec::new();
         };
         let Some(one) = judged.iter_mut().find(|one| one.id == call && one.verdict.is_none()) else {
             return Vec::new();
         };
-        if let (Ok(_), Some(resolved), Some(plan)) = (&verdict, &one.resolved, plan) {
+        if let (Ok(_), None, Some(resolved), Some(plan)) = (&verdict, &one.held, &one.resolved, plan) {
             plan.ran(resolved.fit);
         }
         one.verdict = Some(verdict);
@@ -95,7 +98,7 @@ impl Core {
     }
 
     /// Saves the reply, the intents of what may run, and the outcomes of what may not, in one transaction.
-    fn save_reply(&mut self, cx: Cx<'_>) -> Vec<Effect> {
+    pub(super) fn save_reply(&mut self, cx: Cx<'_>) -> Vec<Effect> {
         let Some(active) = self.active.as_mut() else {
             return Vec::new();
         };
@@ -107,7 +110,7 @@ impl Core {
             cx,
             StepBody::Reply { text: reply.text, calls: reply.calls, provider: reply.provider, usage: reply.usage, stop: reply.stop },
         )];
-        for Judged { id, call, verdict, resolved } in judged {
+        for Judged { id, call, verdict, resolved, .. } in judged {
             let written = match call.arguments {
                 Arguments::Json(value) => value,
                 Arguments::Malformed(text) => serde_json::Value::String(text),
@@ -119,8 +122,10 @@ impl Core {
                 Err(error) => {
                     refused = refused.saturating_add(1);
                     active.count_failure(&call.name, &arguments);
-                    writes
-                        .push(active.step(cx, StepBody::Outcome { call: id, provider_call: call.id, name: call.name, result: Err(error) }));
+                    writes.push(active.step(
+                        cx,
+                        StepBody::Outcome { call: id, provider_call: call.id, name: call.name, result: Err(error), taken: None },
+                    ));
                     continue;
                 }
             };

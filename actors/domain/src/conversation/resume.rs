@@ -121,7 +121,8 @@ impl Core {
                         None => intents.push_back((ready, idempotent)),
                     }
                 }
-                StepBody::Outcome { call, result, name, .. } => {
+                StepBody::Outcome { call, result, name, taken, .. } => {
+                    active.taken = taken.unwrap_or_else(|| active.taken.clone());
                     if result.is_ok() {
                         active.takes_in(&name, &step.label);
                     }

@@ -5,10 +5,11 @@ use std::cell::Cell;
 use serde_json::json;
 
 use super::*;
+use crate::flow::gate::Verdict;
 use crate::household::Role;
 use crate::memory::{Memory, MemoryKind};
 use crate::model::{Arguments, StopReason, ToolCall, Usage, Utterance};
-use crate::policy::Refusal;
+use crate::policy::{Refusal, Weighed};
 use crate::tool;
 
 #[derive(Default)]
@@ -58,6 +59,9 @@ struct World {
     answers: Vec<Result<Accepted, SayError>>,
     stopped: Vec<bool>,
     hits: Vec<MemoryHit>,
+    /// What people were asked about at once.
+    asked: Vec<Inquiry>,
+    refuses_to_ask: bool,
 }
 
 impl World {
@@ -80,6 +84,8 @@ impl World {
             answers: vec![],
             stopped: vec![],
             hits: vec![],
+            asked: vec![],
+            refuses_to_ask: false,
             ids,
             tools,
         }
@@ -118,11 +124,26 @@ impl World {
                 Effect::Decide(question) => {
                     let weighed = question.weigh(&[], &[], Timestamp::UNIX_EPOCH);
                     let decision = match weighed.verdict {
-                        crate::flow::gate::Verdict::Allow(_) => Decision::Allow(weighed.taken),
-                        crate::flow::gate::Verdict::Ask(approval) => Decision::Ask(approval.id),
-                        crate::flow::gate::Verdict::Deny(denial) => Decision::Deny(denial.into()),
+                        Verdict::Allow(_) => Decision::Allow(weighed.taken),
+                        Verdict::Ask(approval) => Decision::Ask(approval.id),
+                        Verdict::Deny(denial) => Decision::Deny(denial.into()),
                     };
                     self.event(|core, cx| core.on_decided(cx, question.call, decision));
+                }
+                Effect::Foresee(question) => {
+                    let Weighed { verdict, taken } = question.weigh(&[], &[], Timestamp::UNIX_EPOCH);
+                    let foreseen = match verdict {
+                        Verdict::Allow(_) => Foreseen::Decided(Decision::Allow(taken)),
+                        Verdict::Ask(approval) => Foreseen::Asks(approval),
+                        Verdict::Deny(denial) => Foreseen::Decided(Decision::Deny(denial.into())),
+                    };
+                    self.event(|core, cx| core.on_foreseen(cx, question.call, foreseen));
+                }
+                Effect::Ask(inquiry) => {
+                    let asked = inquiry.calls.iter().map(|one| one.id).collect();
+                    self.asked.push(*inquiry);
+                    let result = if self.refuses_to_ask { Err(Refusal::Unavailable) } else { Ok(()) };
+                    self.event(|core, cx| core.on_asked(cx, &asked, result));
                 }
                 Effect::AnswerSay(_, answer) => self.answers.push(answer),
                 Effect::AnswerStop(_, stopped) => self.stopped.push(stopped),
@@ -699,5 +720,6 @@ fn a_call_of_unknown_outcome_whose_tool_is_gone_is_told_to_the_member() {
 
 mod asking;
 mod audience;
+mod endorsing;
 mod holding;
 mod labels;

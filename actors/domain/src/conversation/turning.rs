@@ -1,9 +1,8 @@
 //! The turn that is active: from recalled facts to its one logical answer.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
 use super::holding::Resolved;
 use super::*;
+use crate::approval::Approval;
 use crate::flow::handle::Results;
 use crate::flow::plan::{Fit, Plan};
 use crate::flow::tools;
@@ -72,6 +71,8 @@ pub(super) struct Judged {
     pub(super) verdict: Option<Result<Go, ToolError>>,
     /// The call as it would run.
     pub(super) resolved: Option<Resolved>,
+    /// What a person would be asked about it, until they are.
+    pub(super) held: Option<Box<Approval>>,
 }
 
 /// When a call may run.
@@ -386,7 +387,10 @@ impl Core {
         }
         let detail = if result.is_ok() { "ok" } else { "error" };
         let content = result.as_ref().map(ToString::to_string).unwrap_or_default();
-        let write = active.step(cx, StepBody::Outcome { call, provider_call: ready.provider_call, name: ready.name.clone(), result });
+        // What was shown of outside text counts also after a crash, before anybody is shown it.
+        let taken = tools::is_own(&ready.name).then(|| active.taken.clone());
+        let write =
+            active.step(cx, StepBody::Outcome { call, provider_call: ready.provider_call, name: ready.name.clone(), result, taken });
         active.phase = Phase::SavingOutcome;
         let turn = active.pending.turn.id;
         let fact = fact(
@@ -449,10 +453,11 @@ impl Core {
             Phase::Modelling(call) => vec![Effect::CancelModel(*call), Effect::ResetPreview(turn)],
             Phase::Reading(_, call) => vec![Effect::CancelModel(*call)],
             Phase::Running(call) => vec![Effect::CancelTool(*call)],
-            Phase::Asking(_) => active.queue.front().and_then(|ready| ready.asked).map(Effect::Withdraw).into_iter().collect(),
             Phase::Ending => return (None, Vec::new()),
-            Phase::Gathering | Phase::Deciding(..) | Phase::SavingReply | Phase::SavingOutcome => Vec::new(),
+            Phase::Asking(_) | Phase::Gathering | Phase::Deciding(..) | Phase::SavingReply | Phase::SavingOutcome => Vec::new(),
         };
+        let asked: BTreeSet<_> = active.queue.iter().filter_map(|ready| ready.asked).collect();
+        effects.extend(asked.into_iter().map(Effect::Withdraw));
         let done = done_so_far(&active.pending.steps);
         let mut text = if done.is_empty() { "Stopped.".to_owned() } else { format!("Stopped. Done before that: {}.", done.join(", ")) };
         if let Some(tool) = cut {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::canonical::{canonical, digest};
-use super::value::annotation;
+use super::value::{annotated, annotation};
 use crate::ids::{ConversationId, MemberId};
 use crate::journal::Digest;
 use crate::sandbox::{Role, Trust};
@@ -50,10 +50,20 @@ impl Function {
     /// What an argument is for: what is said of it, or of the nearest container of it. None when nothing is said.
     #[must_use]
     pub fn role(&self, pointer: &str) -> Option<Role> {
+        self.annotated(pointer).map(|(_, role)| role)
+    }
+
+    /// The manifest's own pointer of an argument: a closed word, whatever a model writes below it.
+    #[must_use]
+    pub fn declared(&self, pointer: &str) -> Option<&str> {
+        self.annotated(pointer).map(|(declared, _)| declared)
+    }
+
+    fn annotated(&self, pointer: &str) -> Option<(&str, Role)> {
         let mut at = pointer;
         loop {
-            if let Some(role) = annotation(&self.arguments, at) {
-                return Some(*role);
+            if let Some((declared, role)) = annotated(&self.arguments, at) {
+                return Some((declared, *role));
             }
             at = at.rsplit_once('/').map(|(before, _)| before).filter(|before| !before.is_empty())?;
         }

@@ -1,19 +1,19 @@
 //! Endorsement: one question for a task that is stated by somebody outside ("do what the letter asks").
 //!
-//! The planner reads what is asked through closed readings, which it does not see, and proposes calls made of them. The member is shown the
-//! text as it stands, every value, and where it comes from. A yes becomes one [`Grant`] for each call: for exactly its targets, as often as
-//! shown, in this conversation, until [`ENDORSED_SECONDS`] later. What was not shown still asks.
+//! The planner reads what is asked, or has values of it read, and proposes several calls in one reply. The member is shown the text as it
+//! stands, every call with every value, and where it comes from. Each call is an [`Approval`] of its own that is never asked by itself: the
+//! one answer is the answer to each. So a yes covers exactly these calls, each once, and each is checked again when it runs; what was not
+//! shown still asks.
 
 use serde::{Deserialize, Serialize};
 
 use super::canonical::{digest, shown};
 use super::value::Traced;
-use crate::approval::card_names;
-use crate::approval::grant::{Grant, Scope};
-use crate::approval::{APPROVAL_SECONDS, Answer, AnswerError, Approval, Concern, State, later};
+use crate::approval::reply::{code, how_once};
+use crate::approval::{APPROVAL_SECONDS, Answer, AnswerError, Approval, Concern, State, card_names, later};
 use crate::error::{Class, Classified};
 use crate::household::Member;
-use crate::ids::{ApprovalId, GrantId, Ids};
+use crate::ids::{ApprovalId, MemberId};
 use crate::journal::Digest;
 use crate::time::Timestamp;
 
@@ -21,8 +21,19 @@ use crate::time::Timestamp;
 pub const CALLS_MAX: usize = 12;
 /// Most texts of one question.
 pub const TEXTS_MAX: usize = 8;
-/// How long a yes lasts, in seconds.
-pub const ENDORSED_SECONDS: i64 = 60 * 60;
+/// Most questions of a turn before what is left is to be asked as one.
+pub const QUESTIONS_MAX: usize = 3;
+
+/// What is to be asked of a member, as one question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inquiry {
+    /// The calls, as policy would ask about each.
+    pub calls: Vec<Approval>,
+    /// What somebody outside asks for.
+    pub texts: Vec<Text>,
+    /// Whether nobody else is present where it is asked.
+    pub alone: bool,
+}
 
 /// Why no question can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,8 +83,6 @@ pub struct Endorsement {
     pub texts: Vec<Text>,
     /// The calls, as questions of their own that are never asked one by one.
     calls: Vec<Approval>,
-    /// The target of each call.
-    scopes: Vec<Scope>,
     /// Who may answer.
     pub concern: Concern,
     /// When it was asked.
@@ -90,7 +99,7 @@ impl Endorsement {
     /// # Errors
     ///
     /// Nothing, or too much for one question.
-    pub fn propose(calls: Vec<Approval>, texts: Vec<Text>, now: Timestamp) -> Result<Self, EndorseError> {
+    pub fn propose(mut calls: Vec<Approval>, texts: Vec<Text>, now: Timestamp) -> Result<Self, EndorseError> {
         let first = calls.first().ok_or(EndorseError::Nothing)?;
         if calls.len() > CALLS_MAX || texts.len() > TEXTS_MAX {
             return Err(EndorseError::TooMuch);
@@ -106,23 +115,27 @@ impl Endorsement {
         let mut parts = vec!["endorsement"];
         parts.extend(prints.iter().map(String::as_str));
         let fingerprint = digest(&parts);
-        Ok(Self {
-            id: ApprovalId::derived(&[&fingerprint.to_string(), &now.to_string()]),
-            fingerprint,
-            texts,
-            scopes: calls.iter().map(Approval::target).cloned().collect(),
-            calls,
-            concern,
-            asked: now,
-            expires: later(now, APPROVAL_SECONDS),
-            state: State::Pending,
-        })
+        let id = ApprovalId::derived(&[&fingerprint.to_string(), &now.to_string()]);
+        calls.iter_mut().for_each(|one| one.part_of = Some(id));
+        Ok(Self { id, fingerprint, texts, calls, concern, asked: now, expires: later(now, APPROVAL_SECONDS), state: State::Pending })
     }
 
     /// The calls that it asks about.
     #[must_use]
     pub fn calls(&self) -> &[Approval] {
         &self.calls
+    }
+
+    /// For whom.
+    #[must_use]
+    pub fn member(&self) -> Option<MemberId> {
+        self.calls.first().map(|one| one.call.member)
+    }
+
+    /// Whether it waits for this person.
+    #[must_use]
+    pub fn is_for(&self, who: &Member) -> bool {
+        self.state == State::Pending && self.concern.may_answer(who)
     }
 
     /// The question in plain sentences.
@@ -134,6 +147,12 @@ impl Endorsement {
         lines.join("\n")
     }
 
+    /// The same, with how it is answered.
+    #[must_use]
+    pub fn card(&self) -> String {
+        format!("{}\n{}", self.sentence(), how_once(&code(self.id)))
+    }
+
     /// Looks at the clock.
     pub fn expire(&mut self, now: Timestamp) {
         if self.state == State::Pending && (now >= self.expires || now < later(self.asked, -crate::approval::CLOCK_SLACK_SECONDS)) {
@@ -141,47 +160,32 @@ impl Endorsement {
         }
     }
 
-    /// Takes a person's answer: the first counts. A yes gives one grant for each call. Only [`Answer::No`] and [`Answer::Once`] are answers.
+    /// Takes a person's answer: the first counts, for each of the calls. Only [`Answer::No`] and [`Answer::Once`] are answers.
     ///
     /// # Errors
     ///
     /// It does not count.
-    pub fn answer(&mut self, who: &Member, answer: Answer, now: Timestamp, ids: &dyn Ids) -> Result<Vec<Grant>, AnswerError> {
+    pub fn answer(&mut self, who: &Member, answer: Answer, now: Timestamp) -> Result<&[Approval], AnswerError> {
         self.expire(now);
         if !self.concern.may_answer(who) {
             return Err(AnswerError::NotYours);
         }
-        match (self.state, answer) {
-            (State::Pending, Answer::No) => {
-                self.state = State::Denied { by: who.id, at: now };
-                Ok(Vec::new())
-            }
-            (State::Pending, Answer::Once) => {
-                self.state = State::Approved { by: who.id, at: now };
-                Ok(self.calls.iter().zip(&self.scopes).map(|(one, scope)| granted(one, scope, who, now, GrantId::fresh(ids))).collect())
-            }
-            (State::Pending, Answer::Times(_) | Answer::Until(_) | Answer::Always) => Err(AnswerError::TooMuch),
-            (State::Expired { .. }, _) => Err(AnswerError::Expired),
-            (State::Approved { .. } | State::Denied { .. } | State::Used { .. }, _) => Err(AnswerError::Answered),
-        }
+        self.state = match (self.state, answer) {
+            (State::Pending, Answer::No) => State::Denied { by: who.id, at: now },
+            (State::Pending, Answer::Once | Answer::Times(1)) => State::Approved { by: who.id, at: now },
+            (State::Pending, Answer::Times(_) | Answer::Until(_) | Answer::Always) => return Err(AnswerError::YesOrNo),
+            (State::Expired { .. }, _) => return Err(AnswerError::Expired),
+            (State::Approved { .. } | State::Denied { .. } | State::Used { .. }, _) => return Err(AnswerError::Answered),
+        };
+        self.calls.iter_mut().for_each(|one| one.state = self.state);
+        Ok(&self.calls)
     }
-}
 
-fn granted(one: &Approval, scope: &Scope, who: &Member, now: Timestamp, id: GrantId) -> Grant {
-    let call = &one.call;
-    Grant {
-        id,
-        member: call.member,
-        tool: call.tool.clone(),
-        function: call.function.clone(),
-        release: call.release,
-        conversation: Some(call.conversation),
-        scope: scope.clone(),
-        left: Some(1),
-        until: Some(later(now, ENDORSED_SECONDS)),
-        by: who.id,
-        at: now,
-        revoked: None,
+    /// Nobody waits for the answer any more.
+    pub fn withdraw(&mut self, now: Timestamp) {
+        if self.state == State::Pending {
+            self.state = State::Expired { at: now };
+        }
     }
 }
 

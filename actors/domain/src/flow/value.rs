@@ -241,15 +241,21 @@ pub fn escaped(key: &str) -> String {
 /// longest.
 #[must_use]
 pub fn annotation<'a, T>(annotations: &'a BTreeMap<String, T>, pointer: &str) -> Option<&'a T> {
-    if let Some(found) = annotations.get(pointer) {
-        return Some(found);
+    annotated(annotations, pointer).map(|(_, found)| found)
+}
+
+/// The same, with the pointer of the annotation itself.
+#[must_use]
+pub fn annotated<'a, T>(annotations: &'a BTreeMap<String, T>, pointer: &str) -> Option<(&'a str, &'a T)> {
+    if let Some((pattern, found)) = annotations.get_key_value(pointer) {
+        return Some((pattern, found));
     }
     let fits = |pattern: &str| {
         pattern.split('/').count() == pointer.split('/').count()
             && pattern.split('/').zip(pointer.split('/')).all(|(want, have)| want == have || want == "*")
     };
     // `*` sorts before letters and digits, so that the last is the most exact from the left.
-    annotations.iter().rev().find(|(pattern, _)| fits(pattern)).map(|(_, found)| found)
+    annotations.iter().rev().find(|(pattern, _)| fits(pattern)).map(|(pattern, found)| (pattern.as_str(), found))
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ pub fn sentence(entry: &Entry, name: impl Fn(MemberId) -> String) -> String {
         FactKind::ApprovalAsked => format!("A question was asked for {who}: {detail}."),
         FactKind::ApprovalEnded => format!("A question was answered by {who}, or over: {detail}."),
         FactKind::ApprovalUsed => format!("A call was let go by a yes, for {who}: {detail}."),
+        FactKind::ConsentGiven => format!("{who} let the adults see what a question of theirs is about: {detail}."),
         FactKind::GrantChanged => format!("{who} and something allowed beforehand: {detail} ({subject})."),
         FactKind::CallApproved => format!("A call that a person said yes to began for {who}: {detail}."),
         FactKind::Stopped => format!("{who} stopped the house."),

@@ -59,6 +59,13 @@ pub(crate) struct Tag {
     pub(crate) label: Label,
 }
 
+impl Tag {
+    /// These may read what has this label.
+    pub(crate) fn new(may: BTreeSet<usize>, label: Label) -> Self {
+        Self { may, outside: label.integrity == Integrity::Outside, label }
+    }
+}
+
 pub(crate) fn tag() -> impl Strategy<Value = Tag> {
     let everybody = || (0..PEOPLE.len()).collect::<BTreeSet<_>>();
     let (household, some) =
@@ -152,6 +159,13 @@ impl Yes {
     }
 }
 
+/// Who may read what a question shows, and whether its member let it go.
+#[derive(Debug, Clone)]
+struct Shown {
+    may: BTreeSet<usize>,
+    let_go: bool,
+}
+
 /// The turn as the house has it, and as the judge does.
 pub(super) struct Program {
     who: usize,
@@ -167,6 +181,7 @@ pub(super) struct Program {
     may: BTreeSet<usize>,
     outside: bool,
     yes: Vec<Yes>,
+    shown: Vec<Shown>,
     grounded: BTreeMap<usize, usize>,
     followed: u32,
     /// How often what came about, by a word for it: programs that do nothing prove nothing.
@@ -193,6 +208,7 @@ impl Program {
             may,
             outside: false,
             yes,
+            shown: Vec::new(),
             grounded,
             followed: 0,
             came: BTreeMap::new(),
@@ -222,8 +238,7 @@ impl Program {
                 }
                 Act::Answer { may, who, which, answer } => {
                     let Some(at) = self.approvals.len().checked_sub(which + 1) else { continue };
-                    let effect = self.approvals[at].card.effect;
-                    let right = (0..PEOPLE.len()).find(|who| may_answer(self.who, effect, *who));
+                    let right = (0..PEOPLE.len()).find(|who| self.is_theirs(at, *who));
                     self.answer(right.filter(|_| may).unwrap_or(who), at, answer)?;
                 }
                 Act::Claim => {}
@@ -283,7 +298,9 @@ impl Program {
                 self.asked.push((question.function.clone(), question.arguments.clone()));
                 self.came(if self.outside { "asked after outside" } else { "asked" });
                 if self.approvals.iter().all(|known| known.id != approval.id) {
-                    self.approvals.push(*approval);
+                    let everybody: Vec<_> = (0..PEOPLE.len()).map(person).collect();
+                    self.approvals.push(approval.among(&everybody));
+                    self.shown.push(Shown { may: self.may.clone(), let_go: false });
                 }
                 return Ok(());
             }
@@ -370,8 +387,26 @@ impl Program {
         Ok(())
     }
 
+    /// Whether a question waits for this person's consent before it is anybody's to decide.
+    fn is_private(&self, which: usize) -> bool {
+        let (approval, shown) = (&self.approvals[which], &self.shown[which]);
+        let unreadable = (0..PEOPLE.len()).any(|who| may_answer(self.who, approval.card.effect, who) && !shown.may.contains(&who));
+        let own = may_answer(self.who, approval.card.effect, self.who);
+        !own && unreadable && hits_something(&approval.call.arguments, approval.card.effect) && !shown.let_go
+    }
+
+    fn is_theirs(&self, which: usize, who: usize) -> bool {
+        let (approval, shown) = (&self.approvals[which], &self.shown[which]);
+        if self.is_private(which) {
+            return who == self.who;
+        }
+        let sees = who == self.who || shown.let_go || shown.may.contains(&who);
+        may_answer(self.who, approval.card.effect, who) && (sees || !hits_something(&approval.call.arguments, approval.card.effect))
+    }
+
     fn answer(&mut self, who: usize, which: usize, answer: u8) -> Result<(), TestCaseError> {
         let now = self.now;
+        let (private, theirs) = (self.is_private(which), self.is_theirs(which, who));
         let approval = &mut self.approvals[which];
         let answer = match answer {
             0 => Answer::No,
@@ -384,9 +419,15 @@ impl Program {
         let grant = GrantId::derived(&["grant", &self.grants.len().to_string()]);
         let taken = approval.answer(&person(who), answer, at(now), grant);
         let in_time = pending && now < asked + APPROVAL_SECONDS && now >= asked - CLOCK_SLACK_SECONDS;
-        let effect = EFFECTS.iter().find(|effect| approval.card.effect == **effect).unwrap();
-        prop_assert_eq!(taken.is_ok(), in_time && may_answer(self.who, *effect, who), "{:?} at {}", taken, now);
+        let fits = !private || matches!(answer, Answer::No | Answer::Once);
+        prop_assert_eq!(taken.is_ok(), in_time && theirs && fits, "{:?} at {}", taken, now);
         let Ok(taken) = taken else { return Ok(()) };
+        if private {
+            // To let others see it is no yes to it.
+            self.shown[which].let_go = answer == Answer::Once;
+            self.came("let go");
+            return Ok(());
+        }
         let call = approval.call.clone();
         if answer != Answer::No {
             let void = asked + APPROVAL_SECONDS;
@@ -418,6 +459,11 @@ impl Program {
 
 fn seconds(at: Timestamp) -> i64 {
     at.as_second() - 1_800_000_000
+}
+
+/// Whether others are shown a value of such a call.
+fn hits_something(arguments: &Value, effect: Effect) -> bool {
+    !matches!(effect, Effect::Read | Effect::WriteOwn) && arguments.as_object().unwrap().keys().any(|name| name != "text")
 }
 
 /// Whose word it takes, by the table of the household.
@@ -459,6 +505,7 @@ fn the_programs_take_every_way_through_the_gate() {
         "denied",
         "not for all",
         "followed",
+        "let go",
     ] {
         assert!(came.get(word).is_some_and(|times| *times >= 20), "{word}: {came:?}");
     }

@@ -104,7 +104,7 @@ fn intent(name: &str) -> StepBody {
 }
 
 fn ended(name: &str, result: Result<serde_json::Value, ToolError>) -> StepBody {
-    StepBody::Outcome { call: call(name), provider_call: String::new(), name: name.to_owned(), result }
+    StepBody::Outcome { call: call(name), provider_call: String::new(), name: name.to_owned(), result, taken: None }
 }
 
 fn in_state(name: &str, state: State) -> (ApprovalId, Approval) {

@@ -81,6 +81,13 @@ fn asked(desk: &mut Desk, question: &Question) -> Approval {
     }
 }
 
+fn one(meant: Result<Meant, String>) -> Approval {
+    match meant.unwrap() {
+        Meant::One(approval) => *approval,
+        Meant::Several(several) => panic!("{several:?}"),
+    }
+}
+
 fn refused(desk: &Desk, question: &Question) -> String {
     match desk.rule(question, at(0)) {
         Ruling::Decided(Decision::Deny(refusal)) => refusal.to_string(),
@@ -124,7 +131,7 @@ fn the_same_effect_is_asked_once_and_the_first_answer_wins() {
     let first = asked(&mut desk, &mail(&ada));
     assert!(matches!(desk.rule(&mail(&ada), at(5)), Ruling::Decided(Decision::Ask(id)) if id == first.id));
     let reply = Reply { answer: Answer::Once, code: None };
-    let mut approval = desk.meant(&ada, &reply).unwrap().clone();
+    let mut approval = one(desk.meant(&ada, &reply));
     approval.answer(&ada, Answer::No, at(6), GrantId::derived(&["g"])).unwrap();
     desk.put_approval(approval);
     assert!(desk.meant(&ada, &reply).unwrap_err().contains("No question waits"));
@@ -140,7 +147,7 @@ fn several_questions_are_told_apart_by_their_codes() {
     asked(&mut desk, &other);
     let said = desk.meant(&ada, &Reply { answer: Answer::Once, code: None }).unwrap_err();
     assert!(said.contains(&code(first.id)), "{said}");
-    assert_eq!(desk.meant(&ada, &Reply { answer: Answer::Once, code: Some(code(first.id)) }).unwrap().id, first.id);
+    assert_eq!(one(desk.meant(&ada, &Reply { answer: Answer::Once, code: Some(code(first.id)) })).id, first.id);
     assert!(desk.meant(&member("Bo", Person::Adult), &Reply { answer: Answer::Once, code: None }).is_err(), "not theirs");
 }
 
@@ -204,4 +211,31 @@ fn an_amount_is_known_to_the_rules_in_cents() {
     let buy = |amount: f64| question(&tom, Effect::Pay, "me__shop__buy", "buy a game for 19.5", json!({"what": "game", "amount": amount}));
     assert!(matches!(desk().rule(&buy(19.5), at(0)), Ruling::Ask(_)), "an adult is asked");
     assert!(refused(&desk(), &buy(20.01)).contains("at most 20.00"));
+}
+
+#[test]
+fn a_question_about_several_calls_is_meant_and_its_parts_are_not() {
+    let (mut desk, ada) = (desk(), member("Ada", Person::Adult));
+    let mut other = mail(&ada);
+    rewrite(&mut other, json!({"to": "eve2@example.org", "what": "hi"}));
+    let parts = [mail(&ada), other].map(|question| match desk.rule(&question, at(0)) {
+        Ruling::Ask(approval) => *approval,
+        other @ (Ruling::Decided(_) | Ruling::Approved(..) | Ruling::Granted(..)) => panic!("{other:?}"),
+    });
+    let mut several = Endorsement::propose(parts.into(), Vec::new(), at(0)).unwrap();
+    several.calls().iter().cloned().for_each(|part| desk.put_approval(part));
+    desk.put_endorsement(several.clone());
+    let reply = |code| Reply { answer: Answer::Once, code };
+    assert!(matches!(desk.meant(&ada, &reply(None)), Ok(Meant::Several(found)) if found.id == several.id));
+    assert!(matches!(desk.meant(&ada, &reply(Some(code(several.id)))), Ok(Meant::Several(_))));
+    assert!(desk.meant(&ada, &reply(Some(code(several.calls()[0].id)))).is_err(), "no part by itself");
+    assert!(desk.meant(&member("Bo", Person::Adult), &reply(None)).is_err(), "not theirs");
+    // The same call again is the question that waits.
+    let part = several.calls()[0].id;
+    assert!(matches!(desk.rule(&mail(&ada), at(5)), Ruling::Decided(Decision::Ask(id)) if id == part));
+    let answered = several.answer(&ada, Answer::Once, at(6)).unwrap().to_vec();
+    answered.into_iter().for_each(|part| desk.put_approval(part));
+    desk.put_endorsement(several);
+    assert!(matches!(desk.rule(&mail(&ada), at(7)), Ruling::Approved(used, _) if used.id == part));
+    assert!(desk.meant(&ada, &reply(None)).is_err() && desk.endorsements().count() == 0);
 }

@@ -285,7 +285,7 @@ fn any_result_of_a_tool_is_read_back() {
     let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(value in json(), text in any::<String>())| {
         let call = hearth_domain::ids::CallId::derived(&[&text]);
-        let body = StepBody::Outcome { call, provider_call: text.clone(), name: text, result: Ok(value) };
+        let body = StepBody::Outcome { call, provider_call: text.clone(), name: text, result: Ok(value), taken: None };
         let (index, head) = &mut *place.borrow_mut();
         let step = Step { turn: sample::turn_id("kitchen", 1), index: *index, body, label: sample::said_to(&["ada"]), at: sample::at(0) };
         *index += 1;

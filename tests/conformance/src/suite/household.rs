@@ -128,6 +128,7 @@ fn full(name: &str, seq: u64) -> Vec<Write> {
             provider_call: "1".to_owned(),
             name: "x".to_owned(),
             result: Ok(serde_json::Value::Null),
+            taken: None,
         },
         label: said_to(&["ada"]),
         at: at(1),

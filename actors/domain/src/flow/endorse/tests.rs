@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::super::call::{Call, Function};
+use super::super::call::Call;
 use super::super::value::{Leaf, Origin, ResultId, Source, leaves};
 use super::*;
 use crate::approval::tests::{at, pay, person};
@@ -10,18 +10,6 @@ use crate::approval::{Asked, Why};
 use crate::household::Role;
 use crate::ids::ConversationId;
 use crate::label::{Integrity, Label, Readers};
-
-struct Counted(std::sync::atomic::AtomicU64);
-
-impl Ids for Counted {
-    fn fresh(&self) -> uuid::Uuid {
-        uuid::Uuid::from_u128(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).into())
-    }
-}
-
-fn ids() -> Counted {
-    Counted(std::sync::atomic::AtomicU64::new(1))
-}
 
 fn letter(value: Value) -> Traced {
     let origin = Origin::outside(Source::result(ResultId(1), "read_letter"));
@@ -53,29 +41,44 @@ fn one_question_shows_the_text_every_value_and_its_source() {
 fn a_yes_covers_each_call_once_and_nothing_else() {
     let ada = person("Ada", Role::Adult);
     let mut endorsement = endorsed(&ada);
-    let mut grants = endorsement.answer(&ada, Answer::Once, at(1), &ids()).unwrap();
-    let function: Function = pay();
-    let covers = |grants: &[Grant], arguments: Value, now| {
-        let call = Call::new(&function, arguments, ada.id, ConversationId::derived(&["c"]));
-        grants.iter().position(|grant| grant.covers(&call, &function, at(now)))
+    let mut parts = endorsement.answer(&ada, Answer::Once, at(1)).unwrap().to_vec();
+    let call = |arguments: Value| Call::new(&pay(), arguments, ada.id, ConversationId::derived(&["c"]));
+    let mut runs = |arguments: Value, now| {
+        let call = call(arguments);
+        parts.iter_mut().map(|part| part.run(&call, at(now))).any(|ran| ran.is_ok())
     };
-    let first = covers(&grants, json!({"to": "GB29", "amount": 5}), 2).unwrap();
-    grants[first].used(at(2));
-    assert_eq!(covers(&grants, json!({"to": "GB29", "amount": 5}), 3), None);
-    assert!(covers(&grants, json!({"to": "GB30", "amount": 6}), 3).is_some());
-    assert_eq!(covers(&grants, json!({"to": "GB30", "amount": 7}), 3), None);
-    assert_eq!(covers(&grants, json!({"to": "XX66", "amount": 1}), 3), None);
-    assert_eq!(covers(&grants, json!({"to": "GB30", "amount": 6}), ENDORSED_SECONDS + 1), None);
-    assert_eq!(endorsement.answer(&ada, Answer::Once, at(2), &ids()), Err(AnswerError::Answered));
+    assert!(runs(json!({"to": "GB29", "amount": 5}), 2));
+    assert!(!runs(json!({"to": "GB29", "amount": 5}), 3), "once");
+    assert!(!runs(json!({"to": "GB30", "amount": 5}), 3), "a changed argument is not covered");
+    assert!(!runs(json!({"to": "XX66", "amount": 1}), 3));
+    assert!(runs(json!({"to": "GB30", "amount": 6}), 3));
+    assert_eq!(endorsement.answer(&ada, Answer::Once, at(2)), Err(AnswerError::Answered));
+    let mut late = endorsed(&ada).answer(&ada, Answer::Once, at(1)).map(|parts| parts[0].clone()).unwrap();
+    assert!(late.run(&call(json!({"to": "GB29", "amount": 5})), at(APPROVAL_SECONDS)).is_err());
 }
 
 #[test]
-fn a_no_gives_nothing_and_the_strictest_concern_counts() {
+fn a_part_is_nobodys_to_answer_by_itself() {
+    let ada = person("Ada", Role::Adult);
+    for part in endorsed(&ada).calls() {
+        assert!(!part.is_for(&ada) && part.cards(std::slice::from_ref(&ada)).is_empty());
+        let answered = part.clone().answer(&ada, Answer::Once, at(1), crate::ids::GrantId::derived(&["g"]));
+        assert_eq!(answered, Err(AnswerError::NotYours));
+    }
+}
+
+#[test]
+fn a_no_ends_every_call_and_the_strictest_concern_counts() {
     let (ada, kim) = (person("Ada", Role::Adult), person("Kim", Role::Child));
-    assert_eq!(endorsed(&ada).answer(&ada, Answer::No, at(1), &ids()), Ok(Vec::new()));
-    assert_eq!(endorsed(&kim).answer(&kim, Answer::Once, at(1), &ids()), Err(AnswerError::NotYours));
-    assert_eq!(endorsed(&ada).answer(&ada, Answer::Always, at(1), &ids()), Err(AnswerError::TooMuch));
-    assert_eq!(endorsed(&ada).answer(&ada, Answer::Once, at(APPROVAL_SECONDS), &ids()), Err(AnswerError::Expired));
+    let mut endorsement = endorsed(&ada);
+    let parts = endorsement.answer(&ada, Answer::No, at(1)).unwrap();
+    assert!(parts.iter().all(|part| matches!(part.state, State::Denied { .. })));
+    assert_eq!(endorsed(&kim).answer(&kim, Answer::Once, at(1)), Err(AnswerError::NotYours));
+    assert_eq!(endorsed(&ada).answer(&ada, Answer::Always, at(1)), Err(AnswerError::YesOrNo));
+    assert_eq!(endorsed(&ada).answer(&ada, Answer::Once, at(APPROVAL_SECONDS)), Err(AnswerError::Expired));
+    let mut withdrawn = endorsed(&ada);
+    withdrawn.withdraw(at(1));
+    assert_eq!(withdrawn.answer(&ada, Answer::Once, at(2)), Err(AnswerError::Expired));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde_json::{Map, json};
 use super::super::value::{Origin, ResultId, Source, Traced};
 use super::*;
 use crate::approval::Answer;
+use crate::approval::consent::Consent;
 use crate::approval::tests::{at, person};
 use crate::household::Role as Person;
 use crate::ids::ConversationId;
@@ -417,7 +418,12 @@ proptest! {
     fn an_approval_opens_the_gate_for_its_own_effect_only(mut case in case(), other in case()) {
         if let Verdict::Ask(mut approval) = case.decide() {
             let adult = person(if case.member.role == Person::Teen { "Ada" } else { "Zoe" }, Person::Owner);
-            let who = if matches!(approval.concern, Concern::Own(_)) { case.member.clone() } else { adult };
+            let who = if approval.concern.may_answer(&case.member) { case.member.clone() } else { adult };
+            approval = Box::new(approval.among(std::slice::from_ref(&who)));
+            if approval.consent == Consent::Wanted {
+                approval.answer(&case.member, Answer::Once, at(1), GrantId::derived(&["g"])).unwrap();
+                prop_assert!(matches!(case.decide(), Verdict::Ask(_)), "to let somebody see it is no yes to it");
+            }
             approval.answer(&who, Answer::Once, at(1), GrantId::derived(&["g"])).unwrap();
             case.approvals = vec![*approval.clone()];
             prop_assert_eq!(case.decide(), Verdict::Allow(Because::Approved(approval.id)));
