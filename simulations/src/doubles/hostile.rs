@@ -102,7 +102,8 @@ pub fn act(plan: &Plan, call: &Invocation, draw: &mut Draw) -> Option<ToolOutput
             let found = plan.members.iter().position(|member| member.name == whose).unwrap_or(0);
             let owner = plan.members.get(found).map(|member| member.id);
             let readers = if plan.plant == Some(Plant::OpenBox) { Readers::public() } else { Readers::only(owner) };
-            Some(ToolOutput { value: json!({ "text": kept(found, draw.number(0, 99)) }), label: Label::new(readers, Integrity::Outside) })
+            let text = kept(plan.changed, found, draw.number(0, 99));
+            Some(ToolOutput { value: json!({ "text": text }), label: Label::new(readers, Integrity::Outside) })
         }
         _ => outward(&call.name).map(|_| outside(json!({ "text": format!("done. {}", order(draw)) }))),
     }
