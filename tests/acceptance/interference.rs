@@ -150,9 +150,10 @@ impl Stage {
         self.will_call(PAY, &json!({ "to": "grandmother", "text": text }));
         let mut talk = self.house.talk();
         talk.open(Some(who), None);
-        let nonce = talk.say(&format!("please pay grandmother for {text}"));
-        let answer = talk.taken(&nonce).answer;
+        let mut answer = None;
         self.does(who, |_| {
+            let nonce = talk.say(&format!("please pay grandmother for {text}"));
+            answer = Some(talk.taken(&nonce).answer);
             talk.wait("word that an adult is asked", |frames| {
                 let mut said = messages(frames).into_iter().map(|said| said.text);
                 said.find(|text| text.contains("An adult of the household is asked"))
@@ -165,7 +166,7 @@ impl Stage {
         self.does(who, |stage| {
             let ran = stage.home.run(&["approvals", "no", &code, "--as", "Ada"]);
             assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-            talk.answer_of(answer).text
+            talk.answer_of(answer.unwrap()).text
         });
     }
 

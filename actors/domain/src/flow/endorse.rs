@@ -107,7 +107,8 @@ impl Endorsement {
         parts.extend(prints.iter().map(String::as_str));
         let fingerprint = digest(&parts);
         Ok(Self {
-            id: ApprovalId::derived(&[&fingerprint.to_string(), &now.to_string()]),
+            // Of its first call's question, which tells nothing of what is in it.
+            id: ApprovalId::derived(&["endorsement", &first.id.to_string(), &now.to_string()]),
             fingerprint,
             texts,
             scopes: calls.iter().map(Approval::target).cloned().collect(),
