@@ -45,11 +45,11 @@ fn other_secrets_and_another_members_words_change_nothing_among_hostile_tools_an
 }
 
 #[test]
-fn a_use_of_a_secret_that_tells_of_its_value_is_found_in_the_journal() {
+fn a_use_of_a_secret_that_tells_of_its_value_is_found_in_journal_or_log() {
     quiet();
     let all = (0..20).map(|number| check(Job { number, scenario: Scenario::Household, plant: Some(Plant::TellingUse) }));
     let found = all.into_iter().find_map(|outcome| outcome.compared.into_iter().next()?.difference).expect("it is found");
-    assert_eq!(found.observer, Observer::Journal, "{found}");
+    assert!(matches!(found.observer, Observer::Journal | Observer::Log), "{found}");
 }
 
 #[test]
