@@ -5,14 +5,14 @@
 //! | a member's model | every request that is made for the member, whole; the tools in it as a digest |
 //! | a member's tools | every call and request on the member's behalf, whole |
 //! | a member's screens | messages, previews, verdicts, questions as the local socket shows them |
-//! | a member's index | what is looked for in memory for the member, and what is found, with scores |
+//! | a member's index | what is found in memory for the member, with scores |
 //! | strangers | what the house says to an account that nobody knows |
 //! | the log | every line that the house's crates log |
 //! | the journal | every entry, without its digests |
 //! | the tree | starts, ends and restarts of actors |
 //! | the vault | the values that it holds; nobody else may see those |
 //!
-//! Left out: the words that members write themselves, on their own screens (their length is kept); digests of content and of the chain, which
+//! Left out: the words that members write themselves, on their own screens and as what is looked for (their length is kept); digests of content and of the chain, which
 //! stand for what they are made of (in [`hearth_domain::journal`]); and what is sealed.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use hearth_domain::approval::Approval;
 use hearth_domain::approval::reply::code;
 use hearth_domain::household::{Audience, Member, Place};
 use hearth_domain::http::Asked;
-use hearth_domain::ids::{ConversationId, MemberId};
+use hearth_domain::ids::MemberId;
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::{Author, Message};
@@ -83,8 +83,7 @@ pub struct Sight {
 pub struct Recording {
     views: BTreeMap<Observer, Vec<Sight>>,
     members: BTreeMap<MemberId, usize>,
-    names: BTreeMap<String, usize>,
-    conversations: BTreeMap<ConversationId, usize>,
+    conversations: BTreeMap<String, usize>,
     devices: BTreeMap<Device, usize>,
 }
 
@@ -94,11 +93,11 @@ impl Recording {
     pub fn new(plan: &Plan) -> Self {
         let numbered = || plan.members.iter().enumerate();
         let threads = crate::people::threads(plan);
-        let places = numbered().flat_map(|(n, member)| threads.iter().map(move |thread| (Place::private(member, thread).conversation, n)));
+        let places = numbered()
+            .flat_map(|(n, member)| threads.iter().map(move |thread| (Place::private(member, thread).conversation.to_string(), n)));
         Self {
             views: BTreeMap::new(),
             members: numbered().map(|(n, member)| (member.id, n)).collect(),
-            names: numbered().map(|(n, member)| (member.name.clone(), n)).collect(),
             conversations: places.collect(),
             devices: BTreeMap::new(),
         }
@@ -119,6 +118,11 @@ impl Recording {
         self.members.get(&member).copied()
     }
 
+    /// Whose conversation a request is about.
+    fn spoken(&self, key: &str) -> Whose {
+        self.conversations.get(key.strip_suffix("-summary").unwrap_or(key)).copied()
+    }
+
     /// The one member for whom something is looked for.
     fn alone(&self, audience: &Audience) -> Whose {
         let mut present = audience.iter();
@@ -131,7 +135,7 @@ impl Recording {
     /// Something was looked for in memory.
     pub fn searched(&mut self, at: Duration, search: &MemorySearch, found: &[MemoryHit]) {
         let whose = self.alone(&search.audience);
-        self.add(at, Observer::Index(whose), format!("search {:?} {}: {found:?}", search.words, search.limit));
+        self.add(at, Observer::Index(whose), format!("search of {} bytes, at most {}: {found:?}", search.words.len(), search.limit));
     }
 
     /// What belongs to a conversation was read.
@@ -150,11 +154,11 @@ impl Recording {
     /// An event of the world.
     pub fn see(&mut self, at: Duration, seen: &Seen<'_>) {
         let (observer, text) = match seen {
-            Seen::Prompt(request) => (Observer::Model(self.names.get(&request.member).copied()), whole(request)),
+            Seen::Prompt(request) => (Observer::Model(self.spoken(&request.cache_key)), whole(request)),
             Seen::Called(call) => (Observer::Tools(self.whose(call.member.id)), format!("{call:?}")),
             Seen::Written(group) => return group.entries.iter().for_each(|entry| self.add(at, Observer::Journal, without_digests(entry))),
             Seen::Connected { device, conversation, cursor } => {
-                let Some(whose) = self.conversations.get(conversation).copied() else { return };
+                let Some(whose) = self.conversations.get(&conversation.to_string()).copied() else { return };
                 self.devices.insert(*device, whose);
                 (Observer::Screens(Some(whose)), format!("{device} connected from {cursor:?}"))
             }
