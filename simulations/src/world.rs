@@ -71,6 +71,13 @@ impl World {
         *lock(&self.recording) = Some(Recording::new(&self.plan));
     }
 
+    /// Whether what everybody sees is kept. Then nobody revokes a secret: no vault looks for the value of one that is not stored any more, and
+    /// who wrote it in a chat wrote it there for all to see who read that chat.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        lock(&self.recording).is_some()
+    }
+
     /// What everybody has seen.
     #[must_use]
     pub fn recorded(&self) -> Recording {

@@ -277,7 +277,7 @@ impl Process {
         let room = u64::try_from(all.len()).unwrap_or(u64::MAX) < self.world.plan.vault.secrets;
         let known = if all.is_empty() || (room && self.draw.coin()) { None } else { Some(self.draw.pick(&all).clone()) };
         let (put, erase, what, name) = match known {
-            Some(record) if self.draw.happens(1_000) => (Vec::new(), vec![record.id], "revoked", record.name),
+            Some(record) if self.draw.happens(1_000) && !self.world.is_recorded() => (Vec::new(), vec![record.id], "revoked", record.name),
             Some(record) => {
                 (vec![self.sealed(record.id, record.owner, &record.name, record.version + 1)], Vec::new(), "rotated", record.name)
             }
