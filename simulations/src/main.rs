@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use hearth_simulations::interference::{self, Compared, Outcome};
 use hearth_simulations::meta::{self, Found};
 use hearth_simulations::plants::Plant;
 use hearth_simulations::run::{Job, Report, run};
@@ -44,6 +45,9 @@ struct Arguments {
     /// Writes every event to standard output.
     #[arg(long)]
     trace: bool,
+    /// Runs each seed again with other secrets, and with other private words of one member: all that others see stays the same, byte for byte.
+    #[arg(long, conflicts_with_all = ["trace", "last"])]
+    non_interference: bool,
     /// Last events that a violation shows.
     #[arg(long, default_value_t = 60)]
     last: usize,
@@ -69,6 +73,9 @@ fn main() -> anyhow::Result<ExitCode> {
     quiet_planned_panics();
     if let Some(What::Meta { seed, scenario }) = arguments.command {
         return compare(seed, scenario);
+    }
+    if arguments.non_interference && arguments.scenario == Scenario::Sandboxes {
+        anyhow::bail!("what processes of installed tools are told is not recorded; compare another scenario");
     }
     let seeds = arguments.seed.map_or(arguments.from..arguments.from.saturating_add(arguments.seeds), |seed| seed..seed.saturating_add(1));
     let next = AtomicU64::new(seeds.start);
@@ -104,19 +111,17 @@ fn compare(seed: u64, scenario: Scenario) -> anyhow::Result<ExitCode> {
 /// Runs one seed and prints what came of it; whether all went well.
 fn one(arguments: &Arguments, number: u64) -> bool {
     let job = Job { number, scenario: arguments.scenario, plant: arguments.plant };
-    let traced = arguments.trace;
+    let (traced, compares) = (arguments.trace, arguments.non_interference);
     let (done, report) = mpsc::channel();
     let work = move || {
         let sink = traced.then(|| Box::new(BufWriter::new(std::io::stdout())) as Box<dyn std::io::Write + Send>);
-        drop(done.send(run(job, sink)));
+        drop(done.send(if compares { Done::Compared(interference::check(job)) } else { Done::Ran(Box::new(run(job, sink))) }));
     };
     #[expect(clippy::disallowed_methods, reason = "each seed has a thread of its own, since actix keeps things by thread")]
     let thread = std::thread::Builder::new().name(format!("seed {number}")).stack_size(16 << 20).spawn(work);
     let text = match (thread, report.recv_timeout(WEDGED)) {
-        (Ok(_), Ok(report)) => {
-            let well = report.violation.is_none();
-            (well, describe(arguments, &report))
-        }
+        (Ok(_), Ok(Done::Ran(report))) => (report.violation.is_none(), describe(arguments, &report)),
+        (Ok(_), Ok(Done::Compared(outcome))) => (outcome.is_well(), describe_compared(arguments, &outcome)),
         (Ok(_), Err(_)) => (false, format!("seed {number} is wedged, or its thread died\n{}", again(arguments, number))),
         (Err(error), _) => (false, format!("seed {number}: no thread: {error}")),
     };
@@ -125,9 +130,41 @@ fn one(arguments: &Arguments, number: u64) -> bool {
     text.0
 }
 
+/// What came of a seed.
+enum Done {
+    Ran(Box<Report>),
+    Compared(Outcome),
+}
+
+/// One line for each comparison; the first difference with its place.
+fn describe_compared(arguments: &Arguments, outcome: &Outcome) -> String {
+    let Outcome { number, violation, compared } = outcome;
+    let mut lines: Vec<_> = compared.iter().map(|one| format!("seed {number} {}", describe_one(one))).collect();
+    if let Some(violation) = violation {
+        lines.push(format!("seed {number} BROKEN as it is: {}: {}", violation.invariant, violation.what));
+    }
+    if !outcome.is_well() {
+        lines.push(again(arguments, *number));
+    }
+    lines.join("\n")
+}
+
+fn describe_one(one: &Compared) -> String {
+    let Compared { changed, views, sights, known, difference } = one;
+    let (what, theirs) = changed.words_of.map_or_else(
+        || ("other secrets".to_owned(), "values in the vault".to_owned()),
+        |member| (format!("other words of member {member}"), "things that are theirs to see".to_owned()),
+    );
+    match difference {
+        None => format!("same: {what} change {known} {theirs}, and nothing of {sights} in {views} other views"),
+        Some(difference) => format!("DIFFERS: {what} change more than {known} {theirs}: {difference}"),
+    }
+}
+
 fn again(arguments: &Arguments, number: u64) -> String {
     let plant = arguments.plant.map_or_else(String::new, |plant| format!(" --plant {}", name(plant)));
-    format!("again: cargo run --release -p hearth-simulations -- --scenario {} --seed {number}{plant}", arguments.scenario)
+    let compares = if arguments.non_interference { " --non-interference" } else { "" };
+    format!("again: cargo run --release -p hearth-simulations -- --scenario {} --seed {number}{plant}{compares}", arguments.scenario)
 }
 
 fn name(plant: Plant) -> String {

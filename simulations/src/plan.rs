@@ -8,6 +8,7 @@ use hearth_domain::household::{Member, Role};
 use hearth_domain::limits::Limits;
 use hearth_domain::time::Timestamp;
 
+use crate::changed::Changed;
 use crate::plants::Plant;
 use crate::seed::Draw;
 
@@ -242,6 +243,8 @@ pub struct Plan {
     pub people: PeopleMix,
     /// A defect that is there on purpose.
     pub plant: Option<Plant>,
+    /// What is other than in the run that this one is compared with.
+    pub changed: Changed,
 }
 
 impl Plan {
@@ -271,6 +274,7 @@ impl Plan {
             hostile: HostileMix::default(),
             people: people(&mut Draw::of(&seed, "people"), acts, pause_ms),
             plant,
+            changed: Changed::default(),
         };
         if let Some(plant) = plant {
             plant.prepare(&mut plan);

@@ -40,10 +40,17 @@ pub enum Plant {
     ForgedYes,
     /// The store says of a stranger's account that it is the owner's.
     ForgedAccount,
+    /// What the vault tells of a use follows from the secret's value.
+    TellingUse,
+    /// What a model answers follows from what somebody else said last, and is none of their words.
+    Overhearing,
 }
 
 impl Plant {
-    /// All of them.
+    /// Those that no checker sees, because nothing private is anywhere: only two runs, compared, show them.
+    pub const COMPARED: [Self; 2] = [Self::TellingUse, Self::Overhearing];
+
+    /// Those that a checker catches.
     pub const ALL: [Self; 16] = [
         Self::LoseCommit,
         Self::DoubleHand,
@@ -78,6 +85,7 @@ impl Plant {
             Self::Tamper => "chain",
             Self::BlindGuard => "I-1 ",
             Self::Undying | Self::CrossedResult => "I-2",
+            Self::TellingUse | Self::Overhearing => "non-interference",
         }
     }
 
@@ -97,7 +105,9 @@ impl Plant {
             | Self::BlindGuard
             | Self::Undying
             | Self::CrossedResult
-            | Self::OpenSearch => Scenario::Household,
+            | Self::OpenSearch
+            | Self::TellingUse
+            | Self::Overhearing => Scenario::Household,
         }
     }
 
@@ -118,6 +128,7 @@ impl Plant {
                 plan.house.kills = (1..8).map(|n| plan.storm / 8 * n).collect();
                 plan.wires.crash = 100;
             }
+            Self::TellingUse => plan.vault = VaultMix { secrets: 3, pause_ms: 20_000, ..VaultMix::default() },
             Self::BlindGuard => plan.vault = VaultMix { secrets: 3, pause_ms: 20_000, said: 5_000, ..VaultMix::default() },
             Self::Undying | Self::CrossedResult => {
                 let sandboxes = SandboxMix { tools: 2, callers: 3, pause_ms: 5_000, change_ms: 60_000, ..SandboxMix::default() };
@@ -131,7 +142,13 @@ impl Plant {
                     plan.house.kills = (1..40).map(|n| plan.storm / 40 * n).collect();
                 }
             }
-            Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds | Self::CrossTalk | Self::Tamper | Self::OpenSearch => {}
+            Self::DoubleHand
+            | Self::LoseAnswer
+            | Self::RepeatIds
+            | Self::CrossTalk
+            | Self::Tamper
+            | Self::OpenSearch
+            | Self::Overhearing => {}
         }
     }
 }

@@ -21,11 +21,14 @@ use hearth_supervisor::exit::ExitReason;
 use hearth_supervisor::root::{Root, RootHandle, RootOptions};
 use tokio::task::LocalSet;
 
+use crate::changed::Changed;
 use crate::checkers::{Seen, durable};
 use crate::client::Front;
 use crate::doubles::store::SimStore;
 use crate::house::{Watcher, house, ports};
+use crate::plan::Plan;
 use crate::plants::Plant;
+use crate::recording::Recording;
 use crate::scenarios::Scenario;
 use crate::seed::Draw;
 use crate::telemetry::Telemetry;
@@ -83,18 +86,36 @@ pub struct Report {
 /// Runs one seed on this thread, which must be fresh: actix keeps things per thread.
 #[must_use]
 pub fn run(job: Job, sink: Option<Box<dyn Write + Send>>) -> Report {
+    let world = world(job, Changed::default(), sink);
+    let (lives, ended) = whole(&world);
+    report(&world, lives, ended)
+}
+
+/// The same with something other in it, and what everybody sees; also what was broken, and how many members there are.
+#[must_use]
+pub fn recorded(job: Job, changed: Changed) -> (Option<Violation>, Recording, usize) {
+    let world = world(job, changed, None);
+    world.record();
+    whole(&world);
+    (world.violation(), world.recorded(), world.plan.members.len())
+}
+
+fn world(job: Job, changed: Changed, sink: Option<Box<dyn Write + Send>>) -> Arc<World> {
     let seed = Seed::from_u64(job.number);
-    let plan = job.scenario.plan(job.number, &seed, job.plant);
-    let world = World::new(seed, plan, Trace::new(sink));
-    let telemetry = Telemetry(Arc::downgrade(&world));
-    let (lives, ended) = tracing::subscriber::with_default(telemetry, || {
+    let plan = Plan { changed, ..job.scenario.plan(job.number, &seed, job.plant) };
+    World::new(seed, plan, Trace::new(sink))
+}
+
+/// All lives of the house, one after the other: how many there were, and when the last one ended.
+fn whole(world: &Arc<World>) -> (usize, Duration) {
+    let telemetry = Telemetry(Arc::downgrade(world));
+    tracing::subscriber::with_default(telemetry, || {
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         // Without a runtime there is no run; a machine in that state ends the program.
         let system = System::with_tokio_rt(|| runtime().unwrap_or_else(|error| unreachable!("no runtime: {error}")));
-        let world = Arc::clone(&world);
+        let world = Arc::clone(world);
         system.block_on(async move { (live(Arc::clone(&world)).await, world.now()) })
-    });
-    report(&world, lives, ended)
+    })
 }
 
 fn report(world: &World, lives: usize, ended: Duration) -> Report {

@@ -7,6 +7,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::recording::Observer;
 use crate::world::World;
 
 /// Takes the events of the house's crates from this thread.
@@ -34,6 +35,7 @@ impl Subscriber for Telemetry {
         if let Some(world) = self.0.upgrade() {
             let mut line = Line(format!("log {}", event.metadata().level()));
             event.record(&mut line);
+            world.sees(Observer::Log, || line.0.clone());
             world.note(line.0);
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::checkers::{Checkers, Seen};
 use crate::doubles::clock::SimClock;
 use crate::plan::Plan;
+use crate::recording::{Observer, Recording};
 use crate::trace::Trace;
 
 /// Events after which a run is called wedged.
@@ -41,6 +42,8 @@ pub struct World {
     steps: AtomicU64,
     violation: Mutex<Option<Violation>>,
     violated: Notify,
+    /// What everybody sees, where that is compared.
+    recording: Mutex<Option<Recording>>,
 }
 
 impl World {
@@ -59,7 +62,38 @@ impl World {
             steps: AtomicU64::new(0),
             violation: Mutex::new(None),
             violated: Notify::new(),
+            recording: Mutex::new(None),
         })
+    }
+
+    /// From now on what everybody sees is kept.
+    pub fn record(&self) {
+        *lock(&self.recording) = Some(Recording::new(&self.plan));
+    }
+
+    /// Whether what everybody sees is kept. Then nobody revokes a secret: no vault looks for the value of one that is not stored any more, and
+    /// who wrote it in a chat wrote it there for all to see who read that chat.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        lock(&self.recording).is_some()
+    }
+
+    /// What everybody has seen.
+    #[must_use]
+    pub fn recorded(&self) -> Recording {
+        lock(&self.recording).take().unwrap_or_default()
+    }
+
+    /// Keeps what somebody sees, where that is compared.
+    pub fn keep(&self, keep: impl FnOnce(&mut Recording, Duration)) {
+        if let Some(recording) = lock(&self.recording).as_mut() {
+            keep(recording, self.now());
+        }
+    }
+
+    /// Somebody sees this text.
+    pub fn sees(&self, observer: Observer, text: impl FnOnce() -> String) {
+        self.keep(|recording, at| recording.add(at, observer, text()));
     }
 
     /// Virtual time since the beginning.
@@ -96,6 +130,7 @@ impl World {
 
     /// Shows an event to every checker.
     pub fn observe(&self, seen: &Seen<'_>) {
+        self.keep(|recording, at| recording.see(at, seen));
         let found = lock(&self.checkers).on_event(self.now(), seen);
         if let Err(violation) = found {
             self.break_off(violation);

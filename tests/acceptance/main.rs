@@ -7,6 +7,7 @@
 //! `tools`: components in processes of their own, from their installation to their removal.
 //! `family`: five people over the command line, the page and two bridges, and who is told what.
 //! `household`: who lives here, from being added to being erased.
+//! `interference`: what nobody else may see changes nothing that they see.
 //! `audit`: the journal, whether it is whole, why something was said, and the stop of the house.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
 //!
@@ -27,6 +28,8 @@ mod commands;
 mod family;
 #[cfg(test)]
 mod household;
+#[cfg(test)]
+mod interference;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

@@ -22,6 +22,16 @@ impl Got {
         got.windows(text.len()).filter(|piece| *piece == text.as_bytes()).count()
     }
 
+    /// What came after so many bytes.
+    pub(crate) fn since(&self, before: usize) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()[before..]).into_owned()
+    }
+
+    /// How many bytes came.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
     fn add(&self, bytes: &[u8]) {
         self.0.lock().unwrap().extend_from_slice(bytes);
     }

@@ -327,7 +327,7 @@ impl Classified for RunError {
 /// A question about one effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
-    /// Its id: the same for the same effect asked at the same time.
+    /// Its id: of the call that was asked about first, not of what is in it.
     pub id: ApprovalId,
     /// The exact call.
     pub call: Call,

@@ -40,7 +40,7 @@ pub struct Limits {
     pub calls_per_reply: usize,
     /// Tool calls in one turn.
     pub calls_per_turn: usize,
-    /// Times that the same call may fail in a turn before the turn ends.
+    /// Times that the same call may fail in a turn before the turn ends; one that is not allowed was not tried.
     pub repeated_failures: usize,
     /// Bytes of a tool's result that a model gets to see.
     pub tool_result_bytes: usize,

@@ -230,6 +230,12 @@ impl Question {
         if self.by == Decider::Member && control.label.integrity != Integrity::Outside && matches!(verdict, Verdict::Ask(_)) {
             verdict = Verdict::Allow(Because::Free);
         }
+        if let Verdict::Ask(approval) = &mut verdict
+            && approvals.iter().all(|known| known.id != approval.id)
+        {
+            // Whoever decides for a member sees the question's code: nothing of what the member says may follow from it.
+            approval.id = ApprovalId::derived(&[&self.call.to_string(), &now.to_string()]);
+        }
         let mut after = used.clone();
         after.ran(&facts);
         let foreign = |leaf: &Leaf| self.links.contains(&leaf.pointer) && !leaf.traced.origin.outside.is_empty();

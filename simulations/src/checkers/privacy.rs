@@ -10,6 +10,7 @@ use hearth_domain::ids::{ConversationId, MemberId};
 use hearth_domain::store::Write;
 
 use super::{Checker, Device, Seen};
+use crate::changed::Changed;
 use crate::doubles::models::everything;
 use crate::plan::Plan;
 
@@ -27,14 +28,14 @@ pub struct Privacy {
 
 /// The canary word of that member and number.
 #[must_use]
-pub fn canary(member: usize, number: u64) -> String {
-    format!("zq{member}x{number}")
+pub fn canary(changed: Changed, member: usize, number: u64) -> String {
+    format!("zq{member}x{}", changed.word(member, number))
 }
 
 /// The same of something that a tool keeps for that member alone.
 #[must_use]
-pub fn kept(member: usize, number: u64) -> String {
-    format!("zk{member}x{number}")
+pub fn kept(changed: Changed, member: usize, number: u64) -> String {
+    format!("zk{member}x{}", changed.word(member, number))
 }
 
 /// Whether there are any canary words in a text.

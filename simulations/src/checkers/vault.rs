@@ -9,8 +9,9 @@ use hearth_domain::journal::check::Attested;
 use hearth_domain::secret::SealedRecord;
 
 use super::{Checker, Rest, Seen};
+use crate::changed::Changed;
 use crate::doubles::models::everything;
-use crate::doubles::vault::{DEEP, said};
+use crate::doubles::vault::{DEEP, SAID, said};
 use crate::plan::Plan;
 
 /// The name of the invariant.
@@ -31,13 +32,16 @@ pub struct Vault {
     used: bool,
     /// What it keeps of the journal.
     journal: Option<Attested>,
+    /// Whether the values are others.
+    changed: Changed,
 }
 
 impl Vault {
     /// A vault without secrets.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        Self { up: false, stored: BTreeMap::new(), open: BTreeMap::new(), count: 0, used: plan.vault.secrets > 0, journal: None }
+        let (used, changed) = (plan.vault.secrets > 0, plan.changed);
+        Self { up: false, stored: BTreeMap::new(), open: BTreeMap::new(), count: 0, used, journal: None, changed }
     }
 
     /// The newest attested end of the journal, after this one.
@@ -57,7 +61,7 @@ impl Vault {
     #[must_use]
     pub fn guarded(&self) -> Vec<String> {
         let certain = self.stored.values().filter(|record| !self.open.contains_key(&record.id));
-        certain.flat_map(|record| (1..=record.version).map(|version| said(&record.name, version))).collect()
+        certain.flat_map(|record| (1..=record.version).map(|version| said(self.changed, &record.name, version))).collect()
     }
 
     /// The number of the next fresh secret.
@@ -131,7 +135,7 @@ impl Checker for Vault {
             Seen::Prompt(request) => {
                 let shown = everything(request);
                 Self::none_deep(&shown, "a prompt")?;
-                let leak = shown.contains("zqsaid-").then(|| self.guarded().into_iter().find(|value| shown.contains(value)));
+                let leak = shown.contains(SAID).then(|| self.guarded().into_iter().find(|value| shown.contains(value)));
                 leak.flatten().map_or(Ok(()), |value| Err(format!("a model is shown {value}, which is stored")))
             }
             Seen::Called(call) => Self::none_deep(&call.arguments.to_string(), "a call"),

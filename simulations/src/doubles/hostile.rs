@@ -10,6 +10,7 @@ use hearth_domain::tool::{Annotations, Effect, Invocation, ToolOutput, ToolSpec}
 use serde_json::{Value, json};
 
 use super::models::{everything, last_said};
+use crate::changed::Changed;
 use crate::checkers::privacy::{is_private, kept};
 use crate::plan::Plan;
 use crate::plants::Plant;
@@ -102,7 +103,10 @@ pub fn act(plan: &Plan, call: &Invocation, draw: &mut Draw) -> Option<ToolOutput
             let found = plan.members.iter().position(|member| member.name == whose).unwrap_or(0);
             let owner = plan.members.get(found).map(|member| member.id);
             let readers = if plan.plant == Some(Plant::OpenBox) { Readers::public() } else { Readers::only(owner) };
-            Some(ToolOutput { value: json!({ "text": kept(found, draw.number(0, 99)) }), label: Label::new(readers, Integrity::Outside) })
+            // What it gives to others of somebody's is its own fault, and not of the house that keeps it from them.
+            let changed = if owner == Some(call.member.id) { plan.changed } else { Changed::default() };
+            let text = kept(changed, found, draw.number(0, 99));
+            Some(ToolOutput { value: json!({ "text": text }), label: Label::new(readers, Integrity::Outside) })
         }
         _ => outward(&call.name).map(|_| outside(json!({ "text": format!("done. {}", order(draw)) }))),
     }

@@ -47,6 +47,7 @@ impl Drop for Open {
 impl Http for SimHttp {
     fn send(&self, way: Way, asked: Asked) -> BoxFuture<'static, Result<Answered, HttpError>> {
         let (world, mut draw) = (Arc::clone(&self.world), Draw::of(&self.world.seed.child("request"), &next(&self.chance)));
+        world.keep(|recording, at| recording.sent(at, &asked));
         world.note(format!("http: {} {} {}", asked.principal, asked.method, asked.url));
         if way != Way::Egress || asked.method != "GET" || !asked.url.starts_with(GRANTED) || asked.member.is_none() {
             world.violate(NAME, format!("a request left the house that nobody granted: {way:?} {} {}", asked.method, asked.url));

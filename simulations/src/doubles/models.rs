@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hearth_domain::flow::tools;
 use hearth_domain::house::provider::{self, Place};
+use hearth_domain::journal::Digest;
 use hearth_domain::message::Part;
 use hearth_domain::model::{Arguments, DeltaSink, Model, ModelError, ModelReply, ModelRequest, StopReason, ToolCall, Usage, Utterance};
 use serde_json::{Value, json};
@@ -107,6 +108,13 @@ impl Model for SimModel {
             let said = std::mem::replace(&mut *lock(&self.overheard), last_said(&request));
             if let Ok(reply) = &mut script.reply {
                 reply.text.push_str(&said);
+            }
+        }
+        if self.world.plan.plant == Some(Plant::Overhearing) {
+            let said = std::mem::replace(&mut *lock(&self.overheard), last_said(&request));
+            if let Ok(reply) = &mut script.reply {
+                let digest = Digest::of(said.as_bytes()).to_string();
+                reply.text.push_str(digest.get(..8).unwrap_or_default());
             }
         }
         script.play(deltas).boxed()

@@ -190,7 +190,13 @@ impl Store for SimStore {
     fn search(&self, search: MemorySearch) -> StoreFuture<Vec<MemoryHit>> {
         self.spare("a search");
         if self.world.plan.plant != Some(Plant::OpenSearch) {
-            return self.inner.search(search);
+            let (world, found) = (Arc::clone(&self.world), self.inner.search(search.clone()));
+            return async move {
+                let found = found.await?;
+                world.keep(|recording, at| recording.searched(at, &search, &found));
+                Ok(found)
+            }
+            .boxed();
         }
         let found = self.inner.search(MemorySearch { audience: Audience::default(), ..search });
         async move {
@@ -203,7 +209,13 @@ impl Store for SimStore {
 
     fn entries(&self, conversation: ConversationId, audience: Audience) -> StoreFuture<Vec<Memory>> {
         self.spare("entries");
-        self.inner.entries(conversation, audience)
+        let (world, found) = (Arc::clone(&self.world), self.inner.entries(conversation, audience.clone()));
+        async move {
+            let found = found.await?;
+            world.keep(|recording, at| recording.listed(at, &audience, &found));
+            Ok(found)
+        }
+        .boxed()
     }
 
     fn memory_count(&self, member: MemberId) -> StoreFuture<usize> {

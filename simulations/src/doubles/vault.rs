@@ -18,23 +18,32 @@ use hearth_domain::vault::{Ask, SecretInfo, Span, Started, Tell, Used, VaultErro
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::changed::Changed;
 use crate::plants::Plant;
+use crate::recording::Observer;
 use crate::seed::Draw;
 use crate::world::{World, lock};
 
 /// How a value begins that people never say. See [`values`].
 pub const DEEP: &str = "zqdeep";
+/// How one begins that they do say.
+pub const SAID: &str = "zqsaid-";
 
 /// The values of a secret, over its versions: one that people say, and one that only the vault knows.
 #[must_use]
-pub fn values(record: &SealedRecord) -> Vec<String> {
-    (1..=record.version).flat_map(|version| [said(&record.name, version), format!("{DEEP}-{}-{version}-end", record.name)]).collect()
+pub fn values(changed: Changed, record: &SealedRecord) -> Vec<String> {
+    let deep = |version| format!("{DEEP}-{}", own(changed, &record.name, version));
+    (1..=record.version).flat_map(|version| [said(changed, &record.name, version), deep(version)]).collect()
 }
 
 /// The value that people say.
 #[must_use]
-pub fn said(name: &SecretName, version: u32) -> String {
-    format!("zqsaid-{name}-{version}-end")
+pub fn said(changed: Changed, name: &SecretName, version: u32) -> String {
+    format!("{SAID}{}", own(changed, name, version))
+}
+
+fn own(changed: Changed, name: &SecretName, version: u32) -> String {
+    changed.value(format!("{name}-{version}-end"))
 }
 
 /// The port.
@@ -222,7 +231,7 @@ impl Process {
         }
         let mut spans = Vec::new();
         for record in self.records.values() {
-            for value in values(record) {
+            for value in values(self.world.plan.changed, record) {
                 let at = text.match_indices(&value).map(|(start, _)| Span { start, end: start + value.len(), name: record.name.clone() });
                 spans.extend(at);
             }
@@ -246,11 +255,16 @@ impl Process {
 
     fn used(&mut self, record: &SealedRecord) -> Used {
         let alarm = self.draw.happens(300);
+        // Planted: what nobody may know decides what everybody may read.
+        let values = values(self.world.plan.changed, record).concat();
+        let shown = Digest::of(values.as_bytes()).to_string();
+        let tells = self.world.plan.plant == Some(Plant::TellingUse);
+        let path = if tells { format!("/{}", shown.get(..8).unwrap_or_default()) } else { String::new() };
         Used {
             who: Some(Principal::Provider("alpha".to_owned())),
             member: Some(record.owner),
             secrets: vec![record.name.clone()],
-            place: "POST https://api.example.com:443".to_owned(),
+            place: format!("POST https://api.example.com:443{path}"),
             outcome: if alarm { "leak".to_owned() } else { "sent".to_owned() },
             alarm,
             times: 1,
@@ -263,8 +277,10 @@ impl Process {
         let room = u64::try_from(all.len()).unwrap_or(u64::MAX) < self.world.plan.vault.secrets;
         let known = if all.is_empty() || (room && self.draw.coin()) { None } else { Some(self.draw.pick(&all).clone()) };
         let (put, erase, what, name) = match known {
-            Some(record) if self.draw.happens(1_000) => (Vec::new(), vec![record.id], "revoked", record.name),
-            Some(record) => (vec![sealed(record.id, record.owner, &record.name, record.version + 1)], Vec::new(), "rotated", record.name),
+            Some(record) if self.draw.happens(1_000) && !self.world.is_recorded() => (Vec::new(), vec![record.id], "revoked", record.name),
+            Some(record) => {
+                (vec![self.sealed(record.id, record.owner, &record.name, record.version + 1)], Vec::new(), "rotated", record.name)
+            }
             None => {
                 let record = self.fresh();
                 let name = record.name.clone();
@@ -285,7 +301,16 @@ impl Process {
         let members = &self.world.plan.members;
         let owner = members.iter().cycle().nth(n).map_or_else(|| unreachable!("nobody lives here"), |member| member.id);
         let name = SecretName::new(&format!("key-{n}")).unwrap_or_else(|error| unreachable!("{error}"));
-        sealed(SecretId::derived(&["secret", name.as_str()]), owner, &name, 1)
+        self.sealed(SecretId::derived(&["secret", name.as_str()]), owner, &name, 1)
+    }
+
+    /// The envelope follows from the values, and does not hold them.
+    fn sealed(&self, id: SecretId, owner: MemberId, name: &SecretName, version: u32) -> SealedRecord {
+        let mut record = SealedRecord { id, owner, name: name.clone(), version, envelope: Vec::new() };
+        let values = values(self.world.plan.changed, &record).concat();
+        record.envelope = Digest::of(values.as_bytes()).to_string().into_bytes();
+        self.world.sees(Observer::Vault, || values);
+        record
     }
 
     fn written(&mut self, ticket: u64, ok: bool) {
@@ -306,13 +331,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.world.checkers().vault.is_up(false);
     }
-}
-
-/// The envelope follows from the values, and does not hold them.
-fn sealed(id: SecretId, owner: MemberId, name: &SecretName, version: u32) -> SealedRecord {
-    let mut record = SealedRecord { id, owner, name: name.clone(), version, envelope: Vec::new() };
-    record.envelope = Digest::of(values(&record).concat().as_bytes()).to_string().into_bytes();
-    record
 }
 
 fn info(record: &SealedRecord) -> SecretInfo {

@@ -121,7 +121,7 @@ impl Core {
                 Ok(go) => go,
                 Err(error) => {
                     refused = refused.saturating_add(1);
-                    active.count_failure(&call.name, &arguments);
+                    active.count_failure(&call.name, &arguments, &error);
                     writes.push(active.step(
                         cx,
                         StepBody::Outcome { call: id, provider_call: call.id, name: call.name, result: Err(error), taken: None },

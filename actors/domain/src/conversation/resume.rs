@@ -127,9 +127,9 @@ impl Core {
                         active.takes_in(&name, &step.label);
                     }
                     let intent = intents.iter().position(|(ready, _)| ready.id == call).and_then(|at| intents.remove(at));
-                    if result.is_err() {
+                    if let Err(error) = &result {
                         let arguments = intent.map_or(serde_json::Value::Null, |(ready, _)| ready.arguments);
-                        active.count_failure(&name, &arguments);
+                        active.count_failure(&name, &arguments, error);
                     }
                 }
             }

@@ -651,6 +651,46 @@ fn a_denied_call_never_reaches_its_tool() {
     assert!(matches!(request.history.last(), Some(Utterance::ToolResult { content, .. }) if content.contains("not allowed")));
 }
 
+/// A turn whose model makes the same call again and again.
+fn stubborn(mut outcome: impl FnMut(&mut World, Effect)) -> World {
+    let mut world = World::new();
+    world.say("1", "x");
+    for _ in 0..world.setting.limits.repeated_failures {
+        let (call, _) = world.model();
+        world.reply(call, calls(&["note"]));
+        let effect = world.todo.pop_front().expect("policy is asked");
+        outcome(&mut world, effect);
+    }
+    world
+}
+
+#[test]
+fn a_call_that_is_denied_again_and_again_does_not_end_the_members_turn() {
+    let deny = |world: &mut World, effect| {
+        let Effect::Decide(question) = effect else { panic!("{effect:?}") };
+        world.event(|core, cx| core.on_decided(cx, question.call, Decision::Deny(Refusal::Refused)));
+    };
+    let mut world = stubborn(deny);
+    let (call, _) = world.model();
+    world.reply(call, text("here is what you asked for"));
+    assert!(world.until_outside().is_none());
+    assert_eq!((world.delivered[0].purpose, world.delivered[0].text.as_str()), (Purpose::Answer, "here is what you asked for"));
+    let mut world = stubborn(deny);
+    world.crash();
+    world.model();
+}
+
+#[test]
+fn a_call_that_fails_again_and_again_ends_the_turn_visibly() {
+    let mut world = stubborn(|world, effect| {
+        world.todo.push_front(effect);
+        let Some(Effect::RunTool(invocation)) = world.until_outside() else { panic!("it runs") };
+        world.event(|core, cx| core.on_tool_ended(cx, invocation.id, Err(ToolError::Failed("no".to_owned()))));
+    });
+    assert!(world.until_outside().is_none());
+    assert!(world.delivered[0].text.contains("failed 3 times"), "{:?}", world.delivered);
+}
+
 #[test]
 fn a_long_history_is_summarised_with_the_join_of_its_labels() {
     let mut world = World::with(Limits { history_tokens: 50, history_keep_tokens: 20, ..Limits::default() });

@@ -153,12 +153,13 @@ impl Active {
         self.pending.turn.id == turn
     }
 
-    /// Counts a failure of this call and gives how often the same one has failed.
-    pub(super) fn count_failure(&mut self, name: &str, arguments: &serde_json::Value) -> usize {
-        let key = Digest::of(format!("{name}\n{arguments}").as_bytes());
-        let count = self.failures.entry(key).or_default();
-        *count = count.saturating_add(1);
-        *count
+    /// Counts a failure of this call. One that was not allowed was not tried: who has a model ask for it again and again ends at the bound of
+    /// model calls, and not the member's turn before what the member wants.
+    pub(super) fn count_failure(&mut self, name: &str, arguments: &serde_json::Value, error: &ToolError) {
+        if !matches!(error, ToolError::Denied(_)) {
+            let count = self.failures.entry(Digest::of(format!("{name}\n{arguments}").as_bytes())).or_default();
+            *count = count.saturating_add(1);
+        }
     }
 
     fn next_index(&self) -> u32 {
@@ -382,8 +383,8 @@ impl Core {
         let Some(ready) = active.queue.pop_front() else {
             return Vec::new();
         };
-        if result.is_err() {
-            active.count_failure(&ready.name, &ready.arguments);
+        if let Err(error) = &result {
+            active.count_failure(&ready.name, &ready.arguments, error);
         }
         let detail = if result.is_ok() { "ok" } else { "error" };
         let content = result.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -115,7 +115,8 @@ impl Endorsement {
         let mut parts = vec!["endorsement"];
         parts.extend(prints.iter().map(String::as_str));
         let fingerprint = digest(&parts);
-        let id = ApprovalId::derived(&[&fingerprint.to_string(), &now.to_string()]);
+        // Of its first call's question, which tells nothing of what is in it.
+        let id = ApprovalId::derived(&["endorsement", &first.id.to_string(), &now.to_string()]);
         calls.iter_mut().for_each(|one| one.part_of = Some(id));
         Ok(Self { id, fingerprint, texts, calls, concern, asked: now, expires: later(now, APPROVAL_SECONDS), state: State::Pending })
     }

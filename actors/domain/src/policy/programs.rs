@@ -262,7 +262,7 @@ impl Program {
 
     pub(super) fn question(&self, function: Function, arguments: Value) -> Question {
         Question {
-            call: CallId::derived(&["1"]),
+            call: CallId::derived(&[&self.asked.len().to_string()]),
             function,
             leaves: written(&arguments, &control(&self.label, &BTreeSet::new())),
             fit: Fit::NoPlan,

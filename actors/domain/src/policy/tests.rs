@@ -84,6 +84,22 @@ fn after_something_from_outside_even_what_was_named_is_asked() {
 }
 
 #[test]
+fn nothing_of_what_a_call_says_is_in_the_id_of_its_question_which_stays_while_it_waits() {
+    let about =
+        |text: &str| question(Person::Child, Effect::ExternalSend, "tell bo@example.org", json!({"to": "bo@example.org", "text": text}));
+    let asked = |question: &Question, known: &[Approval]| match question.weigh(known, &[], at(0)).verdict {
+        Verdict::Ask(approval) => *approval,
+        other @ (Verdict::Allow(_) | Verdict::Deny(_)) => panic!("{other:?}"),
+    };
+    let (one, other) = (asked(&about("I am late."), &[]), asked(&about("I am sick."), &[]));
+    assert_eq!(one.id, other.id);
+    assert_ne!(one.fingerprint, other.fingerprint);
+    let again = Question { call: CallId::derived(&["2"]), ..about("I am late.") };
+    assert_eq!(asked(&again, std::slice::from_ref(&one)).id, one.id);
+    assert_ne!(asked(&again, &[]).id, one.id);
+}
+
+#[test]
 fn what_was_named_once_is_used_once() {
     let mut send = question(Person::Adult, Effect::ExternalSend, "tell bo@example.org", json!({"to": "bo@example.org", "text": "x"}));
     let first = weighed(&send);
