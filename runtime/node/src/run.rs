@@ -88,6 +88,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Tool { what }) => use_tools(&config, what),
         Some(Command::Policy { what }) => policy::run(&config, what, &terminal),
         Some(Command::Approvals { what, member, json }) => ask_policy(&config, member, policy::approvals(what), json),
+        Some(Command::Budget { member, json }) => ask_policy(&config, member, PolicyAsk::Budget, json),
         Some(Command::Grants { what, member, json }) => ask_policy(&config, member, policy::grants(what), json),
         Some(Command::Member { what }) => change_household(&config, Errand::of_member(what)?),
         Some(Command::Identity { what }) => change_household(&config, Errand::of_identity(what)),
