@@ -16,14 +16,17 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, Message, ResponseFuture, SpawnHandle, WrapFuture};
 use hearth_domain::approval::APPROVAL_SECONDS;
+use hearth_domain::budget::Spent;
+use hearth_domain::budget::ledger::Moment;
 use hearth_domain::conversation::{Accepted, AskId, Core, Cx, Effect, Notice, Noticed, Say, SayError, Setting};
 use hearth_domain::flow::call::Call as FlowCall;
 use hearth_domain::household::{Member, MemberId};
 use hearth_domain::ids::{ApprovalId, CallId, ConversationId, TurnId};
+use hearth_domain::journal::FactKind;
 use hearth_domain::message::Message as Said;
 use hearth_domain::model::{ModelError, ModelRequest};
 use hearth_domain::policy::{Decision, Foreseen, Refusal};
-use hearth_domain::store::{ConversationState, StoreError};
+use hearth_domain::store::{Commit, ConversationState, StoreError, Write};
 use hearth_domain::time::Mono;
 use hearth_domain::tool::{Invocation, ToolError};
 use hearth_supervisor::context::Context;
@@ -32,6 +35,7 @@ use hearth_supervisor::link::{AskError, Link};
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use crate::budget::Purse;
 use crate::catalog::Catalog;
 use crate::channel::Preview;
 use crate::leash::{Tether, leash};
@@ -87,6 +91,8 @@ pub struct Surroundings {
     pub setting: Arc<Setting>,
     /// The tools that there are.
     pub tools: Catalog,
+    /// What members may still use.
+    pub purse: Purse,
     /// To the store.
     pub save: Link<Save>,
     /// To the store.
@@ -274,12 +280,33 @@ impl ConversationActor {
         }
     }
 
-    fn save(&mut self, ticket: u64, commit: hearth_domain::store::Commit, ctx: &mut Context<Self>) {
+    fn save(&mut self, ticket: u64, mut commit: Commit, ctx: &mut Context<Self>) {
+        let row = self.budget_row(&commit);
+        commit.writes.extend(row.map(Write::Spent));
         let saved = self.around.save.ask(Save(commit), self.around.setting.limits.commit_deadline);
         self.begin(ctx, saved, move |this, saved, ctx| {
             let result = saved.unwrap_or_else(|error| Err(not_asked(error)));
+            if let (Ok(()), Some(row)) = (&result, &row) {
+                this.around.purse.saved(row);
+            }
             this.step(ctx, |core, cx| core.on_saved(cx, ticket, result));
         });
+    }
+
+    /// What the member has used goes along with what the turn writes anyway: before its next step, and when it has ended.
+    fn budget_row(&self, commit: &Commit) -> Option<Spent> {
+        let charge = self.core.charge(self.around.ports.clock.wall())?;
+        let kind = commit.fact.kind;
+        let ends = matches!(kind, FactKind::TurnAnswered | FactKind::TurnFailed | FactKind::TurnStopped | FactKind::OutcomeUnknown);
+        match (ends, charge.turn) {
+            (true, turn) => {
+                turn.into_iter().for_each(|turn| self.around.purse.ended(turn));
+                let more = self.core.open_turns() > 1;
+                self.around.purse.row(&charge, if more { Moment::Before } else { Moment::After })
+            }
+            (false, Some(_)) => self.around.purse.row(&charge, Moment::Before),
+            (false, None) => None,
+        }
     }
 
     fn call_model(&mut self, call: u64, request: Arc<ModelRequest>, purpose: Purpose, ctx: &mut Context<Self>) {

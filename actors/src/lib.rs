@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod bridge;
+pub mod budget;
 pub mod catalog;
 pub mod channel;
 pub mod conversation;

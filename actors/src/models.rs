@@ -96,9 +96,13 @@ struct Climb {
 
 impl Climb {
     async fn run(self, purpose: Purpose) -> Result<ModelReply, ModelError> {
-        let mut last = ModelError::NobodyLeft;
+        let (mut last, mut spent) = (ModelError::NobodyLeft, None);
         let mut keyless: Option<String> = None;
         for rung in self.rungs.iter().filter(|rung| purpose == Purpose::Turn || !rung.house) {
+            // The house does not say that nobody answers where nobody was asked.
+            if let Some(refused) = spent.filter(|_| rung.house) {
+                return Err(ModelError::Spent(refused));
+            }
             let result = if rung.house { self.attempt(rung, Arc::clone(&self.request)).await } else { self.guarded(rung).await };
             match result {
                 Ok(mut reply) => {
@@ -109,6 +113,8 @@ impl Climb {
                     return Ok(reply);
                 }
                 Err(ModelError::NotACommand) => {}
+                // Another one may cost less.
+                Err(ModelError::Spent(refused)) => spent = Some(refused),
                 Err(error) => {
                     // Nothing but its owner's doing changes that, so its owner is told.
                     if let ModelError::NoKey(sentence) = &error {
@@ -119,7 +125,7 @@ impl Climb {
                 }
             }
         }
-        Err(last)
+        Err(spent.map_or(last, ModelError::Spent))
     }
 
     /// An attempt at a provider that must not learn a secret, nor tell one.

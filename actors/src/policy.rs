@@ -46,6 +46,7 @@ use hearth_supervisor::exit::StartError;
 use hearth_supervisor::link::Link;
 use tokio::sync::oneshot;
 
+use crate::budget::Purse;
 use crate::channel::LOCAL;
 use crate::frozen::Frozen;
 use crate::household::Who;
@@ -163,14 +164,20 @@ impl std::fmt::Debug for PolicyActor {
 
 impl PolicyActor {
     /// With the questions and grants of the store.
-    pub async fn load(rules: Arc<Rules>, frozen: Frozen, ports: Ports, links: Links, limits: Limits) -> Result<Self, StartError> {
+    pub async fn load(
+        rules: Arc<Rules>,
+        (frozen, purse): (Frozen, Purse),
+        ports: Ports,
+        links: Links,
+        limits: Limits,
+    ) -> Result<Self, StartError> {
         let unread = |error| StartError::caused_by("the questions that wait could not be read", error);
         let approvals = ports.store.open_approvals().await.map_err(unread)?;
         let grants = ports.store.grants(None).await.map_err(unread)?;
         let endorsements = ports.store.open_endorsements().await.map_err(unread)?;
         let freeze = ports.store.freeze().await.map_err(unread)?;
         frozen.set(freeze.is_some());
-        let mut desk = Desk::new(rules, approvals, grants, freeze);
+        let mut desk = Desk::new(rules, approvals, grants, freeze).with_purse(purse);
         endorsements.into_iter().for_each(|endorsement| desk.put_endorsement(endorsement));
         Ok(Self { desk, askers: BTreeMap::new(), frozen, ports, links, limits })
     }

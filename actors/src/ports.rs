@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hearth_domain::budget::Settings;
 use hearth_domain::chance::Seed;
 use hearth_domain::channel::Transport;
 use hearth_domain::household::Member;
@@ -66,4 +67,6 @@ pub struct House {
     pub limits: Limits,
     /// What may be done in it, by whose word.
     pub rules: Arc<Rules>,
+    /// What members may use.
+    pub budgets: Settings,
 }

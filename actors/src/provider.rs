@@ -10,9 +10,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::{Actor, Handler, Message, ResponseFuture};
 use hearth_domain::breaker::{Breaker, wait_before_next};
+use hearth_domain::budget::{Amounts, about, of_request};
 use hearth_domain::limits::Limits;
 use hearth_domain::meter::Meter;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest};
@@ -22,6 +24,7 @@ use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use tracing::{Instrument as _, Span};
 
+use crate::budget::Purse;
 use crate::leash::Leash;
 use crate::ports::Ports;
 
@@ -53,6 +56,8 @@ pub struct ProviderActor {
     model: Arc<dyn Model>,
     clock: Arc<dyn Clock>,
     meter: Arc<dyn Meter>,
+    /// None for the house's own words, which take nothing.
+    purse: Option<Purse>,
     limits: Limits,
     // Shared with the attempts under way; all on this thread.
     breaker: Rc<RefCell<Breaker>>,
@@ -66,19 +71,20 @@ impl std::fmt::Debug for ProviderActor {
 }
 
 impl ProviderActor {
-    /// A provider with a closed breaker.
+    /// A provider with a closed breaker. Each of its attempts is on the budget of whoever is charged, where there is a purse.
     #[must_use]
-    pub fn new(model: Arc<dyn Model>, ports: &Ports, limits: Limits) -> Self {
+    pub fn new(model: Arc<dyn Model>, ports: &Ports, purse: Option<Purse>, limits: Limits) -> Self {
         let breaker = Breaker::new(limits.breaker_failures, limits.breaker_rest);
         let chance = ports.seed.child("provider").child(model.name()).rng();
         let (clock, meter) = (Arc::clone(&ports.clock), Arc::clone(&ports.meter));
-        Self { model, clock, meter, limits, breaker: Rc::new(RefCell::new(breaker)), chance: Rc::new(RefCell::new(chance)) }
+        Self { model, clock, meter, purse, limits, breaker: Rc::new(RefCell::new(breaker)), chance: Rc::new(RefCell::new(chance)) }
     }
 }
 
 /// What the attempts of one call share.
 struct Attempts {
     model: Arc<dyn Model>,
+    purse: Option<Purse>,
     limits: Limits,
     chance: Rc<RefCell<ChaCha8Rng>>,
     preview: PreviewSink,
@@ -104,10 +110,32 @@ impl Attempts {
         }
     }
 
+    /// One attempt, and what it takes of the budget: what the provider says. Where it says nothing, what was sent and came is estimated.
     async fn once(&self, request: Arc<ModelRequest>) -> Result<ModelReply, ModelError> {
-        let preview = Arc::clone(&self.preview);
-        let deltas: DeltaSink = Arc::new(move |piece: &str| preview(Some(piece)));
-        self.model.complete(request, deltas).await
+        let (preview, came) = (Arc::clone(&self.preview), Arc::new(AtomicU64::new(0)));
+        let Some(purse) = &self.purse else {
+            return self.model.complete(request, Arc::new(move |piece: &str| preview(Some(piece)))).await;
+        };
+        let (most, input) = of_request(&request, |input, output| self.model.costs_at_most(input, output));
+        let (model, streamed) = (Arc::clone(&self.model), Arc::clone(&came));
+        let estimate = move |least: u64| {
+            let output = about(streamed.load(Ordering::Relaxed).max(least));
+            Amounts { tokens: input.saturating_add(output), cost_micro_usd: model.costs_at_most(input, output), ..Amounts::default() }
+        };
+        let unheard = estimate.clone();
+        let reserved = purse.reserve(request.charge, most, move || unheard(0)).await?;
+        let deltas: DeltaSink = Arc::new(move |piece: &str| {
+            came.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            preview(Some(piece));
+        });
+        let result = self.model.complete(request, deltas).await;
+        reserved.took(match &result {
+            Ok(reply) if reply.usage.input_tokens.saturating_add(reply.usage.output_tokens) > 0 => reply.usage.into(),
+            Ok(reply) => estimate(reply.text.len() as u64),
+            Err(ModelError::Timeout(_) | ModelError::Cut | ModelError::Garbled(_)) => estimate(0),
+            Err(_) => Amounts::default(),
+        });
+        result
     }
 }
 
@@ -145,7 +173,8 @@ impl Handler<Attempt> for ProviderActor {
         if !self.breaker.borrow_mut().admit(self.clock.mono()) {
             return Box::pin(async { Err(ModelError::Resting) });
         }
-        let attempts = Attempts { model: Arc::clone(&self.model), limits: self.limits.clone(), chance: Rc::clone(&self.chance), preview };
+        let (model, purse) = (Arc::clone(&self.model), self.purse.clone());
+        let attempts = Attempts { model, purse, limits: self.limits.clone(), chance: Rc::clone(&self.chance), preview };
         let (breaker, clock, deadline) = (Rc::clone(&self.breaker), Arc::clone(&self.clock), self.limits.model_deadline);
         let (meter, name) = (Arc::clone(&self.meter), self.model.name().to_owned());
         let span = tracing::info_span!(parent: &span, "provider", name = self.model.name());

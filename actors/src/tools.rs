@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture};
+use hearth_domain::budget::{Amounts, Charge, of_call};
 use hearth_domain::flow::plan::Fit;
 use hearth_domain::flow::value::Control;
 use hearth_domain::household::{Member, Place, Role};
@@ -40,6 +41,7 @@ use hearth_supervisor::spec::handle::SupervisorHandle;
 use serde_json::Value;
 use tracing::{Instrument as _, Span};
 
+use crate::budget::Purse;
 use crate::catalog::Catalog;
 use crate::frozen::Frozen;
 use crate::house_tools::HouseTools;
@@ -211,6 +213,7 @@ pub struct ToolsActor {
     limits: Limits,
     catalog: Catalog,
     frozen: Frozen,
+    purse: Purse,
     /// Starts and stops the actors of tools.
     children: SupervisorHandle,
     phase: Phase,
@@ -233,7 +236,7 @@ impl ToolsActor {
         house: HouseTools,
         ports: Ports,
         links: Links,
-        (catalog, frozen): (Catalog, Frozen),
+        (catalog, frozen, purse): (Catalog, Frozen, Purse),
         children: SupervisorHandle,
         limits: Limits,
     ) -> Self {
@@ -245,12 +248,37 @@ impl ToolsActor {
             limits,
             catalog,
             frozen,
+            purse,
             children,
             phase: Phase::Reading,
             epoch: Digest::ZERO,
             installed: BTreeMap::new(),
             generations: 0,
         }
+    }
+
+    /// The work of a call on its member's budget: reserved before, and counted whatever comes of it.
+    fn charged(&self, invocation: Box<Invocation>, held: Leash, span: Span) -> ResponseActFuture<Self, Result<ToolOutput, ToolError>> {
+        let tools = self.catalog.now();
+        let spec = tools.iter().find(|spec| spec.name == invocation.name);
+        let amounts = spec.map_or(Amounts { tool_calls: 1, ..Amounts::default() }, |spec| of_call(&spec.function(), &invocation.arguments));
+        let purse = self.purse.clone();
+        let reserving =
+            async move { purse.reserve(invocation.charge, amounts, move || amounts).await.map(|reserved| (reserved, invocation)) };
+        Box::pin(reserving.into_actor(self).then(move |reserved, this, _| {
+            let work: ResponseFuture<_> = match reserved {
+                Err(error) => Box::pin(std::future::ready(Err(error.into()))),
+                Ok((reserved, invocation)) => {
+                    let work = this.work(invocation, held, span.clone()).instrument(span);
+                    Box::pin(async move {
+                        let ended = work.await;
+                        reserved.took(taken(amounts, &ended));
+                        ended
+                    })
+                }
+            };
+            work.into_actor(this)
+        }))
     }
 
     /// The work of a call, wherever it is done, unless the house is stopped. An installed tool keeps the leash itself.
@@ -347,7 +375,7 @@ impl ToolsActor {
             links: BTreeSet::new(),
             taken: Taken::default(),
         };
-        let zone = member.time_zone();
+        let (zone, charge) = (member.time_zone(), Charge::to(&member, now));
         let invocation = Invocation {
             id,
             name: function.to_owned(),
@@ -359,8 +387,19 @@ impl ToolsActor {
             now: now.to_zoned(zone),
             decided: now,
             deadline: self.limits.tool_deadline,
+            charge,
         };
         Ok((invocation, question))
+    }
+}
+
+/// What a call took: nothing is paid by one that certainly did not begin. A tool's own no is not believed so far.
+const fn taken(amounts: Amounts, ended: &Result<ToolOutput, ToolError>) -> Amounts {
+    match ended {
+        Err(ToolError::Unknown | ToolError::BadArguments(_) | ToolError::Denied(_) | ToolError::Spent(_) | ToolError::Busy) => {
+            Amounts { paid_cents: 0, ..amounts }
+        }
+        Ok(_) | Err(ToolError::TimedOut | ToolError::Lost | ToolError::Failed(_) | ToolError::Stopped) => amounts,
     }
 }
 
@@ -380,11 +419,11 @@ impl Actor for ToolsActor {
 }
 
 impl Handler<Call> for ToolsActor {
-    type Result = ResponseFuture<Result<ToolOutput, ToolError>>;
+    type Result = ResponseActFuture<Self, Result<ToolOutput, ToolError>>;
 
     fn handle(&mut self, Call { invocation, leash, span }: Call, _: &mut Context<Self>) -> Self::Result {
         let span = tracing::info_span!(parent: &span, "tool", call = %invocation.id, name = invocation.name);
-        Box::pin(self.work(invocation, leash, span.clone()).instrument(span))
+        self.charged(invocation, leash, span)
     }
 }
 
@@ -398,17 +437,17 @@ impl Handler<CallTool> for ToolsActor {
         };
         let decided = self.links.decide.ask(Decide(Box::new(question)), self.limits.ask_deadline);
         Box::pin(decided.into_actor(self).then(move |decision, this, _| {
-            let work: ResponseFuture<_> = match decision {
+            let refused = match decision {
                 Ok(Decision::Allow(_)) => {
                     let span = tracing::info_span!("tool", call = %invocation.id, name = invocation.name);
-                    this.work(Box::new(invocation), held, span)
+                    return this.charged(Box::new(invocation), held, span);
                 }
                 // The order of a member is that member's own yes; what it is not enough for is not asked of others here.
-                Ok(Decision::Ask(_)) => Box::pin(std::future::ready(Err(ToolError::Denied(Refusal::NoRule.to_string())))),
-                Ok(Decision::Deny(refusal)) => Box::pin(std::future::ready(Err(ToolError::Denied(refusal.to_string())))),
-                Err(_) => Box::pin(std::future::ready(Err(ToolError::Busy))),
+                Ok(Decision::Ask(_)) => ToolError::Denied(Refusal::NoRule.to_string()),
+                Ok(Decision::Deny(refusal)) => ToolError::Denied(refusal.to_string()),
+                Err(_) => ToolError::Busy,
             };
-            work.into_actor(this)
+            Box::pin(actix::fut::ready(Err(refused))) as ResponseActFuture<Self, _>
         }))
     }
 }

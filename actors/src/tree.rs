@@ -5,7 +5,7 @@
 //! ├─ store          ├─ audit         ├─ models (sup)         ├─ outbox
 //! ├─ vault, egress  ├─ memory        │  ├─ chain             ├─ conversations (sup)
 //! ├─ household      ├─ tools (sup)   │  └─ one per provider  │  ├─ directory
-//! ├─ policy         │  ├─ toolbox    └─ scheduler            │  └─ one per live conversation
+//! ├─ policy, budget │  ├─ toolbox    └─ scheduler            │  └─ one per live conversation
 //! └─ channels (sup) │  └─ one per tool in use
 //!     ├─ local
 //!     └─ one per configured channel
@@ -26,6 +26,7 @@ use hearth_supervisor::spec::{Backoff, ChildSpec, Strategy, SupervisorSpec};
 
 use crate::audit::{self, AttestNow, AuditActor, ListEntries, Record, Verify};
 use crate::bridge::{self, BridgeActor};
+use crate::budget::{self, BudgetActor, Purse, Used};
 use crate::catalog::Catalog;
 use crate::channel;
 use crate::conversation::Surroundings;
@@ -158,6 +159,8 @@ pub struct PolicyDoors {
     pub take_back: Link<TakeBack>,
     /// What the house is stopped by.
     pub stopped: Link<Stopped>,
+    /// What was used of budgets.
+    pub used: Link<Used>,
 }
 
 impl ToolDoors {
@@ -182,6 +185,7 @@ struct Slots {
     egress: Slot<VaultActor>,
     household: Slot<HouseholdActor>,
     policy: Slot<PolicyActor>,
+    budget: Slot<BudgetActor>,
     audit: Slot<AuditActor>,
     memory: Slot<MemoryActor>,
     scheduler: Slot<SchedulerActor>,
@@ -202,6 +206,7 @@ impl Slots {
             egress: Slot::new("egress", size, wires),
             household: Slot::new("household", size, wires),
             policy: Slot::new("policy", size, wires),
+            budget: Slot::new("budget", size, wires),
             audit: Slot::new("audit", size, wires),
             memory: Slot::new("memory", size, wires),
             scheduler: Slot::new("scheduler", size, wires),
@@ -224,7 +229,8 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let catalog = Catalog::new(house_tools::specs().into_iter().chain(ports.tools.specs()));
     let frozen = Frozen::default();
     let guard = Guard::new(slots.vault.link(), stored.clone(), &house.limits);
-    let (rungs, models) = models(ports, house, &slots, &guard);
+    let purse = Purse::new(house.budgets.clone(), &slots.budget, &house.limits);
+    let (rungs, models) = models(ports, house, &slots, (&guard, &purse));
     let providers: Vec<_> = rungs.iter().filter(|rung| !rung.house).map(|rung| rung.name.clone()).collect();
     let inquire = Inquire::new(Arc::clone(&ports.store), house.limits.read_deadline, providers);
     let doors = Doors {
@@ -255,6 +261,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
             granted: slots.policy.link(),
             take_back: slots.policy.link(),
             stopped: slots.policy.link(),
+            used: slots.budget.link(),
         },
     };
     let spec = SupervisorSpec::new("house", Strategy::OneForOne)
@@ -264,13 +271,14 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         .child(vault(ports, house, &slots, stored))
         .child(egress(ports, house, &slots))
         .child(household(ports, house, &slots))
-        .child(policy(ports, house, &slots, &frozen))
+        .child(policy(ports, house, &slots, (&frozen, &purse)))
+        .child(budget(ports, house, &slots, &purse))
         .child(audit(ports, house, &slots))
         .child(memory(ports, house, &slots))
-        .child(tools(ports, house, &slots, inquire, (&catalog, &frozen)))
+        .child(tools(ports, house, &slots, inquire, (&catalog, &frozen, &purse)))
         .child(models)
         .child(outbox(ports, house, &slots))
-        .child(conversations(ports, house, &slots, catalog))
+        .child(conversations(ports, house, &slots, (catalog, purse)))
         .child(scheduler(ports, house, &slots))
         .child(channels(ports, house, &slots));
     (spec, doors)
@@ -312,13 +320,19 @@ fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
         .probe(PROBE)
 }
 
-fn policy(ports: &Ports, house: &House, slots: &Slots, frozen: &Frozen) -> ChildSpec {
-    let (ports, house, frozen) = (ports.clone(), house.clone(), frozen.clone());
+fn policy(ports: &Ports, house: &House, slots: &Slots, (frozen, purse): (&Frozen, &Purse)) -> ChildSpec {
+    let (ports, house, beside) = (ports.clone(), house.clone(), (frozen.clone(), purse.clone()));
     let links = policy::Links { save: slots.store.link(), announce: slots.conversations.link(), who: slots.household.link() };
     ChildSpec::worker(&slots.policy, move || {
-        PolicyActor::load(Arc::clone(&house.rules), frozen.clone(), ports.clone(), links.clone(), house.limits.clone())
+        PolicyActor::load(Arc::clone(&house.rules), beside.clone(), ports.clone(), links.clone(), house.limits.clone())
     })
     .probe(PROBE)
+}
+
+fn budget(ports: &Ports, house: &House, slots: &Slots, purse: &Purse) -> ChildSpec {
+    let (ports, limits, purse) = (ports.clone(), house.limits.clone(), purse.clone());
+    let links = budget::Links { save: slots.store.link(), announce: slots.conversations.link(), who: slots.household.link() };
+    ChildSpec::worker(&slots.budget, move || BudgetActor::load(purse.clone(), ports.clone(), links.clone(), limits.clone())).probe(PROBE)
 }
 
 fn audit(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
@@ -341,17 +355,19 @@ fn memory(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
 }
 
 /// Each provider and the chain over them. The house's own interpreter goes by the name `house`.
-fn models(ports: &Ports, house: &House, slots: &Slots, guard: &Guard) -> (Vec<Rung>, ChildSpec) {
+fn models(ports: &Ports, house: &House, slots: &Slots, (guard, purse): (&Guard, &Purse)) -> (Vec<Rung>, ChildSpec) {
     let mut supervisor = SupervisorSpec::new("models", Strategy::OneForOne);
     let mut rungs = Vec::new();
     for (n, model) in ports.models.iter().enumerate() {
         let name = model.name().to_owned();
         let slot: Slot<ProviderActor> = Slot::new(format!("{}-{name}", n.saturating_add(1)), house.limits.mailbox, &ports.wires);
-        rungs.push(Rung { house: name == HOUSE_PROVIDER, name, attempt: slot.link() });
+        let own = name == HOUSE_PROVIDER;
+        rungs.push(Rung { house: own, name, attempt: slot.link() });
+        let purse = (!own).then(|| purse.clone());
         let (model, ports, limits) = (Arc::clone(model), ports.clone(), house.limits.clone());
         supervisor = supervisor.child(
             ChildSpec::worker(&slot, move || {
-                let actor = ProviderActor::new(Arc::clone(&model), &ports, limits.clone());
+                let actor = ProviderActor::new(Arc::clone(&model), &ports, purse.clone(), limits.clone());
                 async { Ok(actor) }
             })
             .probe(PROBE),
@@ -371,7 +387,13 @@ fn models(ports: &Ports, house: &House, slots: &Slots, guard: &Guard) -> (Vec<Ru
 /// The name by which the house's own interpreter is known among the providers.
 pub const HOUSE_PROVIDER: &str = "house";
 
-fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire, (catalog, frozen): (&Catalog, &Frozen)) -> ChildSpec {
+fn tools(
+    ports: &Ports,
+    house: &House,
+    slots: &Slots,
+    inquire: Inquire,
+    (catalog, frozen, purse): (&Catalog, &Frozen, &Purse),
+) -> ChildSpec {
     let own = HouseTools {
         recall: slots.memory.link(),
         keep: slots.memory.link(),
@@ -392,7 +414,7 @@ fn tools(ports: &Ports, house: &House, slots: &Slots, inquire: Inquire, (catalog
         fell: slots.tools.link(),
     };
     let (ports, limits, catalog, handle) =
-        (ports.clone(), house.limits.clone(), (catalog.clone(), frozen.clone()), SupervisorHandle::new());
+        (ports.clone(), house.limits.clone(), (catalog.clone(), frozen.clone(), purse.clone()), SupervisorHandle::new());
     let children = handle.clone();
     let toolbox = ChildSpec::worker(&slots.tools, move || {
         let (ports, links) = (ports.clone(), links.clone());
@@ -417,12 +439,13 @@ fn outbox(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     .probe(PROBE)
 }
 
-fn conversations(ports: &Ports, house: &House, slots: &Slots, tools: Catalog) -> ChildSpec {
+fn conversations(ports: &Ports, house: &House, slots: &Slots, (tools, purse): (Catalog, Purse)) -> ChildSpec {
     let handle = SupervisorHandle::new();
     let around = Surroundings {
         ports: ports.clone(),
         setting: Arc::new(Setting { limits: house.limits.clone(), household: house.name.clone() }),
         tools,
+        purse,
         save: slots.store.link(),
         settle: slots.store.link(),
         recall: slots.memory.link(),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use hearth_actors::ports::{House, Ports};
+use hearth_domain::budget::Settings;
 use hearth_domain::house::provider::{NoModel, Place};
 use hearth_domain::meter::NoMeter;
 use hearth_domain::model::Model;
@@ -70,7 +71,7 @@ static RULES: LazyLock<Arc<Rules>> =
 #[must_use]
 pub fn house(world: &World) -> House {
     let (members, limits) = (world.plan.members.clone(), world.plan.limits.clone());
-    House { name: "the Simulated".to_owned(), members, limits, rules: Arc::clone(&RULES) }
+    House { name: "the Simulated".to_owned(), members, limits, rules: Arc::clone(&RULES), budgets: Settings::default() }
 }
 
 /// Writes the tree's events into the world.

@@ -5,6 +5,7 @@
 //! `sign_in`: those that renew themselves; `owner`: what their owner does rarely;
 //! `standins`: what uses them and is not built yet.
 //! `tools`: components in processes of their own, from their installation to their removal.
+//! `budget`: caps, and what a kill leaves of them.
 //! `family`: five people over the command line, the page and two bridges, and who is told what.
 //! `household`: who lives here, from being added to being erased.
 //! `interference`: what nobody else may see changes nothing that they see.
@@ -22,6 +23,8 @@
 mod audit;
 #[cfg(test)]
 mod browser;
+#[cfg(test)]
+mod budget;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]

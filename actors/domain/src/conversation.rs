@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::approval::reply::Word;
+use crate::budget::{Amounts, Charge};
 use crate::delivery::{Delivery, DeliveryState};
 use crate::error::{Class, Classified};
 use crate::flow::call::Call;
@@ -283,6 +284,8 @@ pub struct Core {
     /// Who waits for the end of which turn.
     stops: Vec<(TurnId, AskId)>,
     summarising: Option<summary::Summarising>,
+    /// Whose turn ended last: a summary is made on their budget.
+    payer: Option<Charge>,
     /// Numbers tickets and model calls.
     counter: u64,
 }
@@ -303,6 +306,12 @@ impl Core {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.active.is_none() && self.waiting.is_empty() && self.saving.is_empty() && self.summarising.is_none()
+    }
+
+    /// Who pays for what is done here now; `None` before anything is.
+    #[must_use]
+    pub fn charge(&self, now: Timestamp) -> Option<Charge> {
+        self.active.as_ref().map(|active| active.charge(now)).or(self.payer)
     }
 
     /// How many turns are open.

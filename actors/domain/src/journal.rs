@@ -144,6 +144,8 @@ pub enum FactKind {
     GrantChanged,
     /// A call that a person said yes to is about to run.
     CallApproved,
+    /// A step was set aside in a member's budget, by a commit of its own.
+    BudgetRaised,
     /// A grown-up stopped the house.
     Stopped,
     /// A grown-up lifted that.

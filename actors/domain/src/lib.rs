@@ -6,6 +6,7 @@
 
 pub mod approval;
 pub mod breaker;
+pub mod budget;
 pub mod chance;
 pub mod channel;
 pub mod conversation;

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::budget::{Charge, Refused};
 use crate::error::{Class, Classified};
 use crate::label::Label;
 use crate::message::Part;
@@ -85,6 +86,8 @@ pub struct ModelRequest {
     pub now: Zoned,
     /// A stable key of the conversation, for providers that route cached prefixes by it.
     pub cache_key: String,
+    /// Whose budget it is asked on.
+    pub charge: Charge,
 }
 
 impl ModelRequest {
@@ -247,6 +250,9 @@ pub enum ModelError {
     /// The breaker is open: the provider failed too often and rests.
     #[error("the provider rests after repeated failures")]
     Resting,
+    /// The member's budget has not enough left for this call.
+    #[error("{0}")]
+    Spent(Refused),
     /// Nobody is configured, or everybody failed.
     #[error("no model provider could answer")]
     NobodyLeft,
@@ -262,7 +268,7 @@ impl Classified for ModelError {
             | Self::Garbled(_)
             | Self::Resting
             | Self::NobodyLeft => Class::Transient,
-            Self::Unauthorised | Self::NoKey(_) => Class::Denied,
+            Self::Unauthorised | Self::NoKey(_) | Self::Spent(_) => Class::Denied,
             Self::Rejected(_) | Self::NotACommand => Class::Permanent,
         }
     }
@@ -277,6 +283,10 @@ pub trait Model: Send + Sync {
     fn name(&self) -> &str;
     /// One attempt at one completion; no retries inside.
     fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>>;
+    /// What so many tokens in and out cost at most, in millionths of a US dollar; nothing where no price is configured.
+    fn costs_at_most(&self, _input_tokens: u64, _output_tokens: u64) -> u64 {
+        0
+    }
 }
 
 #[cfg(test)]

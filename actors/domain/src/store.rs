@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::approval::Approval;
 use crate::approval::grant::Grant;
+use crate::budget::Spent;
 use crate::delivery::Delivery;
 use crate::error::{Class, Classified};
 use crate::flow::endorse::Endorsement;
@@ -288,6 +289,8 @@ pub enum Write {
     Result(StoredResult),
     /// Removes the results of a turn, as far as they are there.
     ForgetResults(TurnId),
+    /// Inserts or replaces what a member has used of a day; one with a lower number than what is there changes nothing.
+    Spent(Spent),
 }
 
 /// The unit of writing that an actor asks for.
@@ -491,6 +494,8 @@ pub trait Store: Send + Sync {
     fn freeze(&self) -> StoreFuture<Option<Freeze>>;
     /// The results of a turn, by their numbers.
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>>;
+    /// What members have used, of all days that are kept, by member and day.
+    fn spent(&self) -> StoreFuture<Vec<Spent>>;
     /// A message that the house said, with all that is stored of how it came about.
     fn account(&self, message: MessageId) -> StoreFuture<Option<Account>>;
     /// Entries of the journal after `after`, in order, at most `limit`.

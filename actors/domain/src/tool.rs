@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::budget::Charge;
 use crate::error::{Class, Classified};
 use crate::flow::call::Function;
 use crate::household::{Audience, Member};
@@ -112,6 +113,8 @@ pub struct Invocation {
     pub decided: Timestamp,
     /// How long it may take.
     pub deadline: Duration,
+    /// Whose budget it runs on.
+    pub charge: Charge,
 }
 
 /// What a call came to.
@@ -137,6 +140,9 @@ pub enum ToolError {
     /// Policy refused.
     #[error("not allowed: {0}")]
     Denied(String),
+    /// The member's budget has not enough left for this call. It did not run.
+    #[error("{0}")]
+    Spent(String),
     /// Not within the deadline; whether it had an effect is not known.
     #[error("the tool did not finish in time")]
     TimedOut,
@@ -158,7 +164,7 @@ impl Classified for ToolError {
     fn class(&self) -> Class {
         match self {
             Self::Unknown | Self::BadArguments(_) | Self::Failed(_) | Self::Stopped => Class::Permanent,
-            Self::Denied(_) => Class::Denied,
+            Self::Denied(_) | Self::Spent(_) => Class::Denied,
             Self::TimedOut | Self::Lost | Self::Busy => Class::Transient,
         }
     }

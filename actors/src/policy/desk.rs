@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::reply::{Reply, code};
 use hearth_domain::approval::{Approval, State, Why};
+use hearth_domain::budget::Charge;
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::flow::gate::{Because, Verdict};
 use hearth_domain::household::Member;
@@ -19,6 +20,8 @@ use hearth_domain::time::Timestamp;
 use hearth_rules::request::{Deed, Moment, Order, Person, Request, Setting, Spending};
 use hearth_rules::rules::{Considered, Outcome, Rules};
 use serde_json::Value;
+
+use crate::budget::Purse;
 
 /// Most questions that wait for people, all together.
 const PENDING_MAX: usize = 64;
@@ -37,6 +40,8 @@ pub(super) struct Desk {
     /// Questions about several calls that wait; the calls are among the approvals.
     endorsements: BTreeMap<ApprovalId, Endorsement>,
     freeze: Option<Freeze>,
+    /// What members have paid.
+    purse: Option<Purse>,
 }
 
 /// The question that a member means.
@@ -65,10 +70,24 @@ impl Desk {
     /// With what the store has.
     pub(super) fn new(rules: Arc<Rules>, approvals: Vec<Approval>, grants: Vec<Grant>, freeze: Option<Freeze>) -> Self {
         let (approvals_of, grants_of, endorsements) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut desk = Self { rules, approvals: approvals_of, grants: grants_of, endorsements, freeze };
+        let mut desk = Self { rules, approvals: approvals_of, grants: grants_of, endorsements, freeze, purse: None };
         approvals.into_iter().for_each(|approval| desk.put_approval(approval));
         grants.into_iter().for_each(|grant| desk.put_grant(grant));
         desk
+    }
+
+    /// The same, where the rules hear of what members have paid.
+    pub(super) fn with_purse(self, purse: Purse) -> Self {
+        Self { purse: Some(purse), ..self }
+    }
+
+    /// What a member has paid so far.
+    fn spending(&self, question: &Question, now: Timestamp) -> Spending {
+        let Some(purse) = &self.purse else { return Spending::default() };
+        let Charge { member, day, .. } = Charge::to(&question.member, now);
+        let (today, month) = purse.paid(member, day);
+        let cents = |sum: u64| u32::try_from(sum).unwrap_or(u32::MAX);
+        Spending { today: cents(today), month: cents(month) }
     }
 
     /// Rules upon a call. Changes nothing.
@@ -81,12 +100,14 @@ impl Desk {
         let Weighed { verdict, taken } = question.weigh(approvals, grants, now);
         match verdict {
             Verdict::Deny(denial) => Ruling::Decided(Decision::Deny(denial.into())),
-            Verdict::Allow(because) => match (allows(&self.rules.consider(&request(question, now)), order(because)), because) {
-                (Err(refusal), _) => Ruling::Decided(Decision::Deny(refusal)),
-                (Ok(()), Because::Free) => Ruling::Decided(Decision::Allow(taken)),
-                (Ok(()), Because::Approved(id)) => self.by_approval(id, question, taken, now),
-                (Ok(()), Because::Granted(id)) => self.by_grant(id, taken, now),
-            },
+            Verdict::Allow(because) => {
+                match (allows(&self.rules.consider(&request(question, now, self.spending(question, now))), order(because)), because) {
+                    (Err(refusal), _) => Ruling::Decided(Decision::Deny(refusal)),
+                    (Ok(()), Because::Free) => Ruling::Decided(Decision::Allow(taken)),
+                    (Ok(()), Because::Approved(id)) => self.by_approval(id, question, taken, now),
+                    (Ok(()), Because::Granted(id)) => self.by_grant(id, taken, now),
+                }
+            }
             Verdict::Ask(approval) => self.ask(question, *approval, taken, now),
         }
     }
@@ -112,7 +133,7 @@ impl Desk {
 
     /// A person is asked, unless the rules leave it to the member, or would refuse it whatever a person says.
     fn ask(&self, question: &Question, approval: Approval, taken: Taken, now: Timestamp) -> Ruling {
-        let request = request(question, now);
+        let request = request(question, now, self.spending(question, now));
         let considered = self.rules.consider(&request);
         if approval.card.whys == BTreeSet::from([Why::Minor]) && allows(&considered, Order::OwnWord).is_ok() {
             return Ruling::Decided(Decision::Allow(taken));
@@ -258,7 +279,7 @@ const fn order(because: Because) -> Order {
 }
 
 /// The call as the rules know it.
-fn request(question: &Question, now: Timestamp) -> Request {
+fn request(question: &Question, now: Timestamp, spending: Spending) -> Request {
     let function = &question.function;
     let tool = if function.tool.is_empty() { HOUSE } else { &function.tool };
     let operation = function.name.rsplit("__").next().unwrap_or(&function.name);
@@ -285,7 +306,7 @@ fn request(question: &Question, now: Timestamp) -> Request {
     Request {
         deed,
         at: Moment::of(&now.to_zoned(question.member.time_zone())),
-        spending: Spending::default(),
+        spending,
         integrity: question.label.integrity,
         // Decided for each word by which it may be: see [`Considered`].
         order: Order::None,

@@ -1,4 +1,4 @@
-//! The whole tree over doubles: the stop of the house, a journal that cannot be written, and one that is not the attested one.
+//! The whole tree over doubles: budgets, the stop of the house, a journal that cannot be written, and one that is not the attested one.
 
 #[cfg(test)]
 mod asking;
@@ -10,6 +10,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use hearth_actors::audit::{AttestNow, AuditError, Verify};
+    use hearth_actors::budget::Used;
     use hearth_actors::policy::{Stopped, TakeReply};
     use hearth_conformance::double::MemoryStore;
     use hearth_domain::approval::reply::Word;
@@ -61,6 +62,42 @@ mod tests {
             assert!(house.answer(4).await.starts_with("I was told: "));
             let told: Vec<_> = [FactKind::Stopped, FactKind::Lifted].iter().map(|kind| doubles.facts(*kind).len()).collect();
             assert_eq!(told, [1, 1]);
+            house.stop().await;
+        });
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_cuts_the_turn_and_a_restart_does_not_renew_it() {
+        actix::System::new().block_on(async {
+            let mut doubles = Doubles::new(MemoryStore::new());
+            doubles.budgets.owner.day.tool_calls = Some(5);
+            doubles.tool.finish();
+            let ada = House::member("Ada", Role::Owner);
+            let house = House::raise(&doubles).await;
+            let mut answers = Vec::new();
+            for number in 1..=4 {
+                house.say("do it").await;
+                answers.push(house.answer(number).await);
+            }
+            assert!(answers.iter().all(|answer| answer.starts_with("I was told: ")), "{answers:?}");
+            // The notice of four fifths is told beside the answers, before anything is refused.
+            assert!(house.answer(5).await.starts_with("More than 80 % of today's budget of tool calls is used: 4 of 5."));
+            house.say("do it").await;
+            assert!(house.answer(6).await.starts_with("I was told: "));
+            house.stop().await;
+
+            let doubles = doubles.again();
+            doubles.tool.finish();
+            let house = House::raise(&doubles).await;
+            house.say("do it once more").await;
+            let refused = house.answer(7).await;
+            assert!(refused.starts_with("Today's budget of tool calls is used up: 5 of 5 are used"), "{refused}");
+            assert_eq!(doubles.tool.calls(), 0);
+            let used = house.doors.policy.used.ask(Used(ada), PATIENCE).await.unwrap();
+            let of = |name: &str| used.iter().find(|one| one.member.name == name).map(|one| one.used.tool_calls);
+            assert_eq!((of("Ada"), of("Mia")), (Some(5), Some(0)));
+            let mia = House::member("Mia", Role::Child);
+            assert_eq!(house.doors.policy.used.ask(Used(mia), PATIENCE).await.unwrap().len(), 1, "a child sees their own");
             house.stop().await;
         });
     }

@@ -11,6 +11,7 @@ use hearth_actors::local::Tell;
 use hearth_actors::ports::{House as Household, Ports};
 use hearth_actors::tree::{Doors, build};
 use hearth_conformance::double::{MemoryStore, Operation, Ruling, Sleeper, StoreFaults, Verdict};
+use hearth_domain::budget::Settings;
 use hearth_domain::chance::Seed;
 use hearth_domain::household::{Member, Place, Role};
 use hearth_domain::http::NoHttp;
@@ -277,6 +278,7 @@ pub(crate) struct Doubles {
     pub(crate) tool: Arc<Act>,
     pub(crate) vault: Keeper,
     pub(crate) ids: Arc<AtomicU64>,
+    pub(crate) budgets: Settings,
 }
 
 impl Doubles {
@@ -293,6 +295,7 @@ impl Doubles {
             }),
             vault: Keeper::default(),
             ids: Arc::new(AtomicU64::new(1)),
+            budgets: Settings::default(),
         }
     }
 
@@ -306,7 +309,7 @@ impl Doubles {
     /// As the next house finds them: what is stored, and nothing under way.
     pub(crate) fn again(self) -> Self {
         let fresh = Self::new(self.store.successor());
-        Self { vault: self.vault, ids: self.ids, ..fresh }
+        Self { vault: self.vault, ids: self.ids, budgets: self.budgets, ..fresh }
     }
 
     /// The facts of a kind, in order.
@@ -346,7 +349,8 @@ impl House {
         };
         let members = vec![Self::member("Ada", Role::Owner), Self::member("Mia", Role::Child), Self::member("Tom", Role::Teen)];
         let rules = Arc::new(Rules::new(Rules::DEFAULTS, OWN_RULE).unwrap());
-        let (spec, doors) = build(&ports, &Household { name: "home".to_owned(), members, limits: Limits::default(), rules });
+        let (name, limits, budgets) = ("home".to_owned(), Limits::default(), doubles.budgets.clone());
+        let (spec, doors) = build(&ports, &Household { name, members, limits, rules, budgets });
         let root = Root::start(spec, RootOptions { seed: 1, observer: None, watchdog: None });
         root.started().await.unwrap();
         Self { root, doors, store: doubles.store.clone(), said: AtomicUsize::new(doubles.store.rows().messages.len()) }

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_domain::approval::Approval;
 use hearth_domain::approval::grant::Grant;
+use hearth_domain::budget::Spent;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::household::erase::Report;
@@ -511,6 +512,10 @@ impl Store for SurrealStore {
 
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
         self.read(move |link| async move { flow::results(&link, turn).await })
+    }
+
+    fn spent(&self) -> StoreFuture<Vec<Spent>> {
+        self.read(|link| async move { flow::spent(&link).await })
     }
 
     fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {

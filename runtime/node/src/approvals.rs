@@ -1,7 +1,8 @@
-//! What the local socket serves of policy: questions that wait, answers, and what was allowed.
+//! What the local socket serves of policy: questions that wait, answers, what was allowed, and what was used of budgets.
 
 use std::time::Duration;
 
+use hearth_actors::budget::Used;
 use hearth_actors::household::Resolve;
 use hearth_actors::policy::together::WaitingTogether;
 use hearth_actors::policy::{Granted, TakeBack, TakeReply, Waiting};
@@ -42,6 +43,14 @@ pub async fn serve(doors: &Doors, deadline: Duration, identity: Option<String>, 
             let word = Word::read(&text).ok_or("an answer is /yes, /no or /always, with the question's code of six letters")?;
             let taken = door.take_reply.ask(TakeReply { who: member.id, word }, deadline).await.map_err(|_| BUSY.to_owned())?;
             taken.map(|sentence| PolicyAnswer::Said { sentence })
+        }
+        PolicyAsk::Budget => {
+            let used = door.used.ask(Used(member), deadline).await.map_err(|_| BUSY.to_owned())?;
+            let members = used.into_iter().map(|one| {
+                let (member, day) = (one.member.name, one.day.to_string());
+                policy::Budgeted { member, day, used: one.used, cap: one.budget.day, turn: one.budget.turn }
+            });
+            Ok(PolicyAnswer::Budget { members: members.collect() })
         }
         PolicyAsk::Grants => {
             let reader = member.id;

@@ -115,6 +115,15 @@ pub enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// What was used today of budgets: of everybody for an adult, else of oneself.
+    Budget {
+        /// As whom; the owner when it is not given.
+        #[arg(long = "as", value_name = "MEMBER")]
+        member: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Members: who lives here, and as what.
     Member {
         /// What to do with them.

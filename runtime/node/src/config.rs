@@ -51,6 +51,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The bounds.
     pub limits: Limits,
+    /// What members may use in a turn and in a day, where it is not what their role usually has.
+    pub budget: hearth_domain::budget::Settings,
 }
 
 /// `[house]`

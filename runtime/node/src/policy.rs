@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use hearth_adapters::system::SystemClock;
+use hearth_domain::budget::Kind;
 use hearth_domain::time::Clock as _;
 use hearth_rules::question::{World, parse_question};
 use hearth_rules::request::{Moment, Person};
@@ -18,7 +19,7 @@ use hearth_rules::suite::Suite;
 use crate::client::Client;
 use crate::config::Config;
 use crate::terminal::{Terminal, harmless};
-use crate::wire::policy::{PolicyAnswer, PolicyAsk};
+use crate::wire::policy::{Budgeted, PolicyAnswer, PolicyAsk};
 use crate::wire::{ClientFrame, HouseFrame};
 
 mod vocabulary;
@@ -187,6 +188,17 @@ pub fn grants(what: Option<GrantsCommand>) -> PolicyAsk {
     }
 }
 
+/// What a member has used, in lines.
+fn budgeted(one: &Budgeted) -> String {
+    let line = |kind: Kind| {
+        let (used, cap) = (one.used.of(kind), one.cap.of(kind));
+        let percent = used.saturating_mul(100).checked_div(cap).map_or_else(String::new, |percent| format!("  {percent} %"));
+        format!("  {:<26}{:>14} of {}{percent}", kind.words(), kind.shown(used), kind.shown(cap))
+    };
+    let lines: Vec<_> = Kind::ALL.into_iter().map(line).collect();
+    format!("{}, {}\n{}", one.member, one.day, lines.join("\n"))
+}
+
 /// Asks the house at this socket.
 pub async fn ask(socket: &Path, member: Option<String>, ask: PolicyAsk, json: bool) -> anyhow::Result<()> {
     let mut client = Client::connect(socket).await?.context("the house has stopped; try again")?;
@@ -207,6 +219,7 @@ pub async fn ask(socket: &Path, member: Option<String>, ask: PolicyAsk, json: bo
                 .map(|question| format!("{}\n  hearth approvals yes {1}, or no {1}, or always {1}", question.text, question.code));
             each.collect::<Vec<_>>().join("\n\n")
         }
+        PolicyAnswer::Budget { members } => members.iter().map(budgeted).collect::<Vec<_>>().join("\n"),
         PolicyAnswer::Grants { grants } if grants.is_empty() => "Nothing is allowed beforehand.".to_owned(),
         PolicyAnswer::Grants { grants } => {
             grants.iter().map(|grant| format!("{}  {}", grant.id, grant.text)).collect::<Vec<_>>().join("\n")

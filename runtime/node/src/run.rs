@@ -88,22 +88,26 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Tool { what }) => use_tools(&config, what),
         Some(Command::Policy { what }) => policy::run(&config, what, &terminal),
         Some(Command::Approvals { what, member, json }) => ask_policy(&config, member, policy::approvals(what), json),
+        Some(Command::Budget { member, json }) => ask_policy(&config, member, PolicyAsk::Budget, json),
         Some(Command::Grants { what, member, json }) => ask_policy(&config, member, policy::grants(what), json),
         Some(Command::Member { what }) => change_household(&config, Errand::of_member(what)?),
         Some(Command::Identity { what }) => change_household(&config, Errand::of_identity(what)),
         Some(Command::Group { what }) => change_household(&config, Errand::of_group(what)),
         Some(Command::Config { what: ConfigCommand::Check }) => checked(&config, cli.config, &terminal),
-        Some(Command::Config { what: ConfigCommand::Show }) => {
-            terminal.text(&toml::to_string_pretty(&config)?);
-            terminal.line(&format!("\n# data folder: {}", config.data()?.display()));
-            for (variable, key) in config::ENVIRONMENT {
-                terminal.line(&format!("# {variable} overrides {key}"));
-            }
-            Ok(())
-        }
+        Some(Command::Config { what: ConfigCommand::Show }) => counts(&config, &terminal),
         Some(Command::Bench { name, json }) => bench::run(name, json),
         Some(Command::Completions { .. }) => Ok(()),
     }
+}
+
+/// Prints the configuration as it counts.
+fn counts(config: &Config, terminal: &Terminal) -> anyhow::Result<()> {
+    terminal.text(&toml::to_string_pretty(config)?);
+    terminal.line(&format!("\n# data folder: {}", config.data()?.display()));
+    for (variable, key) in config::ENVIRONMENT {
+        terminal.line(&format!("# {variable} overrides {key}"));
+    }
+    Ok(())
 }
 
 /// Says that the configuration is right: it has been read by now.

@@ -83,6 +83,7 @@ impl Running {
                 members: config.everybody(),
                 limits: config.limits.clone(),
                 rules: crate::policy::rules(config)?,
+                budgets: config.budget.clone(),
             },
         );
         let (spec, doors) = build(&ports, &house);

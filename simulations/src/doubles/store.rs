@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use hearth_conformance::double::MemoryStore;
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
+use hearth_domain::budget::Spent;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::household::record::{HouseholdRows, IdentityRow};
@@ -330,6 +331,11 @@ impl Store for SimStore {
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
         self.spare("results");
         self.inner.results(turn)
+    }
+
+    fn spent(&self) -> StoreFuture<Vec<Spent>> {
+        self.spare("what members have used");
+        self.inner.spent()
     }
 
     fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {

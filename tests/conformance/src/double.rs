@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hearth_domain::approval::Approval;
 use hearth_domain::approval::grant::Grant;
+use hearth_domain::budget::Spent;
 use hearth_domain::delivery::Delivery;
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::household::record::HouseholdRows;
@@ -314,6 +315,10 @@ impl Store for MemoryStore {
 
     fn results(&self, turn: TurnId) -> StoreFuture<Vec<StoredResult>> {
         self.read(move |rows| rows.results_of(turn))
+    }
+
+    fn spent(&self) -> StoreFuture<Vec<Spent>> {
+        self.read(|rows| rows.spent.values().copied().collect())
     }
 
     fn account(&self, message: MessageId) -> StoreFuture<Option<Account>> {

@@ -2,6 +2,7 @@
 
 use hearth_domain::approval::grant::{Grant, Scope};
 use hearth_domain::approval::{Approval, Asked, Why};
+use hearth_domain::budget::{Amounts, Day, Spent};
 use hearth_domain::delivery::{Delivery, DeliveryState};
 use hearth_domain::flow::call::{Call, Function};
 use hearth_domain::flow::endorse::{EndorseError, Endorsement, Text};
@@ -269,6 +270,19 @@ pub fn grant(member: &str, name: &str) -> Grant {
         at: at(0),
         revoked: None,
     }
+}
+
+/// A day of November.
+#[must_use]
+pub const fn day(of: i8) -> Day {
+    Day::constant(2026, 11, of)
+}
+
+/// What a member has used of that day.
+#[must_use]
+pub fn used(name: &str, of: i8, number: u64, tokens: u64) -> Spent {
+    let amounts = Amounts { tokens, tool_calls: 1, cost_micro_usd: i64::MAX.unsigned_abs(), paid_cents: 0 };
+    Spent { member: who(name), day: day(of), number, amounts }
 }
 
 /// A result of the turn of that place.

@@ -155,6 +155,7 @@ impl Active {
             member: String::new(),
             now: cx.now.to_zoned(crate::time::TimeZone::UTC),
             cache_key: key,
+            charge: self.charge(cx.now),
         })
     }
 

@@ -64,6 +64,7 @@ pub(super) fn request(
         member: member.name.clone(),
         now,
         cache_key: conversation.to_string(),
+        charge: active.charge(cx.now),
     }
 }
 

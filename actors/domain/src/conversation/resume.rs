@@ -30,6 +30,7 @@ pub(super) fn load(
         held: BTreeMap::new(),
         stops: Vec::new(),
         summarising: None,
+        payer: None,
         counter: 0,
         row_saved: row.is_some(),
         row,

@@ -42,6 +42,10 @@ impl Core {
         let Some(upto) = older.last().map(|message| message.seq) else {
             return Vec::new();
         };
+        // Nothing is summed up before a turn has ended.
+        let Some(charge) = self.payer else {
+            return Vec::new();
+        };
         let before = self.row.as_ref().and_then(|row| row.summary.as_ref());
         let label = before.map_or_else(Label::neutral, |summary| summary.label.clone());
         let label = label.join(&Label::join_all(older.iter().map(|message| &message.label)));
@@ -52,7 +56,7 @@ impl Core {
         let extract = extract(before, &older);
         let call = self.count();
         self.summarising = Some(Summarising { call, upto, label: label.clone(), extract });
-        vec![Effect::Summarise(call, Arc::new(request(cx, self.id, text, label)))]
+        vec![Effect::Summarise(call, Arc::new(request(cx, self.id, (text, label), charge)))]
     }
 
     /// The messages, oldest first, that go when the newest ones of `keep` tokens stay.
@@ -128,7 +132,7 @@ fn extract(before: Option<&Summary>, older: &[Message]) -> String {
     lines.split_off(first).join("\n")
 }
 
-fn request(cx: Cx<'_>, conversation: ConversationId, text: String, label: Label) -> ModelRequest {
+fn request(cx: Cx<'_>, conversation: ConversationId, (text, label): (String, Label), charge: Charge) -> ModelRequest {
     ModelRequest {
         system:
             "Sum up the conversation below in at most 200 words: what was asked, decided and left open. Keep names, dates and numbers. \
@@ -142,5 +146,6 @@ fn request(cx: Cx<'_>, conversation: ConversationId, text: String, label: Label)
         member: String::new(),
         now: cx.now.to_zoned(crate::time::TimeZone::UTC),
         cache_key: format!("{conversation}-summary"),
+        charge,
     }
 }

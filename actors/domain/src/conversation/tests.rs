@@ -760,6 +760,7 @@ fn a_call_of_unknown_outcome_whose_tool_is_gone_is_told_to_the_member() {
 
 mod asking;
 mod audience;
+mod budget;
 mod endorsing;
 mod holding;
 mod labels;

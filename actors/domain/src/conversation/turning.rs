@@ -169,7 +169,7 @@ impl Active {
     /// Runs the first call of the queue.
     fn run(&mut self, cx: Cx<'_>, ready: Ready, conversation: ConversationId, deadline: Duration) -> Effect {
         self.phase = Phase::Running(ready.id);
-        let member = self.pending.member.clone();
+        let (member, charge) = (self.pending.member.clone(), self.charge(cx.now));
         Effect::RunTool(Box::new(Invocation {
             id: ready.id,
             name: ready.name,
@@ -181,7 +181,15 @@ impl Active {
             conversation,
             label: self.label.join(&ready.carries),
             deadline,
+            charge,
         }))
+    }
+
+    /// Who pays for what the turn does now.
+    pub(super) fn charge(&self, now: Timestamp) -> Charge {
+        let calls = self.pending.steps.iter().filter(|step| matches!(step.body, StepBody::Outcome { .. })).count();
+        let before = Amounts { tool_calls: u64::try_from(calls).unwrap_or(u64::MAX), ..self.usage.into() };
+        Charge::to(&self.pending.member, now).within(self.pending.turn.id, before)
     }
 
     /// The turn has read this, of that tool.
@@ -299,6 +307,7 @@ impl Core {
         };
         let reply = match result {
             Ok(reply) => reply,
+            Err(ModelError::Spent(refused)) => return self.spent(cx, refused.to_string()),
             Err(error) => {
                 return self.fail(cx, "model", format!("I could not answer: {error}. Your message is kept; say it again in a while."));
             }
@@ -353,6 +362,9 @@ impl Core {
             && let Some(effects) = self.outcome_unclear(cx)
         {
             return effects;
+        }
+        if let Err(ToolError::Spent(sentence)) = result {
+            return self.spent(cx, sentence);
         }
         let Some(active) = self.active.as_mut() else {
             return Vec::new();
@@ -486,6 +498,13 @@ impl Core {
         )
     }
 
+    /// The budget has not enough left for the next step: the member is told, with what was done before.
+    fn spent(&mut self, cx: Cx<'_>, sentence: String) -> Vec<Effect> {
+        let done = self.active.as_ref().map(|active| done_so_far(&active.pending.steps)).unwrap_or_default();
+        let text = if done.is_empty() { sentence } else { format!("{sentence} Done before that: {}.", done.join(", ")) };
+        self.fail(cx, "budget", text)
+    }
+
     fn fail(&mut self, cx: Cx<'_>, detail: &str, text: String) -> Vec<Effect> {
         self.end(cx, Ending { state: TurnState::Failed, purpose: Purpose::Failure, kind: FactKind::TurnFailed, detail, text })
     }
@@ -502,6 +521,7 @@ impl Core {
             return Vec::new();
         };
         active.phase = Phase::Ending;
+        self.payer = Some(Charge { turn: None, ..active.charge(cx.now) });
         let mut label = active.label.clone();
         if !label.readers.cover(&active.pending.audience) {
             // I-5. The words of the refusal are the house's own.

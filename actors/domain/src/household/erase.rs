@@ -19,6 +19,7 @@ use super::record::{IdentityRow, MemberRow};
 use super::{Audience, Member, MemberId};
 use crate::approval::Approval;
 use crate::approval::grant::Grant;
+use crate::budget::Spent;
 use crate::delivery::Delivery;
 use crate::flow::endorse::Endorsement;
 use crate::ids::{ConversationId, IdentityId, ReminderId, SecretId, TurnId};
@@ -77,6 +78,8 @@ pub enum Row<'a> {
     Grant(&'a Grant),
     /// A result of a turn that is kept whole.
     Result(&'a StoredResult),
+    /// What a member has used of a day.
+    Spent(&'a Spent),
     /// An entry of the journal.
     Entry(&'a Entry),
 }
@@ -123,6 +126,8 @@ pub enum Kind {
     Grants,
     /// Results of turns.
     Results,
+    /// What members have used.
+    Budgets,
     /// The journal.
     Journal,
 }
@@ -149,6 +154,7 @@ impl Kind {
             Self::Approvals => "questions about effects",
             Self::Grants => "things that were allowed",
             Self::Results => "results of turns",
+            Self::Budgets => "days of budgets",
             Self::Journal => "entries of the journal",
         }
     }
@@ -267,7 +273,7 @@ impl Eraser {
             Row::Conversation(_) | Row::Turn(_) | Row::Reminder(_) | Row::Identity(_) => {}
             Row::Member(_) | Row::MemberRow(_) | Row::Pairing(_) | Row::Group(_) | Row::Message(_) | Row::Step(_) | Row::Memory(_) => {}
             Row::Claim(..) | Row::Delivery(_) | Row::Session(_) | Row::Secret(_) | Row::Tool(_) | Row::ToolValue(_) | Row::Entry(_) => {}
-            Row::Approval(_) | Row::Endorsement(_) | Row::Grant(_) | Row::Result(_) => {}
+            Row::Approval(_) | Row::Endorsement(_) | Row::Grant(_) | Row::Result(_) | Row::Spent(_) => {}
         }
     }
 
@@ -332,6 +338,7 @@ impl Eraser {
             // One is about calls of one member.
             Row::Endorsement(row) => row.calls().first().map_or(Fate::Keep(Reason::Others), |one| self.theirs(one.call.member)),
             Row::Grant(row) => self.theirs(row.member),
+            Row::Spent(row) => self.theirs(row.member),
             Row::Result(row) if self.turns.contains(&row.turn) => Fate::Erase(Reason::PrivateConversation),
             Row::Result(row) if self.goes(row.conversation, &row.stored.label.readers) => Fate::Erase(Reason::ReadByNobodyElse),
             Row::Result(_) => Fate::Keep(Reason::Others),
@@ -418,6 +425,7 @@ const fn kind(row: Row<'_>) -> Kind {
         Row::Approval(_) | Row::Endorsement(_) => Kind::Approvals,
         Row::Grant(_) => Kind::Grants,
         Row::Result(_) => Kind::Results,
+        Row::Spent(_) => Kind::Budgets,
         Row::Entry(_) => Kind::Journal,
     }
 }

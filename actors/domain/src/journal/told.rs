@@ -109,6 +109,7 @@ pub fn sentence(entry: &Entry, name: impl Fn(MemberId) -> String) -> String {
         FactKind::ConsentGiven => format!("{who} let the adults see what a question of theirs is about: {detail}."),
         FactKind::GrantChanged => format!("{who} and something allowed beforehand: {detail} ({subject})."),
         FactKind::CallApproved => format!("A call that a person said yes to began for {who}: {detail}."),
+        FactKind::BudgetRaised => format!("A step for {who} was set aside in the budget of {subject}."),
         FactKind::Stopped => format!("{who} stopped the house."),
         FactKind::Lifted => format!("{who} lifted the stop of the house."),
         FactKind::JournalBroken => format!("The journal is not the one that the vault has attested{rest}."),

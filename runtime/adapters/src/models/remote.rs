@@ -85,6 +85,10 @@ impl Model for RemoteModel {
         &self.inner.config.name
     }
 
+    fn costs_at_most(&self, input_tokens: u64, output_tokens: u64) -> u64 {
+        self.inner.config.prices.map_or(0, |prices| reply::cost(prices, input_tokens, 0, output_tokens))
+    }
+
     fn complete(&self, request: Arc<ModelRequest>, deltas: DeltaSink) -> BoxFuture<'static, Result<ModelReply, ModelError>> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {

@@ -84,7 +84,7 @@ fn usage(reported: &completion::Usage, prices: Option<Prices>) -> Usage {
 
 /// Dollars per million tokens are millionths of a dollar per token. Rounded up, so that a call that costs anything is
 /// never free.
-fn cost(prices: Prices, fresh: u64, cached: u64, output: u64) -> u64 {
+pub(super) fn cost(prices: Prices, fresh: u64, cached: u64, output: u64) -> u64 {
     let cached_price = prices.cached.unwrap_or(prices.input);
     #[expect(clippy::cast_precision_loss, reason = "token counts stay far below 2^52")]
     let exact = fresh as f64 * prices.input + cached as f64 * cached_price + output as f64 * prices.output;

@@ -46,6 +46,8 @@ struct Part {
     /// Rows that may be there and are replaced.
     replaced: BTreeMap<RecordId, Value>,
     gone: BTreeSet<RecordId>,
+    /// Rows that replace only what has a lower number.
+    numbered: BTreeMap<RecordId, (u64, Value)>,
     /// Tools that are removed: what they kept before this group goes first.
     wiped: BTreeSet<String>,
     /// What tools keep by this group.
@@ -110,7 +112,8 @@ impl Plan {
             | Write::Endorsement(_)
             | Write::Grant(_)
             | Write::Freeze(_)
-            | Write::Result(_) => self.last.write(write)?,
+            | Write::Result(_)
+            | Write::Spent(_) => self.last.write(write)?,
         }
         Ok(())
     }
@@ -199,6 +202,12 @@ impl Part {
             Write::Freeze(Some(row)) => self.replace(flow::freeze_row(row)?),
             Write::Freeze(None) => self.remove(flow::freeze_record()),
             Write::Result(row) => self.replace(flow::result_row(row)?),
+            Write::Spent(row) => {
+                let (id, value) = flow::spent_row(row)?;
+                if self.numbered.get(&id).is_none_or(|(number, _)| *number < row.number) {
+                    self.numbered.insert(id, (row.number, value));
+                }
+            }
             // A plan has these itself.
             Write::Message(_) | Write::Claim { .. } | Write::Household(_) | Write::ForgetResults(_) => {}
         }
@@ -279,6 +288,12 @@ impl Part {
         if !self.replaced.is_empty() {
             let name = with("replaced", self.replaced.values().cloned().collect());
             text.push_str(&format!("FOR $row IN ${name} {{ UPSERT $row.id CONTENT $row RETURN NONE }};"));
+        }
+        if !self.numbered.is_empty() {
+            let name = with("numbered", self.numbered.values().map(|(_, row)| row.clone()).collect());
+            text.push_str(&format!(
+                "FOR $row IN ${name} {{ IF ($row.id.number ?? -1) < $row.number {{ UPSERT $row.id CONTENT $row RETURN NONE }} }};"
+            ));
         }
         if !self.gone.is_empty() {
             let name = with("gone", self.gone.iter().cloned().map(Value::RecordId).collect());

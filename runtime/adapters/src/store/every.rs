@@ -13,7 +13,7 @@ use super::link::Link;
 use super::read::with;
 
 /// Every table but the one row about the store itself. What others are learnt from comes first.
-pub(super) const TABLES: [&str; 24] = [
+pub(super) const TABLES: [&str; 25] = [
     "conversation",
     "identity",
     "turn",
@@ -36,6 +36,7 @@ pub(super) const TABLES: [&str; 24] = [
     "endorsement",
     "permit",
     "result",
+    "spent",
     "freeze",
     "entry",
 ];
@@ -66,6 +67,7 @@ pub(super) enum Known {
     Endorsement(Box<hearth_domain::flow::endorse::Endorsement>),
     Grant(Box<hearth_domain::approval::grant::Grant>),
     Result(Box<hearth_domain::store::StoredResult>),
+    Spent(hearth_domain::budget::Spent),
     /// Ids, digests and components: of nobody.
     Nobodys,
 }
@@ -94,6 +96,7 @@ impl Known {
             Self::Endorsement(row) => to(Kept::Endorsement(row)),
             Self::Grant(row) => to(Kept::Grant(row)),
             Self::Result(row) => to(Kept::Result(row)),
+            Self::Spent(row) => to(Kept::Spent(row)),
             Self::Nobodys => {}
         }
     }
@@ -123,6 +126,7 @@ pub(super) fn known(table: &str, value: &Value) -> Decoded<Known> {
         "endorsement" => Known::Endorsement(Box::new(decode::body(row("endorsement")?)?)),
         "permit" => Known::Grant(Box::new(decode::body(row("permit")?)?)),
         "result" => Known::Result(Box::new(decode::body(row("result")?)?)),
+        "spent" => Known::Spent(decode::body(row("spent")?)?),
         _ => Known::Nobodys,
     })
 }

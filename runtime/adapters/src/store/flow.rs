@@ -1,7 +1,8 @@
-//! Questions, what was allowed, and the results of turns: written and read.
+//! Questions, what was allowed, the results of turns, and what was used of budgets: written and read.
 
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
+use hearth_domain::budget::Spent;
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::ids::{ApprovalId, MemberId, TurnId};
 use hearth_domain::policy::Freeze;
@@ -10,7 +11,7 @@ use hearth_domain::time::Timestamp;
 use surrealdb::types::{Number, Object, RecordId, Value};
 
 use super::decode::{all, body as read};
-use super::encode::{Draft, Encoded, Keyed, body, placed, record, time, uuid};
+use super::encode::{Draft, Encoded, Keyed, body, int, placed, record, time, uuid};
 use super::link::Link;
 use super::read::{ROW, with};
 
@@ -71,6 +72,18 @@ fn result_record(row: &StoredResult) -> RecordId {
 pub(super) fn result_row(row: &StoredResult) -> Encoded<Keyed> {
     let draft = Draft::new(result_record(row)).with("conversation", uuid(row.conversation.uuid()));
     Ok(draft.with("at", time(row.at)?).with("body", body(row)?).done())
+}
+
+/// What a member has used of a day.
+pub(super) fn spent_row(row: &Spent) -> Encoded<Keyed> {
+    let id = placed("spent", row.member.uuid(), Value::String(row.day.to_string()));
+    Ok(Draft::new(id).with("member", uuid(row.member.uuid())).with("number", int(row.number)?).with("body", body(row)?).done())
+}
+
+/// What members have used.
+pub(super) async fn spent(link: &Link) -> Read<Vec<Spent>> {
+    const ALL: &str = "SELECT * FROM spent ORDER BY id";
+    all("spent", link.ask(ALL, Object::new()).await?, read)
 }
 
 /// Questions that are not settled.

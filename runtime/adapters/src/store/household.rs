@@ -42,7 +42,8 @@ impl Erasure {
                 DELETE tool_value WHERE member = ${of} RETURN NONE;
                 DELETE approval WHERE member = ${of} RETURN NONE;
                 DELETE endorsement WHERE member = ${of} RETURN NONE;
-                DELETE permit WHERE member = ${of} RETURN NONE;",
+                DELETE permit WHERE member = ${of} RETURN NONE;
+                DELETE spent WHERE member = ${of} RETURN NONE;",
                 conversation("place")
             ),
         }

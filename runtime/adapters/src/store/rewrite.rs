@@ -266,6 +266,7 @@ mod tests {
         for name in ["ada", "bob"] {
             writes.push(Write::ToolValue(sample::kept("hearth/feeds", name, &format!("{name}s-canary-value"), b"1")));
             writes.push(Write::Approval(sample::approval(name, 1)));
+            writes.push(Write::Spent(sample::used(name, 26, 1, 10)));
             writes.push(Write::Grant(sample::grant(name, name)));
         }
         writes
@@ -306,6 +307,7 @@ mod tests {
         // Those of bob are there, wherever the engine packs them.
         assert_eq!(wait(store.messages(sample::place("garden"), 0, 9)).unwrap()[0].text, "bobs-canary-words");
         assert_eq!(wait(store.open_approvals()).unwrap(), [sample::approval("bob", 1)]);
+        assert_eq!(wait(store.spent()).unwrap(), [sample::used("bob", 26, 1, 10)]);
         assert_eq!(wait(store.open_endorsements()).unwrap(), [sample::endorsement("bob", 1).unwrap()]);
         assert_eq!(wait(store.grants(None)).unwrap(), [sample::grant("bob", "bob")]);
         assert_eq!(wait(store.tool_keys("hearth/feeds".to_owned(), sample::who("bob"), String::new(), 9)).unwrap(), ["bobs-canary-value"]);

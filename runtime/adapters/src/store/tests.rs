@@ -73,7 +73,7 @@ fn a_store_from_before_there_were_secrets_keeps_what_it_has_and_takes_them() {
     wait(before.apply(sample::group(&mut head, [Write::Member(sample::member("ada", Role::Owner))]))).unwrap();
     let now = beside(&before, schema::MIGRATIONS);
     let opened = wait(now.open()).unwrap();
-    assert_eq!((opened.schema, opened.migrated_from, opened.head), (4, Some(1), head));
+    assert_eq!((opened.schema, opened.migrated_from, opened.head), (5, Some(1), head));
     assert_eq!((wait(now.secrets()).unwrap(), wait(now.counts()).unwrap().secrets), (Vec::new(), 0));
     let sealed = sample::secret("openai", 1).unwrap();
     wait(now.apply(sample::group(&mut head, [Write::Secret(sealed.clone())]))).unwrap();

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use hearth_adapters::models::config::{Bounds, Kind, Prices, ProviderConfig};
 use hearth_adapters::models::remote::RemoteModel;
+use hearth_domain::budget::{Amounts, Charge, Day};
+use hearth_domain::household::{MemberId, Role};
 use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::message::Part;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest, Utterance};
@@ -79,6 +81,7 @@ pub(crate) fn request(history: Vec<Utterance>) -> Arc<ModelRequest> {
         member: "Ada".to_owned(),
         now: "2026-04-21T14:05:00+02:00[Europe/Berlin]".parse().unwrap(),
         cache_key: "conversation-7".to_owned(),
+        charge: Charge { member: MemberId::derived(&["ada"]), role: Role::Adult, day: Day::ZERO, turn: None, before: Amounts::default() },
     })
 }
 

@@ -58,7 +58,8 @@ impl Model {
     pub(super) fn config(&self) -> String {
         format!(
             "[house]\nzone = \"UTC\"\n[web]\nenabled = false\n[[members]]\nname = \"Bench\"\n[[models]]\nname = \"scripted\"\n\
-             kind = \"openai-compatible\"\nmodel = \"instant\"\nbase_url = \"http://{}/v1\"\n",
+             kind = \"openai-compatible\"\nmodel = \"instant\"\nbase_url = \"http://{}/v1\"\n\
+             [budget.owner.day]\ntokens = 1_000_000_000_000\n",
             self.address
         )
     }

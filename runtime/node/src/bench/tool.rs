@@ -41,7 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const WORD_BYTES: usize = 400;
 
 /// A house that never quarantines a tool for being killed.
-const CONFIG: &str = "[house]\nzone = \"UTC\"\n[web]\nenabled = false\n[limits]\ntool_failures = 1000000\n[[members]]\nname = \"Bench\"\n";
+const CONFIG: &str = "[house]\nzone = \"UTC\"\n[web]\nenabled = false\n[limits]\ntool_failures = 1000000\n[[members]]\nname = \"Bench\"\n\
+                      [budget.owner.day]\ntool_calls = 1_000_000_000\n";
 
 fn arguments() -> Value {
     json!({ "value": 26.2, "from": "mi", "to": "km" })

@@ -1,5 +1,6 @@
 //! What a client and the house say to each other about questions that wait, and about what was allowed.
 
+use hearth_domain::budget::Amounts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,6 +15,8 @@ pub enum PolicyAsk {
         /// The words.
         text: String,
     },
+    /// What was used of budgets today?
+    Budget,
     /// What was allowed beforehand?
     Grants,
     /// Takes a grant back.
@@ -36,6 +39,11 @@ pub enum PolicyAnswer {
     Grants {
         /// It.
         grants: Vec<Granted>,
+    },
+    /// What was used today: of everybody for an adult, else of this member.
+    Budget {
+        /// Of each member.
+        members: Vec<Budgeted>,
     },
     /// What became of it.
     Said {
@@ -64,6 +72,21 @@ pub struct Exact {
     pub function: String,
     /// With these arguments, every reference replaced.
     pub arguments: Value,
+}
+
+/// What a member has used today.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budgeted {
+    /// Their name.
+    pub member: String,
+    /// Their day, by their time zone.
+    pub day: String,
+    /// So much.
+    pub used: Amounts,
+    /// Of that.
+    pub cap: Amounts,
+    /// So much fits into one turn.
+    pub turn: Amounts,
 }
 
 /// Something that was allowed beforehand.

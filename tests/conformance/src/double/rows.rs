@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_domain::approval::Approval;
 use hearth_domain::approval::grant::Grant;
+use hearth_domain::budget::{Day, Spent};
 use hearth_domain::delivery::{Delivery, DeliveryState};
 use hearth_domain::flow::endorse::Endorsement;
 use hearth_domain::flow::value::ResultId;
@@ -77,6 +78,8 @@ pub struct Rows {
     pub freeze: Option<Freeze>,
     /// Results of turns by their place.
     pub results: BTreeMap<(TurnId, ResultId), StoredResult>,
+    /// What members have used, by day.
+    pub spent: BTreeMap<(MemberId, Day), Spent>,
     /// The journal.
     pub journal: BTreeMap<u64, Entry>,
 }
@@ -123,6 +126,12 @@ impl Rows {
             Write::Freeze(row) => self.freeze = row,
             Write::Result(row) => drop(self.results.insert((row.turn, row.stored.id), row)),
             Write::ForgetResults(turn) => self.results.retain(|(of, _), _| *of != turn),
+            Write::Spent(row) => {
+                let known = self.spent.entry((row.member, row.day)).or_insert(row);
+                if row.number > known.number {
+                    *known = row;
+                }
+            }
             Write::Conversation(row) => drop(self.conversations.insert(row.id, row)),
             Write::Message(row) => drop(self.messages.insert((row.conversation, row.seq), row)),
             Write::Turn(row) => drop(self.turns.insert(row.id, row)),

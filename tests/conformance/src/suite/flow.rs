@@ -6,7 +6,7 @@ use hearth_domain::policy::Freeze;
 use hearth_domain::store::Write;
 
 use super::{Check, House, Outcome, boxed, check, same};
-use crate::sample::{approval, at, endorsement, grant, place, result, turn_id, who};
+use crate::sample::{approval, at, day, endorsement, grant, place, result, turn_id, used, who};
 
 pub(super) const CHECKS: &[Check] = &[
     check("a question is read back in every state, and is open until it is settled", |house| boxed(approvals(house))),
@@ -14,8 +14,28 @@ pub(super) const CHECKS: &[Check] = &[
     check("a question about several effects is read back, and is open until it is answered", |house| boxed(endorsements(house))),
     check("what was allowed stands until it is used up or taken back", |house| boxed(grants(house))),
     check("what stops the house is there until it is lifted", |house| boxed(freeze(house))),
+    check("what was used of a day only goes on, in whatever order its rows come", |house| boxed(spent(house))),
     check("the results of a turn are read back by their numbers", |house| boxed(results(house))),
 ];
+
+async fn spent(mut house: House) -> Outcome {
+    same("nothing at first", &house.store.spent().await?, &Vec::new())?;
+    let mut all = vec![used("ada", 26, 1, 10), used("ada", 27, 1, 5), used("bob", 26, 1, 7)];
+    all.sort_by_key(|row| (row.member, row.day));
+    house.write(all.iter().copied().map(Write::Spent)).await?;
+    house.reopen().await?;
+    same("all days of all members", &house.store.spent().await?, &all)?;
+    // Down as well as up, by its number; one that comes late changes nothing.
+    for (number, tokens, expected) in [(3, 20, 20), (2, 90, 20), (4, 15, 15), (4, 90, 15)] {
+        house.write([Write::Spent(used("ada", 26, number, tokens))]).await?;
+        let stored = house.store.spent().await?;
+        let tokens = stored.iter().find(|row| (row.member, row.day) == (who("ada"), day(26))).map(|row| row.amounts.tokens);
+        same("what was used", &tokens, &Some(expected))?;
+    }
+    house.write([Write::Spent(used("bob", 26, 3, 3)), Write::Spent(used("bob", 26, 2, 2))]).await?;
+    let stored = house.store.spent().await?;
+    same("two rows of one day at once", &stored.contains(&used("bob", 26, 3, 3)), &true)
+}
 
 async fn freeze(mut house: House) -> Outcome {
     same("nothing at first", &house.store.freeze().await?, &None)?;

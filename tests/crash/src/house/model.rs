@@ -87,15 +87,20 @@ fn luck(token: &str) -> u64 {
     hasher.finish()
 }
 
-/// The configuration of a house that asks this model, with members for the talkers.
+/// The configuration of a house that asks this model, with members for the talkers. Each kill counts as used what it interrupts, and there are
+/// more of them in a minute than a household has in its life.
 pub fn config(model: &Scripted, members: &[&str]) -> String {
     let members: String = members.iter().map(|name| format!("[[members]]\nname = \"{name}\"\n")).collect();
     format!(
         "[house]\nzone = \"UTC\"\n[web]\nenabled = false\n{members}[[models]]\nname = \"scripted\"\nkind = \"openai-compatible\"\n\
-         model = \"scripted\"\nbase_url = \"{}/v1\"\n",
+         model = \"scripted\"\nbase_url = \"{}/v1\"\n{BUDGETS}",
         model.base_url()
     )
 }
+
+/// More than can be used.
+const BUDGETS: &str = "[budget.owner.day]\ntokens = 1_000_000_000_000\ntool_calls = 1_000_000_000\n\
+                       [budget.adult.day]\ntokens = 1_000_000_000_000\ntool_calls = 1_000_000_000\n";
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::budget::{Amounts, Charge, Day};
 use crate::house::tool_specs;
+use crate::household::{Member, Role};
 use crate::label::{Integrity, Label, Readers};
 use crate::tool::{Annotations, Effect, ToolSpec};
 
@@ -30,6 +32,7 @@ fn request(history: Vec<Utterance>) -> ModelRequest {
         member: "Ada".to_owned(),
         now: "2026-04-21T14:05:00+02:00[Europe/Berlin]".parse().unwrap(),
         cache_key: String::new(),
+        charge: Charge { member: Member::id_of("Ada"), role: Role::Adult, day: Day::ZERO, turn: None, before: Amounts::default() },
     }
 }
 
