@@ -23,6 +23,7 @@
 
 pub mod rooms;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext as _, ActorFutureExt as _, AtomicResponse, Handler, Message, MessageResult, WrapFuture as _};
@@ -179,11 +180,12 @@ impl HouseholdActor {
     pub async fn enrol(house: House, ports: Ports, save: Link<Save>, part: Link<Part>) -> Result<Self, StartError> {
         let stored = ports.store.household().await.map_err(|error| StartError::caused_by("the members could not be read", error))?;
         let now = ports.clock.wall();
+        let before: BTreeMap<MemberId, Role> = stored.members.iter().map(|row| (row.member.id, row.member.role)).collect();
         let Opened { people, changed, away } = open(&house.members, stored, PairingLimits::default(), now).map_err(|error| {
             StartError::caused_by("the members of the configuration and those that were added do not fit together", error)
         })?;
         for row in changed {
-            let commit = enrolment(row, now);
+            let commit = enrolment(row, &before, now);
             let saved = save.ask(Save(commit), house.limits.commit_deadline).await;
             saved
                 .map_err(|error| StartError::caused_by("a member could not be enrolled", error))?
@@ -285,9 +287,12 @@ enum Arrival {
     Silent,
 }
 
-fn enrolment(row: MemberRow, at: Timestamp) -> Commit {
-    let (id, role) = (row.member.id, row.member.role.to_string());
-    commit(vec![HouseholdWrite::Member(row)], fact(FactKind::MemberEnrolled, Some(id), id.to_string(), role, at))
+fn enrolment(row: MemberRow, before: &BTreeMap<MemberId, Role>, at: Timestamp) -> Commit {
+    let (id, role) = (row.member.id, row.member.role);
+    let fact = fact(FactKind::MemberEnrolled, Some(id), id.to_string(), role.to_string(), at);
+    // Nothing that began under the former role goes on.
+    let ended = before.get(&id).filter(|before| **before != role).map(|_| HouseholdWrite::EndSessions { member: id });
+    commit(std::iter::once(HouseholdWrite::Member(row)).chain(ended).collect(), fact)
 }
 
 const fn fact(kind: FactKind, who: Option<MemberId>, subject: String, detail: String, at: Timestamp) -> Fact {

@@ -91,6 +91,8 @@ pub struct Doors {
     pub entries: Link<ListEntries>,
     /// The store, for what the faces keep: sessions.
     pub save: Link<Save>,
+    /// Changes when sessions of the page may have ended, whoever ended them.
+    pub sessions: watch::Receiver<u64>,
     /// The vault: which secrets there are.
     pub secrets: Link<List>,
     /// The vault: how it is.
@@ -216,6 +218,7 @@ impl Slots {
 pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let slots = Slots::new(ports, house);
     let save = slots.store.link::<Save>();
+    let (ended, sessions) = watch::channel(0);
     let stored = Stored::default();
     let catalog = Catalog::new(house_tools::specs().into_iter().chain(ports.tools.specs()));
     let frozen = Frozen::default();
@@ -237,6 +240,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         attest: slots.audit.link(),
         entries: slots.audit.link(),
         save: save.clone(),
+        sessions,
         secrets: slots.vault.link(),
         vault: slots.vault.link(),
         egress: slots.egress.link(),
@@ -255,7 +259,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let spec = SupervisorSpec::new("house", Strategy::OneForOne)
         .intensity(HOUSE_INTENSITY.0, HOUSE_INTENSITY.1)
         .backoff(Backoff::default())
-        .child(store(ports, house, &slots))
+        .child(store(ports, house, &slots, Arc::new(ended)))
         .child(vault(ports, house, &slots, stored))
         .child(egress(ports, house, &slots))
         .child(household(ports, house, &slots))
@@ -271,10 +275,11 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     (spec, doors)
 }
 
-fn store(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+fn store(ports: &Ports, house: &House, slots: &Slots, ended: Arc<watch::Sender<u64>>) -> ChildSpec {
     let (ports, limits) = (ports.clone(), house.limits.clone());
     ChildSpec::worker(&slots.store, move || {
-        StoreActor::open(Arc::clone(&ports.store), Arc::clone(&ports.clock), Arc::clone(&ports.meter), limits.clone())
+        let needs = (Arc::clone(&ports.store), Arc::clone(&ports.clock), Arc::clone(&ports.meter));
+        StoreActor::open(needs, Arc::clone(&ended), limits.clone())
     })
     .start_deadline(STORE_START)
     .probe(PROBE)

@@ -68,8 +68,9 @@ fn what_a_house_of_version_3_wrote_is_read_as_it_was() {
     let (before, head) = written_by_version_3();
     let now = beside(&before, schema::MIGRATIONS);
     let opened = wait(now.open()).unwrap();
-    assert_eq!((opened.schema, opened.migrated_from, opened.head), (4, Some(3), head));
+    assert_eq!((opened.schema, opened.migrated_from, opened.head), (5, Some(3), head));
     assert_eq!(opened.erased, []);
+    assert_eq!(wait(now.sessions(None)).unwrap(), [], "who was logged in logs in anew");
     let household = wait(now.household()).unwrap();
     let members: Vec<_> = household.members.iter().map(|row| (row.member.name.as_str(), row.by, row.guardians.len())).collect();
     assert_eq!(members.len(), 2);
