@@ -266,8 +266,14 @@ pub fn named(text: &str) -> Option<String> {
 #[must_use]
 pub fn device(agent: &str) -> String {
     // Each names those before it as well.
-    const BROWSERS: [(&str, &str); 6] =
-        [("Firefox/", "Firefox"), ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("Chrome/", "Chrome"), ("Safari/", "Safari")];
+    const BROWSERS: [(&str, &str); 6] = [
+        ("Firefox/", "Firefox"),
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser", "Samsung Internet"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
     const SYSTEMS: [(&str, &str); 7] = [
         ("Android", "Android"),
         ("iPhone", "an iPhone"),
@@ -375,7 +381,10 @@ mod tests {
     fn a_device_is_named_in_closed_words_whatever_its_browser_says() {
         let linux = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
         assert_eq!(device(linux), "Chrome on Linux");
-        assert_eq!(device("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile/15E148 Safari/604.1"), "Safari on an iPhone");
+        assert_eq!(
+            device("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile/15E148 Safari/604.1"),
+            "Safari on an iPhone"
+        );
         assert_eq!(device("Mozilla/5.0 (Android 16; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0"), "Firefox on Android");
         assert_eq!(device("<script>\u{202e}evil"), "a browser");
         assert_eq!(named("  Mia's\u{202e} tablet\n"), Some("Mia's tablet".to_owned()));

@@ -97,7 +97,7 @@ fn header(shown: &Shown<'_>) -> Markup {
         header {
             img src=(shown.assets.icon) alt="" width="28" height="28";
             h1 { (shown.household) }
-            span.who { (shown.who.member().name) }
+            a.who href="/sessions" title="Where you are logged in" { (shown.who.member().name) }
             form method="post" action="/logout" {
                 (csrf(shown))
                 button.quiet type="submit" { "Log out" }

@@ -8,4 +8,6 @@ mod chat;
 mod guard;
 mod http;
 mod login;
+mod proxy;
+mod sessions;
 mod support;
