@@ -7,6 +7,7 @@
 //! `tools`: components in processes of their own, from their installation to their removal.
 //! `family`: five people over the command line, the page and two bridges, and who is told what.
 //! `household`: who lives here, from being added to being erased.
+//! `sessions`: who is logged in at the page, how that ends, and a page beyond its machine.
 //! `audit`: the journal, whether it is whole, why something was said, and the stop of the house.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
 //!
@@ -37,6 +38,8 @@ mod owner;
 mod policy;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
