@@ -22,6 +22,7 @@ use hearth_supervisor::handle::SupervisorHandle;
 use hearth_supervisor::link::Link;
 use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::{Backoff, ChildSpec, Probe, Strategy, SupervisorSpec};
+use tokio::sync::watch;
 
 use crate::audit::{self, AttestNow, AuditActor, ListEntries, Record, Verify};
 use crate::bridge::{self, BridgeActor};
@@ -32,7 +33,8 @@ use crate::conversations::ConversationsActor;
 use crate::frozen::Frozen;
 use crate::guard::Guard;
 use crate::house_tools::{self, HouseTools};
-use crate::household::{Arrive, Change, HouseholdActor, ListHousehold, Resolve, Who};
+use crate::household::glass::{BreakGlass, ReadGlass, WhoReads};
+use crate::household::{self, Arrive, Change, HouseholdActor, ListHousehold, Resolve, Who};
 use crate::inquire::Inquire;
 use crate::local::{Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
 use crate::memory::MemoryActor;
@@ -120,6 +122,12 @@ pub struct HouseholdDoors {
     pub change: Link<Change>,
     /// Who is here?
     pub list: Link<ListHousehold>,
+    /// Opens a child's private conversations to a grown-up.
+    pub break_glass: Link<BreakGlass>,
+    /// Reads them.
+    pub read_glass: Link<ReadGlass>,
+    /// Who may read a child's just now.
+    pub who_reads: Link<WhoReads>,
 }
 
 /// What the faces may ask of the toolbox.
@@ -234,7 +242,14 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         seen: slots.local.link(),
         who: slots.household.link(),
         resolve: slots.household.link(),
-        household: HouseholdDoors { arrive: slots.household.link(), change: slots.household.link(), list: slots.household.link() },
+        household: HouseholdDoors {
+            arrive: slots.household.link(),
+            change: slots.household.link(),
+            list: slots.household.link(),
+            break_glass: slots.household.link(),
+            read_glass: slots.household.link(),
+            who_reads: slots.household.link(),
+        },
         record: slots.audit.link(),
         verify: slots.audit.link(),
         attest: slots.audit.link(),
@@ -307,9 +322,8 @@ fn egress(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
 
 fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     let (ports, house) = (ports.clone(), house.clone());
-    let (save, part) = (slots.store.link(), slots.vault.link());
-    ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), save.clone(), part.clone()))
-        .probe(PROBE)
+    let links = household::Links { save: slots.store.link(), part: slots.vault.link(), announce: slots.conversations.link() };
+    ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), links.clone())).probe(PROBE)
 }
 
 fn policy(ports: &Ports, house: &House, slots: &Slots, frozen: &Frozen) -> ChildSpec {

@@ -1,4 +1,5 @@
-//! Accounts at the page: links, sessions that are seen and ended from the command line, and a house that is reached beyond its machine.
+//! Accounts at the page: links, sessions that are seen and ended from the command line, a house that is reached beyond its machine, and a
+//! child whose conversations are opened.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
@@ -63,8 +64,7 @@ fn until(reader: &mut BufReader<TcpStream>, wanted: &str) {
     panic!("the stream ended before {wanted}");
 }
 
-const FAMILY: &str =
-    "[[members]]\nname = \"Ada\"\n[[members]]\nname = \"Bo\"\n[[members]]\nname = \"Mia\"\nrole = \"child\"\n[[members]]\nname = \"Uma\"\nrole = \"guest\"\n";
+const FAMILY: &str = "[[members]]\nname = \"Ada\"\n[[members]]\nname = \"Bo\"\n[[members]]\nname = \"Mia\"\nrole = \"child\"\n[[members]]\nname = \"Uma\"\nrole = \"guest\"\n";
 
 #[test]
 fn sessions_are_seen_and_ended_by_their_member_and_a_childs_grown_ups_and_stay_ended() {
@@ -135,4 +135,60 @@ fn a_house_beyond_its_machine_has_a_proxy_or_does_not_start() {
     home.configure("[[members]]\nname = \"Ada\"\n[web]\nallowed_hosts = [\"http://house.example\"]\n");
     let ran = home.run(&["config", "check"]);
     assert!(ran.code == Some(1) && ran.err.contains("beyond this machine the page is reached by a proxy"), "{}", ran.err);
+}
+
+#[test]
+fn a_childs_conversations_are_opened_for_an_hour_and_the_child_knows() {
+    let home = Home::new();
+    home.configure(FAMILY);
+    let glass = |arguments: &[&str]| home.run(&[&["member", "break-glass"], arguments].concat());
+    let ran = glass(&["Mia", "--reason", "She is late"]);
+    assert!(ran.code == Some(1) && ran.err.contains("the house does not run"), "{}", ran.err);
+    let house = home.start();
+    for thread in ["", "music"] {
+        let ran =
+            home.run(&["chat", "--as", "Mia", "--thread", thread, "--once", &format!("remember that my den {thread} is behind the shed")]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+    }
+    home.run(&["chat", "--as", "Bo", "--once", "remember that the present is a kite"]);
+    let (page, cookie) = logged_in(&home, "Mia", "school laptop");
+    let refused = [
+        (&["Mia", "--read"][..], "it is not open"),
+        (&["Bo", "--reason", "x"], "for a child's account only"),
+        (&["Uma", "--reason", "x"], "for a child's account only"),
+        (&["Mia", "--reason", " "], "say why"),
+        (&["Mia", "--reason", "x", "--as", "Mia"], "for a guardian of the child, or an owner"),
+        (&["Mia", "--reason", "x", "--as", "Uma"], "for a guardian of the child, or an owner"),
+    ];
+    for (arguments, why) in refused {
+        let ran = glass(arguments);
+        assert!(ran.code == Some(1) && ran.err.contains(why), "{arguments:?}: {}{}", ran.out, ran.err);
+    }
+    assert!(!page.get("/", Some(&cookie)).contains("may read your private conversations"));
+    let mut open = stream(&page, &cookie);
+    let ran = glass(&["Mia", "--reason", "She is late"]);
+    assert!(ran.code == Some(0) && ran.out.contains("the child was told"), "{}{}", ran.out, ran.err);
+    until(&mut open, "Ada may read your private conversations");
+    assert!(page.get("/", Some(&cookie)).contains("They said why: She is late"));
+    let read = glass(&["Mia", "--read"]).out;
+    assert!(read.contains("== main") && read.contains("== music") && read.contains("my den music is behind the shed"), "{read}");
+    assert!(!read.contains("kite"), "{read}");
+    let ran = glass(&["Mia", "--read", "--as", "Bo"]);
+    assert!(ran.code == Some(1) && ran.err.contains("it is not open"), "it is Ada's: {}", ran.out);
+    // No model and no memory of the reader's gets it.
+    assert!(!home.once("what do you remember about the den?").contains("shed"));
+    for reader in ["Mia", "Ada"] {
+        let journal = home.run(&["audit", "--as", reader]).out;
+        assert!(
+            journal.contains("Ada opened Mia's private conversations to themselves") && journal.contains("Ada read Mia's"),
+            "{journal}"
+        );
+        assert!(!journal.contains("late"), "{journal}");
+    }
+    assert_eq!(house.stop(), Some(0));
+    let house = home.start();
+    assert!(glass(&["Mia", "--read"]).err.contains("it is not open"), "a restart shuts it");
+    assert!(home.run(&["chat", "--as", "Mia", "--once", "status"]).code == Some(0));
+    assert_eq!(home.run(&["verify"]).code, Some(0));
+    assert_eq!(house.stop(), Some(0));
 }

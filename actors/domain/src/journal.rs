@@ -160,6 +160,10 @@ pub enum FactKind {
     SessionRevoked,
     /// A session at the page ended by itself.
     SessionExpired,
+    /// A child's private conversations were opened to a grown-up.
+    GlassBroken,
+    /// They were read.
+    GlassRead,
     /// A secret was entered, changed or erased.
     SecretChanged,
     /// Secrets were used for requests, or a use was refused.

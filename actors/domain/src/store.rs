@@ -434,6 +434,8 @@ pub trait Store: Send + Sync {
     fn household(&self) -> StoreFuture<HouseholdRows>;
     /// A conversation, with its newest `tail` messages.
     fn conversation(&self, id: ConversationId, tail: usize) -> StoreFuture<ConversationState>;
+    /// The private conversations of a member, oldest first.
+    fn conversations(&self, owner: MemberId) -> StoreFuture<Vec<Conversation>>;
     /// The conversations with an open turn, oldest turn first.
     fn unfinished(&self) -> StoreFuture<Vec<Conversation>>;
     /// Messages of a conversation after `after`, oldest first, at most `limit`.

@@ -454,6 +454,10 @@ impl Store for SurrealStore {
         self.read(move |link| async move { read::session(&link, token).await })
     }
 
+    fn conversations(&self, owner: MemberId) -> StoreFuture<Vec<Conversation>> {
+        self.read(move |link| async move { read::conversations(&link, owner).await })
+    }
+
     fn sessions(&self, member: Option<MemberId>) -> StoreFuture<Vec<Session>> {
         self.read(move |link| async move { read::sessions(&link, member).await })
     }

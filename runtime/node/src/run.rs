@@ -261,6 +261,9 @@ fn change_household(config: &Config, errand: Errand) -> anyhow::Result<()> {
     let data = config.data()?;
     let (socket, runtime) = (socket::path_for(&data), client_runtime()?);
     let mut confined = Later::new(Confined::now);
+    if errand.needs_a_house() && runtime.block_on(Client::connect(&socket))?.is_none() {
+        bail!("the house does not run, and what this opens ends with it; start it with `hearth up`");
+    }
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut confined)?;
     let done = runtime.block_on(errand.run(&socket));
     let Some(own) = house else {

@@ -213,7 +213,7 @@ fn says_https(headers: &HeaderMap) -> bool {
 
 /// Whom the proxy names: the last address, which it added itself; those before it anybody can send.
 fn named(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all(CLIENT).last()?.to_str().ok()?;
+    let last = headers.get_all(CLIENT).next_back()?.to_str().ok()?;
     let last = last.rsplit(',').next()?.trim();
     last.parse::<IpAddr>().or_else(|_| last.parse::<SocketAddr>().map(|address| address.ip())).ok().map(|address| address.to_canonical())
 }

@@ -225,6 +225,9 @@ impl Store for SimStore {
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
         self.inner.session(token)
     }
+    fn conversations(&self, owner: MemberId) -> StoreFuture<Vec<Conversation>> {
+        self.inner.conversations(owner)
+    }
     fn sessions(&self, member: Option<MemberId>) -> StoreFuture<Vec<Session>> {
         self.inner.sessions(member)
     }

@@ -255,6 +255,10 @@ impl Store for MemoryStore {
         self.read(move |rows| rows.sessions.values().find(|session| session.token == token).cloned())
     }
 
+    fn conversations(&self, owner: MemberId) -> StoreFuture<Vec<Conversation>> {
+        self.read(move |rows| rows.private_of(owner))
+    }
+
     fn sessions(&self, member: Option<MemberId>) -> StoreFuture<Vec<Session>> {
         self.read(move |rows| rows.sessions_of(member))
     }

@@ -118,6 +118,8 @@ pub fn sentence(entry: &Entry, name: impl Fn(MemberId) -> String) -> String {
         FactKind::SessionUsed => format!("{who} was at the page."),
         FactKind::SessionRevoked => format!("{who} ended sessions at the page: {detail}."),
         FactKind::SessionExpired => format!("A session of {who}'s at the page ended by itself{rest}."),
+        FactKind::GlassBroken => format!("{who} opened {about}'s private conversations to themselves: {detail}."),
+        FactKind::GlassRead => format!("{who} read {about}'s private conversations: {detail}."),
         FactKind::SecretChanged => format!("A secret of {who}'s: {detail} ({subject})."),
         FactKind::SecretUsed => format!("A secret was used for {who}: {detail} ({subject})."),
         FactKind::SecretAlarm => format!("ALARM: a decoy was touched, or a secret tried to leave: {detail} ({subject})."),

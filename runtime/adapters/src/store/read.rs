@@ -165,6 +165,13 @@ pub(super) async fn session(link: &Link, token: Digest) -> Read<Option<Session>>
     Ok(all("session", found, decode::session)?.pop())
 }
 
+/// The private conversations of a member, oldest first.
+pub(super) async fn conversations(link: &Link, owner: MemberId) -> Read<Vec<Conversation>> {
+    const THEIRS: &str = "SELECT * FROM conversation WHERE owner = $member ORDER BY at, id";
+    let found = link.ask(THEIRS, with([("member", uuid(owner.uuid()))])).await?;
+    all("conversation", found, decode::conversation)
+}
+
 /// The sessions of a member or of all, oldest first.
 pub(super) async fn sessions(link: &Link, member: Option<MemberId>) -> Read<Vec<Session>> {
     const ALL: &str = "SELECT * FROM session ORDER BY at, id";

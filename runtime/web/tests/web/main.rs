@@ -5,6 +5,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "the double reads text alone")]
 
 mod chat;
+mod glass;
 mod guard;
 mod http;
 mod login;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hearth_actors::household::Change;
+use hearth_actors::household::glass::{BreakGlass, ReadGlass};
 use hearth_actors::ports::{House as Household, Ports};
 use hearth_actors::tree::{Doors, build};
 use hearth_conformance::double::MemoryStore;
@@ -224,6 +225,21 @@ impl House {
         let change = Change { by: Member::id_of(by), from: Setting::Private, wish };
         let changed = self.doors.household.change.ask(change, PATIENCE);
         actix::System::new().block_on(changed).unwrap().unwrap();
+    }
+
+    /// Opens a child's conversations to a grown-up; the sentence when it is refused.
+    pub(crate) fn break_glass(&self, by: &str, child: &str, reason: &str) -> Result<(), String> {
+        let asked = BreakGlass { by: Member::id_of(by), child: child.to_owned(), reason: reason.to_owned() };
+        let opened = self.doors.household.break_glass.ask(asked, PATIENCE);
+        actix::System::new().block_on(opened).unwrap().map(drop).map_err(|error| error.to_string())
+    }
+
+    /// What a grown-up reads of them: the texts.
+    pub(crate) fn read_glass(&self, by: &str, child: &str) -> Result<Vec<String>, String> {
+        let asked = ReadGlass { by: Member::id_of(by), child: child.to_owned() };
+        let read = actix::System::new().block_on(self.doors.household.read_glass.ask(asked, PATIENCE)).unwrap();
+        read.map(|all| all.into_iter().flat_map(|(_, said)| said.into_iter().map(|said| said.text)).collect())
+            .map_err(|error| error.to_string())
     }
 
     /// What was recorded of a kind: on whose behalf, and in which words.

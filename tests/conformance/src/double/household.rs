@@ -10,7 +10,7 @@ use hearth_domain::ids::{ConversationId, MemberId, TurnId};
 use hearth_domain::label::Label;
 use hearth_domain::schedule::ReminderState;
 use hearth_domain::session::Session;
-use hearth_domain::store::StoredResult;
+use hearth_domain::store::{Conversation, StoredResult};
 
 use super::Rows;
 
@@ -69,6 +69,14 @@ impl Rows {
         self.approvals.retain(|_, row| row.call.member != member);
         self.endorsements.retain(|_, row| asker(row) != Some(member));
         self.grants.retain(|_, row| row.member != member);
+    }
+
+    /// The private conversations of a member, oldest first.
+    #[must_use]
+    pub fn private_of(&self, owner: MemberId) -> Vec<Conversation> {
+        let mut found: Vec<_> = self.conversations.values().filter(|row| row.owner == Some(owner)).cloned().collect();
+        found.sort_by_key(|row| (row.at, row.id));
+        found
     }
 
     /// The sessions of a member or of all, oldest first.
