@@ -15,19 +15,24 @@
 //! | [`rooms::Locate`] | `Option<Spot>` | a channel asks where a conversation is, and who is there |
 //! | [`Change`] | `Result<Granted, ChangeError>` | a member adds, changes, removes or pairs somebody |
 //! | [`ListHousehold`] | `Result<Listing, ChangeError>` | who is here, by which accounts, and who waits |
+//! | [`glass::BreakGlass`], [`glass::ReadGlass`] | | a grown-up opens and reads a child's private conversations; the child is told first |
+//! | [`glass::WhoReads`] | `Vec<(Member, Opening)>` | the page of a child asks who may |
 //! | [`Who`] | `Vec<Member>` | everybody who is enrolled |
 //!
 //! Permanent. What is decided is decided in `domain::household`. Nothing counts before it is durable; the mailbox stands back meanwhile, so
 //! that one of two changes at once is the first. When it is not known whether a change was written, the actor ends and reads anew. A restart
 //! loses nothing but how often wrong codes were named. Invariant I-9: who is not enrolled is nobody. Limits: `PairingLimits`.
 
+pub mod glass;
 pub mod rooms;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext as _, ActorFutureExt as _, AtomicResponse, Handler, Message, MessageResult, WrapFuture as _};
 use hearth_domain::error::{Class, Classified};
 use hearth_domain::household::audience::Speaker;
+use hearth_domain::household::glass::Glass;
 use hearth_domain::household::identity::Identity;
 use hearth_domain::household::open::{Opened, open};
 use hearth_domain::household::pairing::{Pairing, PairingLimits, Reply, Setting};
@@ -38,7 +43,7 @@ use hearth_domain::household::wish::{Granted, Wish};
 use hearth_domain::household::{Member, MemberId, Place, Role, is_grown_up};
 use hearth_domain::ids::{IdentityId, Ids, PairingId};
 use hearth_domain::journal::{Fact, FactKind};
-use hearth_domain::store::{Commit, StoreError, Write};
+use hearth_domain::store::{Commit, Store, StoreError, Write};
 use hearth_domain::time::{Clock, Timestamp};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
@@ -46,6 +51,7 @@ use hearth_supervisor::link::Link;
 use rand_chacha::ChaCha8Rng;
 
 use crate::ports::{House, Ports};
+use crate::scheduler::Announce;
 use crate::store::Save;
 use crate::vault::Part;
 
@@ -154,6 +160,17 @@ pub struct Listing {
 #[rtype(result = "Vec<Member>")]
 pub struct Who;
 
+/// Whom the household asks.
+#[derive(Debug, Clone)]
+pub struct Links {
+    /// The store.
+    pub save: Link<Save>,
+    /// The vault: whose key goes.
+    pub part: Link<Part>,
+    /// The conversations: what a child is told.
+    pub announce: Link<Announce>,
+}
+
 /// The household actor.
 pub struct HouseholdActor {
     people: People,
@@ -164,8 +181,12 @@ pub struct HouseholdActor {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     chance: ChaCha8Rng,
+    store: Arc<dyn Store>,
     save: Link<Save>,
     part: Link<Part>,
+    announce: Link<Announce>,
+    /// What a child was told of, and is open.
+    glass: Glass,
 }
 
 impl std::fmt::Debug for HouseholdActor {
@@ -176,14 +197,16 @@ impl std::fmt::Debug for HouseholdActor {
 
 impl HouseholdActor {
     /// Reads the household and writes what the configuration changed.
-    pub async fn enrol(house: House, ports: Ports, save: Link<Save>, part: Link<Part>) -> Result<Self, StartError> {
+    pub async fn enrol(house: House, ports: Ports, links: Links) -> Result<Self, StartError> {
+        let Links { save, part, announce } = links;
         let stored = ports.store.household().await.map_err(|error| StartError::caused_by("the members could not be read", error))?;
         let now = ports.clock.wall();
+        let before: BTreeMap<MemberId, Role> = stored.members.iter().map(|row| (row.member.id, row.member.role)).collect();
         let Opened { people, changed, away } = open(&house.members, stored, PairingLimits::default(), now).map_err(|error| {
             StartError::caused_by("the members of the configuration and those that were added do not fit together", error)
         })?;
         for row in changed {
-            let commit = enrolment(row, now);
+            let commit = enrolment(row, &before, now);
             let saved = save.ask(Save(commit), house.limits.commit_deadline).await;
             saved
                 .map_err(|error| StartError::caused_by("a member could not be enrolled", error))?
@@ -195,7 +218,8 @@ impl HouseholdActor {
         let first = house.members.first().map(|member| member.id);
         // A stream of its own for each start: a code must not come twice.
         let chance = ports.seed.child("household").child(&PairingId::fresh(&*ports.ids).to_string()).rng();
-        Ok(Self { people, first, away, house, clock: ports.clock, ids: ports.ids, chance, save, part })
+        let (store, clock, ids) = (ports.store, ports.clock, ports.ids);
+        Ok(Self { people, first, away, house, clock, ids, chance, store, save, part, announce, glass: Glass::default() })
     }
 
     /// Who speaks when nobody is named: the first of the configuration, or whoever owns the house now.
@@ -285,9 +309,12 @@ enum Arrival {
     Silent,
 }
 
-fn enrolment(row: MemberRow, at: Timestamp) -> Commit {
-    let (id, role) = (row.member.id, row.member.role.to_string());
-    commit(vec![HouseholdWrite::Member(row)], fact(FactKind::MemberEnrolled, Some(id), id.to_string(), role, at))
+fn enrolment(row: MemberRow, before: &BTreeMap<MemberId, Role>, at: Timestamp) -> Commit {
+    let (id, role) = (row.member.id, row.member.role);
+    let fact = fact(FactKind::MemberEnrolled, Some(id), id.to_string(), role.to_string(), at);
+    // Nothing that began under the former role goes on.
+    let ended = before.get(&id).filter(|before| **before != role).map(|_| HouseholdWrite::EndSessions { member: id });
+    commit(std::iter::once(HouseholdWrite::Member(row)).chain(ended).collect(), fact)
 }
 
 const fn fact(kind: FactKind, who: Option<MemberId>, subject: String, detail: String, at: Timestamp) -> Fact {
@@ -434,8 +461,11 @@ mod tests {
             clock: Arc::new(Still),
             ids: Arc::new(Counted(1.into())),
             chance: Seed::from_u64(7).rng(),
+            store: Arc::new(hearth_conformance::double::MemoryStore::new()),
             save: slot.link(),
             part: Slot::<VaultActor>::new("vault", 8, &Wires::plain()).link(),
+            announce: Slot::<crate::conversations::ConversationsActor>::new("directory", 8, &Wires::plain()).link(),
+            glass: Glass::default(),
         }
     }
 

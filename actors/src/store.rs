@@ -27,11 +27,12 @@ use hearth_domain::ids::MemberId;
 use hearth_domain::journal::{Fact, FactKind, Head};
 use hearth_domain::limits::Limits;
 use hearth_domain::meter::Meter;
+use hearth_domain::session::may_end;
 use hearth_domain::store::{Commit, Group, Store, StoreError, Write};
 use hearth_domain::time::{Clock, Timestamp};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// Write this; answered when it is durable, or is certain not to be, or is not known.
 #[derive(Debug, Message)]
@@ -54,6 +55,8 @@ pub struct StoreActor {
     store: Arc<dyn Store>,
     meter: Arc<dyn Meter>,
     core: Core<oneshot::Sender<Result<(), StoreError>>>,
+    /// Counts up when sessions of the page may have ended, so that whoever serves one looks again.
+    sessions: Arc<watch::Sender<u64>>,
     /// Who waits until that many commits have ended.
     settling: Vec<(u64, oneshot::Sender<()>)>,
 }
@@ -66,7 +69,11 @@ impl std::fmt::Debug for StoreActor {
 
 impl StoreActor {
     /// Opens the store. Fails with what a person can do about it.
-    pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, meter: Arc<dyn Meter>, limits: Limits) -> Result<Self, StartError> {
+    pub async fn open(
+        (store, clock, meter): (Arc<dyn Store>, Arc<dyn Clock>, Arc<dyn Meter>),
+        sessions: Arc<watch::Sender<u64>>,
+        limits: Limits,
+    ) -> Result<Self, StartError> {
         let opened = store.open().await.map_err(|error| StartError::caused_by("the store could not be opened", error))?;
         tracing::info!(schema = opened.schema, migrated_from = opened.migrated_from, entries = opened.head.seq, "store open");
         let mut core = Core::new(opened.head, limits.waiting_commits, limits.group_commits);
@@ -75,20 +82,25 @@ impl StoreActor {
             // Nobody waits for it. Without this commit it is written anew once more at the next start.
             drop(core.admit(erased(member, &report, clock.wall()), oneshot::channel().0));
         }
-        Ok(Self { store, meter, core, settling: Vec::new() })
+        Ok(Self { store, meter, core, sessions, settling: Vec::new() })
     }
 
     fn apply_next(&mut self, ctx: &mut Context<Self>) {
         let Some(group) = self.core.begin() else {
             return;
         };
-        let applied = self.store.apply(group).into_actor(self).map(|result, this, ctx| {
+        let ends = group.writes.iter().any(may_end);
+        let applied = self.store.apply(group).into_actor(self).map(move |result, this, ctx| {
             let failed = result.as_ref().err().map(ToString::to_string);
             let verdict = this.core.end(result);
             verdict.durable.into_iter().for_each(|kind| this.meter.committed(kind));
             for (asker, result) in verdict.answers {
                 // Nobody listens when the asker is gone; the commit stands all the same.
                 let _ = asker.send(result);
+            }
+            if ends {
+                // Where it was not written, or nobody knows, looking again does no harm.
+                this.sessions.send_modify(|count| *count = count.wrapping_add(1));
             }
             let ended = this.core.ended;
             for (_, asker) in this.settling.extract_if(.., |(upto, _)| *upto <= ended) {

@@ -23,6 +23,7 @@ use hearth_supervisor::link::Link;
 use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::handle::SupervisorHandle;
 use hearth_supervisor::spec::{Backoff, ChildSpec, Strategy, SupervisorSpec};
+use tokio::sync::watch;
 
 use crate::audit::{self, AttestNow, AuditActor, ListEntries, Record, Verify};
 use crate::bridge::{self, BridgeActor};
@@ -34,7 +35,8 @@ use crate::conversations::ConversationsActor;
 use crate::frozen::Frozen;
 use crate::guard::Guard;
 use crate::house_tools::{self, HouseTools};
-use crate::household::{Arrive, Change, HouseholdActor, ListHousehold, Resolve, Who};
+use crate::household::glass::{BreakGlass, ReadGlass, WhoReads};
+use crate::household::{self, Arrive, Change, HouseholdActor, ListHousehold, Resolve, Who};
 use crate::inquire::Inquire;
 use crate::local::{Halt, LocalActor, Seen, Subscribe, Tell, Unsubscribe};
 use crate::memory::MemoryActor;
@@ -94,6 +96,8 @@ pub struct Doors {
     pub entries: Link<ListEntries>,
     /// The store, for what the faces keep: sessions.
     pub save: Link<Save>,
+    /// Changes when sessions of the page may have ended, whoever ended them.
+    pub sessions: watch::Receiver<u64>,
     /// The vault: which secrets there are.
     pub secrets: Link<List>,
     /// The vault: how it is.
@@ -121,6 +125,12 @@ pub struct HouseholdDoors {
     pub change: Link<Change>,
     /// Who is here?
     pub list: Link<ListHousehold>,
+    /// Opens a child's private conversations to a grown-up.
+    pub break_glass: Link<BreakGlass>,
+    /// Reads them.
+    pub read_glass: Link<ReadGlass>,
+    /// Who may read a child's just now.
+    pub who_reads: Link<WhoReads>,
 }
 
 /// What the faces may ask of the toolbox.
@@ -225,6 +235,7 @@ impl Slots {
 pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let slots = Slots::new(ports, house);
     let save = slots.store.link::<Save>();
+    let (ended, sessions) = watch::channel(0);
     let stored = Stored::default();
     let catalog = Catalog::new(house_tools::specs().into_iter().chain(ports.tools.specs()));
     let frozen = Frozen::default();
@@ -241,12 +252,20 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
         seen: slots.local.link(),
         who: slots.household.link(),
         resolve: slots.household.link(),
-        household: HouseholdDoors { arrive: slots.household.link(), change: slots.household.link(), list: slots.household.link() },
+        household: HouseholdDoors {
+            arrive: slots.household.link(),
+            change: slots.household.link(),
+            list: slots.household.link(),
+            break_glass: slots.household.link(),
+            read_glass: slots.household.link(),
+            who_reads: slots.household.link(),
+        },
         record: slots.audit.link(),
         verify: slots.audit.link(),
         attest: slots.audit.link(),
         entries: slots.audit.link(),
         save: save.clone(),
+        sessions,
         secrets: slots.vault.link(),
         vault: slots.vault.link(),
         egress: slots.egress.link(),
@@ -267,7 +286,7 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     let spec = SupervisorSpec::new("house", Strategy::OneForOne)
         .intensity(HOUSE_INTENSITY.0, HOUSE_INTENSITY.1)
         .backoff(Backoff::default())
-        .child(store(ports, house, &slots))
+        .child(store(ports, house, &slots, Arc::new(ended)))
         .child(vault(ports, house, &slots, stored))
         .child(egress(ports, house, &slots))
         .child(household(ports, house, &slots))
@@ -284,10 +303,11 @@ pub fn build(ports: &Ports, house: &House) -> (SupervisorSpec, Doors) {
     (spec, doors)
 }
 
-fn store(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
+fn store(ports: &Ports, house: &House, slots: &Slots, ended: Arc<watch::Sender<u64>>) -> ChildSpec {
     let (ports, limits) = (ports.clone(), house.limits.clone());
     ChildSpec::worker(&slots.store, move || {
-        StoreActor::open(Arc::clone(&ports.store), Arc::clone(&ports.clock), Arc::clone(&ports.meter), limits.clone())
+        let needs = (Arc::clone(&ports.store), Arc::clone(&ports.clock), Arc::clone(&ports.meter));
+        StoreActor::open(needs, Arc::clone(&ended), limits.clone())
     })
     .start_deadline(STORE_START)
     .probe(PROBE)
@@ -315,9 +335,8 @@ fn egress(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
 
 fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     let (ports, house) = (ports.clone(), house.clone());
-    let (save, part) = (slots.store.link(), slots.vault.link());
-    ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), save.clone(), part.clone()))
-        .probe(PROBE)
+    let links = household::Links { save: slots.store.link(), part: slots.vault.link(), announce: slots.conversations.link() };
+    ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), links.clone())).probe(PROBE)
 }
 
 fn policy(ports: &Ports, house: &House, slots: &Slots, (frozen, purse): (&Frozen, &Purse)) -> ChildSpec {

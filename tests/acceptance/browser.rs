@@ -17,6 +17,11 @@ impl Browser {
         Self { host: page.strip_prefix("http://").unwrap().to_owned() }
     }
 
+    /// Host and port.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// What is shown at this path.
     pub(crate) fn get(&self, path: &str, cookie: Option<&str>) -> String {
         let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();

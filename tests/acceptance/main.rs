@@ -9,6 +9,7 @@
 //! `family`: five people over the command line, the page and two bridges, and who is told what.
 //! `household`: who lives here, from being added to being erased.
 //! `interference`: what nobody else may see changes nothing that they see.
+//! `sessions`: who is logged in at the page, how that ends, and a page beyond its machine.
 //! `audit`: the journal, whether it is whole, why something was said, and the stop of the house.
 //! `limits`: bad input and too much of it. `trouble`: disks, folders, ports, schemas, kills. `commands`: what else the binary does.
 //!
@@ -45,6 +46,8 @@ mod policy;
 mod providers;
 #[cfg(test)]
 mod sealed;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub use crate::ids::MemberId;
 
 pub mod audience;
 pub mod erase;
+pub mod glass;
 pub mod identity;
 pub mod open;
 pub mod pairing;

@@ -154,8 +154,20 @@ pub enum FactKind {
     JournalBroken,
     /// A session at the page began.
     LoggedIn,
-    /// A session at the page ended.
+    /// A session at the page ended by its member's logging out.
     LoggedOut,
+    /// Somebody tried to log in at the page and was refused.
+    LoginRefused,
+    /// A session at the page was used; told at most once an hour.
+    SessionUsed,
+    /// Sessions at the page were ended by somebody's word.
+    SessionRevoked,
+    /// A session at the page ended by itself.
+    SessionExpired,
+    /// A child's private conversations were opened to a grown-up.
+    GlassBroken,
+    /// They were read.
+    GlassRead,
     /// A secret was entered, changed or erased.
     SecretChanged,
     /// Secrets were used for requests, or a use was refused.

@@ -29,6 +29,7 @@ pub mod policy;
 pub mod sandbox;
 pub mod schedule;
 pub mod secret;
+pub mod session;
 pub mod store;
 pub mod time;
 pub mod tool;

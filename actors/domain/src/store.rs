@@ -31,6 +31,7 @@ use crate::model::{StopReason, ToolCall, Usage};
 use crate::policy::{Freeze, Taken};
 use crate::schedule::Reminder;
 use crate::secret::SealedRecord;
+use crate::session::Session;
 use crate::time::Timestamp;
 use crate::tool::ToolError;
 use crate::tool::record::{ToolInfo, ToolRecord, ToolValue};
@@ -205,21 +206,6 @@ pub struct StoredResult {
     pub at: Timestamp,
 }
 
-/// A login session at the page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// Its id.
-    pub id: SessionId,
-    /// Who is logged in.
-    pub member: MemberId,
-    /// SHA-256 of the cookie's token; the token itself is nowhere.
-    pub token: Digest,
-    /// When it began.
-    pub at: Timestamp,
-    /// When it ends by itself.
-    pub until: Timestamp,
-}
-
 /// One change of the store.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
@@ -254,6 +240,13 @@ pub enum Write {
     Session(Session),
     /// Removes a session, if it is there.
     EndSession(SessionId),
+    /// Says when a session was used, if it is there: one that was ended meanwhile stays ended.
+    SessionSeen {
+        /// Which.
+        id: SessionId,
+        /// When.
+        at: Timestamp,
+    },
     /// Inserts or replaces a sealed secret.
     Secret(SealedRecord),
     /// Removes a secret, if it is there.
@@ -447,6 +440,8 @@ pub trait Store: Send + Sync {
     fn household(&self) -> StoreFuture<HouseholdRows>;
     /// A conversation, with its newest `tail` messages.
     fn conversation(&self, id: ConversationId, tail: usize) -> StoreFuture<ConversationState>;
+    /// The private conversations of a member, oldest first.
+    fn conversations(&self, owner: MemberId) -> StoreFuture<Vec<Conversation>>;
     /// The conversations with an open turn, oldest turn first.
     fn unfinished(&self) -> StoreFuture<Vec<Conversation>>;
     /// Messages of a conversation after `after`, oldest first, at most `limit`.
@@ -465,6 +460,8 @@ pub trait Store: Send + Sync {
     fn unsettled_deliveries(&self) -> StoreFuture<Vec<Delivery>>;
     /// The session of that token, whatever its end.
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>>;
+    /// The sessions of a member, or of all when none is named, whatever their ends, oldest first.
+    fn sessions(&self, member: Option<MemberId>) -> StoreFuture<Vec<Session>>;
     /// All sealed secrets, by name, then version.
     fn secrets(&self) -> StoreFuture<Vec<SealedRecord>>;
     /// All installed tools, by name, without their components.

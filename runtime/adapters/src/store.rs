@@ -35,7 +35,8 @@ use hearth_domain::message::Message;
 use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult};
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Store, StoreError, StoreFuture, StoredResult};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 use hearth_domain::why::Account;
@@ -452,6 +453,14 @@ impl Store for SurrealStore {
 
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
         self.read(move |link| async move { read::session(&link, token).await })
+    }
+
+    fn conversations(&self, owner: MemberId) -> StoreFuture<Vec<Conversation>> {
+        self.read(move |link| async move { read::conversations(&link, owner).await })
+    }
+
+    fn sessions(&self, member: Option<MemberId>) -> StoreFuture<Vec<Session>> {
+        self.read(move |link| async move { read::sessions(&link, member).await })
     }
 
     fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {

@@ -72,6 +72,15 @@ pub enum Command {
         /// For whom; the owner when it is not given.
         #[arg(long = "as", value_name = "MEMBER")]
         member: Option<String>,
+        /// What the device is to be called in the list of sessions; by its browser when it is not given.
+        #[arg(long, value_name = "NAME")]
+        device: Option<String>,
+    },
+    /// Sessions at the page: where members are logged in.
+    Session {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: crate::session::SessionCommand,
     },
     /// Secrets: API keys and tokens, which only the vault sees.
     Secret {

@@ -181,10 +181,12 @@ pub enum KeySource {
 pub struct WebConfig {
     /// Whether the page is served.
     pub enabled: bool,
-    /// Where, loopback only for now. Port 0 takes any free one.
+    /// Where: on loopback, or elsewhere when a proxy speaks TLS for it. Port 0 takes any free one.
     pub listen: std::net::SocketAddr,
-    /// Further names under which browsers reach the page, through a proxy that speaks TLS: `https://house.example`.
+    /// Further names under which browsers reach the page, through a proxy that speaks TLS: `https://house.example`. The first is in links.
     pub allowed_hosts: Vec<String>,
+    /// The addresses from which that proxy comes. It has to send `Host` as it got it, `X-Forwarded-Proto` and `X-Forwarded-For`.
+    pub proxies: Vec<std::net::IpAddr>,
     /// The variable that holds what a collector shows for `/metrics`; without it, `/metrics` is for the owner's session.
     pub metrics_token_env: Option<String>,
 }
@@ -195,6 +197,7 @@ impl Default for WebConfig {
             enabled: true,
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], 7700)),
             allowed_hosts: Vec::new(),
+            proxies: Vec::new(),
             metrics_token_env: None,
         }
     }

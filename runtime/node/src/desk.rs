@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_actors::household::glass::{BreakGlass, ReadGlass};
 use hearth_actors::household::{Change, ListHousehold, Listing, Resolve, account, rooms};
 use hearth_actors::tree::Doors;
 use hearth_actors::vault::Status;
@@ -11,10 +12,13 @@ use hearth_domain::household::pairing::Setting;
 use hearth_domain::household::wish::{Newcomer, Wish};
 use hearth_domain::household::{Member, MemberId};
 use hearth_domain::ids::GroupId;
-use hearth_domain::store::Store;
+use hearth_domain::message::{Author, Message};
+use hearth_domain::store::{Conversation, Store};
 use hearth_domain::vault::VaultState;
 
-use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownAccount, ShownGroup, ShownMember, ShownWaiting};
+use crate::wire::household::{
+    HouseholdAnswer, HouseholdAsk, New, ShownAccount, ShownConversation, ShownGroup, ShownMember, ShownSaid, ShownWaiting,
+};
 
 /// How long the household may take to answer, and to write.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -31,10 +35,22 @@ pub async fn serve(doors: &Doors, store: &Arc<dyn Store>, member: Option<String>
     if ask == HouseholdAsk::Who {
         return Ok(HouseholdAnswer::Done { member: by.id.to_string(), secrets: None });
     }
+    if let HouseholdAsk::BreakGlass { name, reason } = ask {
+        let opened = doors.household.break_glass.ask(BreakGlass { by: by.id, child: name, reason }, ANSWER).await;
+        let opening = opened.map_err(|_| BUSY.to_owned())?.map_err(|error| error.to_string())?;
+        return Ok(HouseholdAnswer::Opened { until: crate::audits::shown(opening.until, &by) });
+    }
+    if let HouseholdAsk::ReadGlass { name } = ask {
+        let read = doors.household.read_glass.ask(ReadGlass { by: by.id, child: name }, ANSWER).await;
+        let read = read.map_err(|_| BUSY.to_owned())?.map_err(|error| error.to_string())?;
+        return Ok(HouseholdAnswer::Read { conversations: read.into_iter().map(|(row, said)| conversation(row, said, &by)).collect() });
+    }
     // Their records go with them.
     let owned = if matches!(ask, HouseholdAsk::Remove { .. }) { owned(store).await } else { Vec::new() };
     let wish = match ask {
-        HouseholdAsk::List | HouseholdAsk::Who => return Err(BUSY.to_owned()),
+        HouseholdAsk::List | HouseholdAsk::Who | HouseholdAsk::BreakGlass { .. } | HouseholdAsk::ReadGlass { .. } => {
+            return Err(BUSY.to_owned());
+        }
         HouseholdAsk::Add(new) => Wish::Add(newcomer(new)),
         HouseholdAsk::Role { name, role, guardians } => Wish::Role { name, role, guardians },
         HouseholdAsk::Remove { name } => Wish::Remove { name },
@@ -85,6 +101,15 @@ async fn key(doors: &Doors) -> &'static str {
         Some(VaultState::Broken) => "The vault has lost its own key, and with it the key to them: `hearth doctor` says more.",
         None => "The vault is being started: it destroys the key to them when it is up. `hearth secret status` says how it is.",
     }
+}
+
+fn conversation(row: Conversation, said: Vec<Message>, reader: &Member) -> ShownConversation {
+    let shown = |message: Message| ShownSaid {
+        at: crate::audits::shown(message.at, reader),
+        house: message.author == Author::House,
+        text: message.text,
+    };
+    ShownConversation { thread: row.thread, said: said.into_iter().map(shown).collect() }
 }
 
 fn newcomer(new: New) -> Newcomer {

@@ -21,6 +21,8 @@ pub mod sandboxes;
 pub mod secret;
 pub mod serve;
 pub mod served;
+pub mod session;
+pub mod sessions;
 pub mod show;
 pub mod socket;
 pub mod telemetry;

@@ -11,7 +11,7 @@ pub use command::{GroupCommand, IdentityCommand, MemberCommand, NewOptions};
 
 use crate::client::Client;
 use crate::terminal::{Terminal, harmless, harmless_json};
-use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownGroup, ShownMember, ShownWaiting};
+use crate::wire::household::{HouseholdAnswer, HouseholdAsk, New, ShownConversation, ShownGroup, ShownMember, ShownWaiting};
 use crate::wire::{ClientFrame, HouseFrame};
 
 /// What is said of an answer to another question.
@@ -65,6 +65,15 @@ impl Errand {
                 let said = format!("{name} is removed: nobody here, and what only they could read is gone.");
                 errand(by.member, HouseholdAsk::Remove { name }, said)
             }
+            MemberCommand::BreakGlass { name, reason: Some(reason), by, .. } => {
+                errand(by.member, HouseholdAsk::BreakGlass { name, reason }, String::new())
+            }
+            MemberCommand::BreakGlass { name, json, by, .. } => Self {
+                by: by.member,
+                ask: HouseholdAsk::ReadGlass { name },
+                said: String::new(),
+                view: if json { View::Json } else { View::Members },
+            },
             MemberCommand::Pair { code, with: Some(name), by, .. } => {
                 let said = format!("That account is {name}'s now.");
                 errand(by.member, HouseholdAsk::PairWith { code, name }, said)
@@ -112,6 +121,12 @@ impl Errand {
         }
     }
 
+    /// Whether it makes sense at a house that runs already only: what it opens ends with the house.
+    #[must_use]
+    pub const fn needs_a_house(&self) -> bool {
+        matches!(self.ask, HouseholdAsk::BreakGlass { .. } | HouseholdAsk::ReadGlass { .. })
+    }
+
     /// Does it at the house of this socket. Gives whoever was removed.
     pub async fn run(self, socket: &Path) -> anyhow::Result<Option<Removed>> {
         let mut client = Client::connect(socket).await?.context("the house has stopped; try again")?;
@@ -132,6 +147,19 @@ impl Errand {
                     View::Groups => harmless(&rooms(&groups)),
                 };
                 terminal.text(&text);
+                Ok(None)
+            }
+            HouseholdAnswer::Opened { until } => {
+                terminal.line(&harmless(&format!(
+                    "It is open to you until {until}, and the child was told. --read prints it; each reading is in the journal."
+                )));
+                Ok(None)
+            }
+            HouseholdAnswer::Read { conversations } => {
+                terminal.text(&match self.view {
+                    View::Json => format!("{}\n", harmless_json(&serde_json::to_string_pretty(&conversations)?)),
+                    View::Members | View::Accounts | View::Groups => harmless(&said_in(&conversations)),
+                });
                 Ok(None)
             }
             HouseholdAnswer::Done { member, secrets } => {
@@ -206,6 +234,20 @@ fn list(members: &[ShownMember], waiting: &[ShownWaiting], away: &[String]) -> S
         text.push_str(&format!("The configuration still names {name}, who was removed.\n"));
     }
     text
+}
+
+/// What was said in a child's conversations.
+fn said_in(conversations: &[ShownConversation]) -> String {
+    let mut text = String::new();
+    for conversation in conversations {
+        let thread = if conversation.thread.is_empty() { "main" } else { &conversation.thread };
+        text.push_str(&format!("== {thread}\n"));
+        for said in &conversation.said {
+            let who = if said.house { "house" } else { "child" };
+            text.push_str(&format!("{}  {who}: {}\n", said.at, said.text));
+        }
+    }
+    if text.is_empty() { "Nothing was said there.\n".to_owned() } else { text }
 }
 
 /// A line for each group.

@@ -20,6 +20,7 @@ use crate::config::{self, Config};
 use crate::confine::{Confined, Later};
 use crate::member::{Errand, Removed};
 use crate::serve::{Page, Running};
+use crate::session::SessionErrand;
 use crate::terminal::{Terminal, harmless, harmless_json};
 use crate::wire::audit::AuditAsk;
 use crate::wire::policy::PolicyAsk;
@@ -68,8 +69,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Audit(asked)) => ask_audit(&config, asked.member.clone(), asked.json, asked.into()),
         Some(Command::Why(asked)) => ask_audit(&config, asked.member.clone(), asked.json, asked.into()),
         Some(Command::Estop { lift, member }) => ask_policy(&config, member, policy::estop(lift), false),
-        Some(Command::Login { member }) => {
-            let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member })? else {
+        Some(Command::Session { what }) => ask_sessions(&config, what.into()),
+        Some(Command::Login { member, device }) => {
+            let HouseFrame::Login { link } = ask_house(&config, &ClientFrame::Login { member, device })? else {
                 bail!("the house gave an unexpected answer")
             };
             terminal.line(&harmless(&link));
@@ -177,7 +179,7 @@ async fn announce(running: &Running, config: &Config) {
     if let Ok(data) = config.data() {
         terminal.line(&format!("{} is up. Data: {}", terminal.bold("Hearth"), data.display()));
     }
-    match running.served().login(None).await {
+    match running.served().login(None, None).await {
         Ok(link) => terminal.line(&format!("Page, logs you in once: {link}")),
         Err(_) => terminal.line("The page is not served."),
     }
@@ -235,6 +237,17 @@ fn ask_audit(config: &Config, member: Option<String>, json: bool, ask: AuditAsk)
     done
 }
 
+/// Asks about sessions at the page; without a house that runs, one is raised for as long as this takes.
+fn ask_sessions(config: &Config, errand: SessionErrand) -> anyhow::Result<()> {
+    let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
+    let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
+    let done = runtime.block_on(errand.run(&socket));
+    if let Some(house) = house {
+        house.stop()?;
+    }
+    done
+}
+
 /// Needs no house that is not there already: without one, nobody waits for an answer; but grants are the store's.
 fn ask_policy(config: &Config, member: Option<String>, ask: PolicyAsk, json: bool) -> anyhow::Result<()> {
     let (socket, runtime) = (places::path_for(&config.data()?), client_runtime()?);
@@ -252,6 +265,9 @@ fn change_household(config: &Config, errand: Errand) -> anyhow::Result<()> {
     let data = config.data()?;
     let (socket, runtime) = (places::path_for(&data), client_runtime()?);
     let mut confined = Later::new(Confined::now);
+    if errand.needs_a_house() && runtime.block_on(Client::connect(&socket))?.is_none() {
+        bail!("the house does not run, and what this opens ends with it; start it with `hearth up`");
+    }
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut confined)?;
     let done = runtime.block_on(errand.run(&socket));
     let Some(own) = house else {

@@ -26,6 +26,7 @@ use hearth_supervisor::root::{Root, RootHandle, RootOptions};
 use hearth_supervisor::tree::Tree;
 use hearth_supervisor::watchdog::WatchdogOptions;
 use hearth_supervisor::wires::Wires;
+use hearth_web::hosts::public;
 use hearth_web::login::LoginLinks;
 use hearth_web::metrics::Metrics;
 use hearth_web::server::{WebOptions, WebServer};
@@ -185,11 +186,12 @@ fn serve_page(
         ),
         _ => anyhow::anyhow!("the page cannot be served at {address}: {error}"),
     })?;
-    let base = format!("http://{}", listener.local_addr()?);
+    let base = public(&config.web.allowed_hosts).map_or_else(|| listener.local_addr().map(|address| format!("http://{address}")), Ok)?;
     let links = LoginLinks::new(Arc::clone(&ports.clock), Arc::new(telemetry::random));
     let options = WebOptions {
         listener,
         allowed_hosts: config.web.allowed_hosts.clone(),
+        proxies: config.web.proxies.clone(),
         household: config.house.name.clone(),
         metrics_token: config.web.metrics_token_env.as_ref().and_then(|name| std::env::var(name).ok()),
         limits: config.limits.clone(),

@@ -23,10 +23,12 @@ use crate::approvals;
 use crate::audits;
 use crate::confine::Confined;
 use crate::desk;
+use crate::sessions;
 use crate::toolbox::Toolbox;
 use crate::wire::audit::{AuditAnswer, AuditAsk};
 use crate::wire::household::{HouseholdAnswer, HouseholdAsk};
 use crate::wire::policy::{PolicyAnswer, PolicyAsk};
+use crate::wire::sessions::{SessionAnswer, SessionAsk};
 
 /// How long the journal may take to be checked.
 const VERIFYING: Duration = Duration::from_secs(600);
@@ -168,13 +170,18 @@ impl Served {
         desk::serve(&self.doors, &self.store, member, ask).await
     }
 
-    /// A link that logs a member in at the page.
-    pub async fn login(&self, member: Option<String>) -> Result<String, String> {
+    /// Serves what a member at this machine asks of sessions at the page.
+    pub async fn sessions(&self, member: Option<String>, ask: SessionAsk) -> Result<SessionAnswer, String> {
+        sessions::serve(&self.doors, &self.store, member, ask).await
+    }
+
+    /// A link that logs a member in at the page, on a device that they call so.
+    pub async fn login(&self, member: Option<String>, device: Option<String>) -> Result<String, String> {
         let (links, base) = self.links.as_ref().ok_or("the page is not served; see [web] in the configuration")?;
         let asked = Resolve { identity: member, thread: String::new() };
         let resolved = self.doors.resolve.ask(asked, Duration::from_secs(10)).await.map_err(|_| BUSY.to_owned())?;
         let member = resolved.map_err(|error| error.to_string())?.member;
-        Ok(format!("{base}/login#{}", links.issue(member.id)))
+        Ok(format!("{base}/login#{}", links.issue_for(member.id, device.as_deref())))
     }
 }
 

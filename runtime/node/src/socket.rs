@@ -238,8 +238,12 @@ impl Session {
                 let answer = self.served.household(member, ask).await;
                 self.send(framed(answer, |answer| HouseFrame::Household { answer })).await
             }
-            ClientFrame::Login { member } => {
-                let link = self.served.login(member).await;
+            ClientFrame::Session { member, ask } => {
+                let answer = self.served.sessions(member, ask).await;
+                self.send(framed(answer, |answer| HouseFrame::Session { answer })).await
+            }
+            ClientFrame::Login { member, device } => {
+                let link = self.served.login(member, device).await;
                 self.send(framed(link, |link| HouseFrame::Login { link })).await
             }
         }

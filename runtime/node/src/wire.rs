@@ -13,6 +13,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 
 use audit::{AuditAnswer, AuditAsk};
 use policy::{PolicyAnswer, PolicyAsk};
+use sessions::{SessionAnswer, SessionAsk};
 use tools::{ToolAnswer, ToolAsk};
 
 pub mod audit;
@@ -20,6 +21,7 @@ pub mod policy;
 use household::{HouseholdAnswer, HouseholdAsk};
 
 pub mod household;
+pub mod sessions;
 pub mod tools;
 
 /// The version of this language.
@@ -80,6 +82,16 @@ pub enum ClientFrame {
     Login {
         /// For whom; none for the owner.
         member: Option<String>,
+        /// What they call the device.
+        #[serde(default)]
+        device: Option<String>,
+    },
+    /// Wants something of sessions at the page.
+    Session {
+        /// Who; none for the owner.
+        member: Option<String>,
+        /// What.
+        ask: SessionAsk,
     },
     /// Wants something of the toolbox.
     Tool {
@@ -220,6 +232,11 @@ pub enum HouseFrame {
         /// What the household says.
         answer: HouseholdAnswer,
     },
+    /// Answers `Session`.
+    Session {
+        /// What there is of sessions.
+        answer: SessionAnswer,
+    },
     /// Something was wrong with a frame, or cannot be served.
     Error {
         /// What, and what to do.
@@ -311,6 +328,7 @@ impl TooBig {
             | ClientFrame::Household { .. }
             | ClientFrame::Policy { .. }
             | ClientFrame::Audit { .. }
+            | ClientFrame::Session { .. }
             | ClientFrame::Login { .. } => "what is asked",
             ClientFrame::Tool { .. } => "what the tool is to be given",
         };

@@ -3,6 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
+use hearth_actors::household::glass::WhoReads;
 use hearth_actors::local::{ChannelError, Halt, Seen, Subscribe, Tell, Unsubscribe};
 use hearth_domain::conversation::{Accepted, SayError};
 use hearth_domain::household::Place;
@@ -75,11 +76,13 @@ pub(crate) async fn page(
 
 async fn render(face: &Face, who: &Principal, before: Option<u64>, draft: &Draft) -> Result<String, Refusal> {
     let messages = face.read(read(face, conversation(who), before)).await?;
+    let readers = face.doors.household.who_reads.ask(WhoReads(who.member().id), face.limits.ask_deadline).await;
     let shown = view::chat::Shown {
         household: &face.household,
         assets: &face.assets,
         who,
         messages: &messages,
+        readers: &readers.map_err(|_| Refusal::Busy)?,
         archive: before.is_some(),
         // Any id of the house's will do for what has to be new.
         nonce: &MessageId::fresh(&*face.ids).uuid().to_string(),

@@ -6,7 +6,7 @@
 //!
 //! A browser that comes again sends the last id that it got and gets each later message once. The channel hands over what the house
 //! says; what members say elsewhere is read from the store, so that places come without gaps and in order. A stream ends when its
-//! session ends, when its actor restarts, or when the server stops; all but the first come again by themselves.
+//! session ends, whoever ended it and wherever, when its actor restarts, or when the server stops; all but the first come again by themselves.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use hearth_domain::message::{Author, Message};
 use hearth_domain::time::TimeZone;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::chat;
@@ -100,6 +100,8 @@ struct Feed {
     seat: Seat,
     events: mpsc::Receiver<Event>,
     nudges: mpsc::Receiver<Nudge>,
+    /// Changes when sessions may have ended.
+    ended_sessions: watch::Receiver<u64>,
     pulse: Interval,
     /// The last message that was sent.
     last: u64,
@@ -113,6 +115,8 @@ struct Feed {
 enum Turn {
     Event(Event),
     Nudge,
+    /// Perhaps its session has ended.
+    Look,
     Pulse,
     End,
 }
@@ -124,7 +128,10 @@ impl Feed {
         pulse.reset();
         let hello = format!("retry: 2000\n{}", line("hello", &json!({ "client": seat.client })));
         let (zone, ready) = (who.member().time_zone(), VecDeque::from([hello]));
-        Self { who, zone, seat, events, nudges, pulse, last, previewed: None, ready, ended: false }
+        let mut ended_sessions = seat.face.doors.sessions.clone();
+        // It may have ended since it was proved.
+        ended_sessions.mark_changed();
+        Self { who, zone, seat, events, nudges, ended_sessions, pulse, last, previewed: None, ready, ended: false }
     }
 
     /// The next piece of the stream.
@@ -139,17 +146,23 @@ impl Feed {
             match self.wait().await {
                 Turn::Event(event) => self.on_event(event).await,
                 Turn::Nudge => self.fill(u64::MAX).await,
-                Turn::Pulse => self.on_pulse().await,
+                Turn::Look => self.on_look().await,
+                Turn::Pulse => {
+                    self.ready.push_back(": still here\n\n".to_owned());
+                    self.on_look().await;
+                }
                 Turn::End => self.ended = true,
             }
         }
     }
 
     async fn wait(&mut self) -> Turn {
+        let mut look = std::pin::pin!(self.ended_sessions.changed().fuse());
         let mut nudge = std::pin::pin!(self.nudges.recv().fuse());
         let mut event = std::pin::pin!(self.events.recv().fuse());
         let mut pulse = std::pin::pin!(self.pulse.tick().fuse());
         futures_util::select_biased! {
+            look = look => look.map_or(Turn::End, |()| Turn::Look),
             nudge = nudge => nudge.map_or(Turn::End, |Nudge| Turn::Nudge),
             event = event => event.map_or(Turn::End, Turn::Event),
             _ = pulse => Turn::Pulse,
@@ -209,16 +222,15 @@ impl Feed {
     }
 
     /// A stream does not outlive its session.
-    async fn on_pulse(&mut self) {
-        let face = &self.seat.face;
-        let found = face.read(face.store.session(self.who.session().token)).await;
-        match found.map(|session| session.is_some_and(|session| session.id == self.who.session().id && session.until > face.now())) {
+    async fn on_look(&mut self) {
+        match self.seat.face.is_good(self.who.session()).await {
+            Ok(true) => {}
             Ok(false) => {
                 self.ready.push_back(line("gone", &json!({})));
                 self.ended = true;
             }
-            // Whether it is good still cannot be told just now; the next beat will.
-            Ok(true) | Err(_) => self.ready.push_back(": still here\n\n".to_owned()),
+            // Whether it is good still cannot be told just now: the page comes again and proves it.
+            Err(_) => self.ended = true,
         }
     }
 }

@@ -7,8 +7,10 @@
 //!
 //! The house's actors are reached through links only ([`hearth_actors::tree::Doors`]); nothing is decided here but who asks.
 //! Invariants: a handler cannot be mounted without a proof among its arguments (`routes`); what a person or a model wrote
-//! reaches a browser as inert text (`markdown`, `view`); tokens are known here by their digests only.
+//! reaches a browser as inert text (`markdown`, `view`); tokens are known here by their digests only; a session is looked up at each
+//! request, and a stream of one that ended ends when the store has it so (`sessions`, `events`).
 
+pub mod hosts;
 pub mod login;
 pub mod metrics;
 pub mod server;
@@ -16,15 +18,16 @@ pub mod server;
 mod assets;
 mod bucket;
 mod chat;
+mod devices;
 mod events;
 mod face;
 mod gate;
 mod guard;
-mod hosts;
 mod live;
 mod markdown;
 mod ops;
 mod principal;
 mod problem;
 mod routes;
+mod sessions;
 mod view;

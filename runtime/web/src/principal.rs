@@ -2,7 +2,7 @@
 //!
 //! | proof | what was checked |
 //! |---|---|
-//! | [`Principal`] | the session's cookie, its end, and that its member is still enrolled |
+//! | [`Principal`] | the session's cookie, that it is good still, that its member is here as what they were, and how often it comes |
 //! | [`Posted`] | a principal, and that a form of our own page was sent: the session's CSRF token (the guard checked `Origin`) |
 //! | [`Owner`] | a principal who runs the house |
 //! | [`Scraper`] | an owner, or the metrics token |
@@ -22,16 +22,17 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use hearth_domain::household::{Member, Role};
 use hearth_domain::journal::Digest;
-use hearth_domain::store::Session;
+use hearth_domain::session::Session;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::face::Face;
+use crate::face::{Face, way};
+use crate::hosts::Scheme;
 use crate::login::same;
 use crate::problem::{Problem, Refusal};
 
-/// The cookie's name.
-pub(crate) const COOKIE: &str = "hearth_session";
+/// The cookie's name, without TLS and with it: there, browsers take it from this very host by TLS alone, and never from a neighbour.
+const COOKIES: (&str, &str) = ("hearth_session", "__Host-hearth_session");
 /// Hexadecimal digits of a session's token.
 const TOKEN: usize = 64;
 /// How long a body may take to arrive.
@@ -74,8 +75,8 @@ impl Principal {
     async fn of(request: &HttpRequest) -> Result<Self, Refusal> {
         let face = face(request)?;
         let token = token(request).ok_or(Refusal::NotLoggedIn)?;
-        let session = face.session(token.value()).await?.ok_or(Refusal::NotLoggedIn)?;
-        let member = face.member(session.member).await?.ok_or(Refusal::NotLoggedIn)?;
+        let (session, member) = face.found(Digest::of(token.value().as_bytes())).await?.ok_or(Refusal::NotLoggedIn)?;
+        face.paced(session.id, request.method())?;
         let csrf = Csrf(Digest::of(format!("hearth csrf 1 {}", token.value()).as_bytes()).to_string());
         Ok(Self { member, session, csrf })
     }
@@ -85,10 +86,18 @@ fn face(request: &HttpRequest) -> Result<&Data<Face>, Refusal> {
     request.app_data::<Data<Face>>().ok_or(Refusal::Busy)
 }
 
+/// The name of the session's cookie on the way that a request came.
+pub(crate) fn cookie_name(request: &HttpRequest) -> &'static str {
+    match way(request).scheme {
+        Scheme::Http => COOKIES.0,
+        Scheme::Https => COOKIES.1,
+    }
+}
+
 /// The session's token as the browser sent it, if it has the form of one.
-fn token(request: &HttpRequest) -> Option<Cookie<'static>> {
+pub(crate) fn token(request: &HttpRequest) -> Option<Cookie<'static>> {
     let hexadecimal = |text: &str| text.len() == TOKEN && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    request.cookie(COOKIE).filter(|cookie| hexadecimal(cookie.value()))
+    request.cookie(cookie_name(request)).filter(|cookie| hexadecimal(cookie.value()))
 }
 
 impl FromRequest for Principal {

@@ -17,6 +17,9 @@ pub(crate) enum Refusal {
     /// Enrolled, but not allowed to look at this.
     #[error("Only the owner of the house may look at this.")]
     NotOwner,
+    /// No such session, or not theirs.
+    #[error("There is no such session, or it is not yours to end.")]
+    NoSession,
     /// A body that is no form.
     #[error("The house did not understand this request.")]
     Garbled,
@@ -27,7 +30,7 @@ pub(crate) enum Refusal {
     #[error("The request took too long to arrive. Send it again.")]
     Slow,
     /// Too many attempts.
-    #[error("Too many attempts. Wait a minute and try again.")]
+    #[error("Too many attempts or requests. Wait a minute and try again.")]
     TooMany,
     /// An actor or the store did not answer.
     #[error("The house is busy or restarting. Try again in a moment.")]
@@ -42,6 +45,7 @@ impl Refusal {
         match self {
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
             Self::Stale | Self::NotOwner => StatusCode::FORBIDDEN,
+            Self::NoSession => StatusCode::NOT_FOUND,
             Self::Garbled => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,

@@ -6,7 +6,8 @@
 //! | `GET /` | `Principal` | the chat |
 //! | `GET /events` | `Principal` | the stream of what is said |
 //! | `GET /me` | `Principal` | whether the session is good |
-//! | `POST /say` `/stop` `/seen` `/logout` | `Posted` | |
+//! | `GET /sessions` | `Principal` | where one is logged in |
+//! | `POST /say` `/stop` `/seen` `/logout` `/sessions/end` `/sessions/end-others` | `Posted` | |
 //! | `GET /tree` | `Owner` | the supervision tree, JSON |
 //! | `GET /metrics` | `Scraper` | OpenMetrics text |
 //! | `GET`, `POST /login` | none | a link becomes a session |
@@ -16,7 +17,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Responder, Route};
 
 use crate::principal::{Owner, Posted, Principal, Scraper};
-use crate::{assets, chat, events, gate, ops};
+use crate::{assets, chat, devices, events, gate, ops};
 
 /// Arguments that begin with a proof of who asks.
 pub(crate) trait Proved {}
@@ -63,6 +64,9 @@ pub(crate) fn mount(config: &mut ServiceConfig) {
         .route("/stop", act(chat::stop))
         .route("/seen", act(chat::seen))
         .route("/logout", act(gate::logout))
+        .route("/sessions", read(devices::page))
+        .route("/sessions/end", act(devices::end_one))
+        .route("/sessions/end-others", act(devices::end_others))
         .route("/tree", read(ops::tree))
         .route("/metrics", read(ops::metrics));
 }

@@ -1,6 +1,7 @@
 //! The server: starts on a listener that the node has bound, and stops.
 
-use std::net::{SocketAddr, TcpListener};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use hearth_domain::limits::Limits;
 use hearth_supervisor::tree::Tree;
 
 use crate::assets::Assets;
-use crate::bucket::Attempts;
+use crate::bucket::Rates;
 use crate::face::Face;
 use crate::guard::guard;
-use crate::hosts::Hosts;
+use crate::hosts::{Hosts, ReachError, check};
 use crate::live::Live;
 use crate::login::LoginLinks;
 use crate::metrics::Metrics;
@@ -41,11 +42,13 @@ const ENCODED: usize = 3;
 /// What the node decides about the page.
 #[derive(Debug)]
 pub struct WebOptions {
-    /// Where the page is served: bound already, on loopback.
+    /// Where the page is served: bound already, on loopback, or elsewhere behind a proxy.
     pub listener: TcpListener,
-    /// Further names under which browsers reach it: `name[:port]`, or `https://name[:port]` through a proxy that speaks TLS.
-    /// Loopback names with the listener's port are allowed always.
+    /// Further names under which browsers reach it: `https://name[:port]` through a proxy that speaks TLS, or another loopback name with
+    /// its port. Loopback names with the listener's port are allowed always.
     pub allowed_hosts: Vec<String>,
+    /// The addresses from which that proxy comes.
+    pub proxies: Vec<IpAddr>,
     /// The household's name.
     pub household: String,
     /// What a collector has to show for `/metrics`; none leaves it to the owner's session.
@@ -57,11 +60,9 @@ pub struct WebOptions {
 /// Why the page cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
-    /// It would be reachable from elsewhere.
-    #[error(
-        "the page is served without TLS, so on loopback only, not on {0}; put a proxy that speaks TLS in front and name it in the allowed hosts"
-    )]
-    NotLoopback(SocketAddr),
+    /// It would be reachable without TLS, or not at all.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
     /// The listener is of no use.
     #[error("the page's listener cannot be used")]
     Listener(#[source] std::io::Error),
@@ -86,7 +87,7 @@ impl WebServer {
 ///
 /// # Errors
 ///
-/// When the listener is not on loopback or cannot be used.
+/// When the listener cannot be used, or the page would be reachable without TLS.
 pub fn start(
     options: WebOptions,
     doors: Doors,
@@ -96,9 +97,7 @@ pub fn start(
     metrics: Arc<Metrics>,
 ) -> Result<WebServer, WebError> {
     let address = options.listener.local_addr().map_err(WebError::Listener)?;
-    if !address.ip().is_loopback() {
-        return Err(WebError::NotLoopback(address));
-    }
+    check(address, &options.allowed_hosts, &options.proxies)?;
     let forms = options.limits.message_bytes.saturating_mul(ENCODED).saturating_add(FORM);
     let (listener, face) = face(options, address, doors, ports, tree, login, metrics);
     let live = Arc::clone(&face.live);
@@ -136,13 +135,14 @@ fn face(
         tree,
         login,
         metrics,
-        hosts: Hosts::new(address, &options.allowed_hosts),
+        hosts: Hosts::new(address, &options.allowed_hosts, &options.proxies),
         limits: options.limits,
         household: options.household,
         live: Arc::default(),
         assets: Assets::new(),
         metrics_token: options.metrics_token.filter(|token| !token.is_empty()).map(|token| Digest::of(token.as_bytes())),
-        attempts: Mutex::new(Attempts::default()),
+        rates: Mutex::new(Rates::default()),
+        touched: Mutex::new(BTreeMap::new()),
     };
     (options.listener, face)
 }

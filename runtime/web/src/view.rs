@@ -1,6 +1,7 @@
 //! The pages, as HTML. Everything that is not a literal here is escaped by the templates, but for what [`crate::markdown`] made.
 
 pub(crate) mod chat;
+pub(crate) mod devices;
 pub(crate) mod outside;
 
 use maud::{DOCTYPE, Markup, html};

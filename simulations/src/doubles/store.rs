@@ -20,9 +20,8 @@ use hearth_domain::message::Message;
 use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{
-    Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult, Write,
-};
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Store, StoreError, StoreFuture, StoredResult, Write};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 use hearth_domain::why::Account;
@@ -236,6 +235,12 @@ impl Store for SimStore {
 
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
         self.inner.session(token)
+    }
+    fn conversations(&self, owner: MemberId) -> StoreFuture<Vec<Conversation>> {
+        self.inner.conversations(owner)
+    }
+    fn sessions(&self, member: Option<MemberId>) -> StoreFuture<Vec<Session>> {
+        self.inner.sessions(member)
     }
 
     fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {

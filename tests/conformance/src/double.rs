@@ -22,7 +22,8 @@ use hearth_domain::message::Message;
 use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Session, Store, StoreError, StoreFuture, StoredResult};
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Store, StoreError, StoreFuture, StoredResult};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 use hearth_domain::why::Account;
@@ -34,7 +35,7 @@ mod search;
 pub use rows::Rows;
 
 /// The version of the schema that the double claims to have.
-const SCHEMA: u32 = 4;
+const SCHEMA: u32 = 5;
 
 /// An operation of the port, as a fault sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -253,6 +254,14 @@ impl Store for MemoryStore {
 
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
         self.read(move |rows| rows.sessions.values().find(|session| session.token == token).cloned())
+    }
+
+    fn conversations(&self, owner: MemberId) -> StoreFuture<Vec<Conversation>> {
+        self.read(move |rows| rows.private_of(owner))
+    }
+
+    fn sessions(&self, member: Option<MemberId>) -> StoreFuture<Vec<Session>> {
+        self.read(move |rows| rows.sessions_of(member))
     }
 
     fn secrets(&self) -> StoreFuture<Vec<SealedRecord>> {

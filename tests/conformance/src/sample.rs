@@ -18,7 +18,8 @@ use hearth_domain::model::Usage;
 use hearth_domain::sandbox::{Role as ArgumentRole, Trust};
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::{NameError, SealedRecord, SecretName};
-use hearth_domain::store::{Conversation, Group, Session, StoredResult, Turn, TurnState, Write};
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, Group, StoredResult, Turn, TurnState, Write};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::Effect;
 use hearth_domain::tool::record::{ToolInfo, ToolRecord, ToolState, ToolValue};
@@ -170,7 +171,16 @@ pub fn delivery(seq: u64, state: DeliveryState) -> Delivery {
 /// A session.
 #[must_use]
 pub fn session(name: &str) -> Session {
-    Session { id: SessionId::derived(&[name]), member: who("ada"), token: Digest::of(name.as_bytes()), at: at(0), until: at(3_600) }
+    Session {
+        id: SessionId::derived(&[name]),
+        member: who("ada"),
+        role: Role::Owner,
+        token: Digest::of(name.as_bytes()),
+        device: format!("{name} ✓"),
+        at: at(0),
+        seen: at(1),
+        until: at(3_600),
+    }
 }
 
 /// A sealed secret. Its envelope holds every byte there is.

@@ -22,6 +22,7 @@ mod pending;
 mod round_trips;
 mod search;
 mod secrets;
+mod sessions;
 mod tools;
 
 /// How a check can end badly.
@@ -93,6 +94,7 @@ pub fn checks() -> Vec<Check> {
         round_trips::CHECKS,
         search::CHECKS,
         secrets::CHECKS,
+        sessions::CHECKS,
         tools::CHECKS,
     ];
     files.concat()

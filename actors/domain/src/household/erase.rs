@@ -29,7 +29,8 @@ use crate::memory::Memory;
 use crate::message::Message;
 use crate::schedule::{Reminder, ReminderState};
 use crate::secret::SealedRecord;
-use crate::store::{Conversation, Session, Step, StoredResult, Turn};
+use crate::session::Session;
+use crate::store::{Conversation, Step, StoredResult, Turn};
 use crate::time::Timestamp;
 use crate::tool::record::{ToolInfo, ToolValue};
 

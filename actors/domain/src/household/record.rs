@@ -108,6 +108,11 @@ pub enum HouseholdWrite {
         /// Whose.
         member: MemberId,
     },
+    /// Removes all sessions of a member, as far as they are there: of another role, or of a word that ends them all.
+    EndSessions {
+        /// Whose.
+        member: MemberId,
+    },
     /// Removes a secret that the member alone could use, if it is there. Of an erasure.
     EraseSecret {
         /// Which.

@@ -111,7 +111,9 @@ impl People {
                 let row = self.roster.change_role(by.member, of, role, guardians, by.at)?;
                 // Who is no grown-up any more is nobody's guardian.
                 let others = self.roster.iter().filter(|other| other.member.id != of).cloned().map(HouseholdWrite::Member);
-                let writes = std::iter::once(HouseholdWrite::Member(row)).chain(others).collect();
+                // Nothing that began under the former role goes on.
+                let ended = HouseholdWrite::EndSessions { member: of };
+                let writes = std::iter::once(HouseholdWrite::Member(row)).chain(others).chain([ended]).collect();
                 let tell = BTreeSet::from([of]).into_iter().filter(|told| *told != by.member).collect();
                 Ok(granted(Changed { member: of, writes, tell }, FactKind::MemberChanged, role.to_string()))
             }

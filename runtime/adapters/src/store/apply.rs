@@ -32,6 +32,8 @@ struct Plan {
     last: Part,
     /// The messages of this group: what is written with the message that it belongs to is new as well.
     messages: BTreeSet<MessageId>,
+    /// When sessions were used, for those that are there after all of this.
+    seen: BTreeMap<RecordId, Value>,
     /// What was counted of those who are removed.
     foretold: Vec<(RecordId, Value)>,
 }
@@ -89,6 +91,8 @@ impl Plan {
             }
             Write::Household(HouseholdWrite::EraseConversation { id }) => self.erase(Erasure::Conversation(*id)),
             Write::Household(HouseholdWrite::EraseOwn { member }) => self.erase(Erasure::Own(*member)),
+            Write::Household(HouseholdWrite::EndSessions { member }) => self.erase(Erasure::Sessions(*member)),
+            Write::SessionSeen { id, at } => drop(self.seen.insert(encode::record("session", id.uuid()), encode::time(*at)?)),
             Write::ForgetResults(turn) => self.erase(Erasure::Results(*turn)),
             Write::Household(change) => self.last.change(change)?,
             Write::Member(_)
@@ -159,6 +163,11 @@ impl Plan {
         for (number, part) in self.parts().enumerate() {
             part.query(number, first.take().unwrap_or_default(), &mut text, &mut variables);
         }
+        for (number, (id, at)) in self.seen.iter().enumerate() {
+            text.push_str(&format!("UPDATE $seen_row_{number} SET seen = $seen_{number} RETURN NONE;"));
+            variables.insert(format!("seen_row_{number}"), Value::RecordId(id.clone()));
+            variables.insert(format!("seen_{number}"), at.clone());
+        }
         for (number, (id, told)) in self.foretold.iter().enumerate() {
             text.push_str(&format!("UPDATE $gone_row_{number} SET foretold = $foretold_{number} RETURN NONE;"));
             variables.insert(format!("gone_row_{number}"), Value::RecordId(id.clone()));
@@ -209,7 +218,7 @@ impl Part {
                 }
             }
             // A plan has these itself.
-            Write::Message(_) | Write::Claim { .. } | Write::Household(_) | Write::ForgetResults(_) => {}
+            Write::Message(_) | Write::Claim { .. } | Write::Household(_) | Write::SessionSeen { .. } | Write::ForgetResults(_) => {}
         }
         Ok(())
     }
@@ -229,7 +238,7 @@ impl Part {
             HouseholdWrite::ForgetGroup { id } => self.remove(encode::record("room", id.uuid())),
             HouseholdWrite::EraseSecret { id } => self.remove(encode::record("secret", id.uuid())),
             // A plan has these itself.
-            HouseholdWrite::EraseConversation { .. } | HouseholdWrite::EraseOwn { .. } => {}
+            HouseholdWrite::EraseConversation { .. } | HouseholdWrite::EraseOwn { .. } | HouseholdWrite::EndSessions { .. } => {}
         }
         Ok(())
     }

@@ -12,7 +12,8 @@ use hearth_domain::message::{Author, Message, Origin, Part};
 use hearth_domain::model::Usage;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, Session, Step, StoreError, Summary, Turn};
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, Step, StoreError, Summary, Turn};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::{ToolInfo, ToolState};
 use serde::de::DeserializeOwned;
@@ -349,8 +350,11 @@ pub(super) fn session(mut row: Row) -> Decoded<Session> {
     Ok(Session {
         id: SessionId::from_uuid(row.id()?),
         member: MemberId::from_uuid(row.uuid("member")?),
+        role: row.word("role")?,
         token: row.digest("token")?,
+        device: row.text("device")?,
         at: row.time("at")?,
+        seen: row.time("seen")?,
         until: row.time("until")?,
     })
 }

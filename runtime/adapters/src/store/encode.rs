@@ -10,7 +10,8 @@ use hearth_domain::message::{Author, Message, Part};
 use hearth_domain::model::Usage;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, Session, Step, StoreError, Summary, Turn};
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, Step, StoreError, Summary, Turn};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::{ToolInfo, ToolState, ToolValue};
 use serde::Serialize;
@@ -282,8 +283,11 @@ pub(super) fn delivery(row: &Delivery) -> Encoded<Keyed> {
 pub(super) fn session(row: &Session) -> Encoded<Keyed> {
     let draft = Draft::new(record("session", row.id.uuid()))
         .with("member", uuid(row.member.uuid()))
+        .with("role", word(&row.role))
         .with("token", text(&row.token.to_string()))
+        .with("device", text(&row.device))
         .with("at", time(row.at)?)
+        .with("seen", time(row.seen)?)
         .with("until", time(row.until)?);
     Ok(draft.done())
 }

@@ -59,7 +59,7 @@ pub(super) enum Known {
     Reminder(hearth_domain::schedule::Reminder),
     Claim(ReminderId, Timestamp),
     Delivery(hearth_domain::delivery::Delivery),
-    Session(hearth_domain::store::Session),
+    Session(hearth_domain::session::Session),
     Secret(hearth_domain::secret::SealedRecord),
     Tool(hearth_domain::tool::record::ToolInfo),
     ToolValue(ToolValue),

@@ -21,6 +21,8 @@ pub(super) enum Erasure {
     Conversation(ConversationId),
     /// What a member alone has.
     Own(MemberId),
+    /// The sessions of a member.
+    Sessions(MemberId),
     /// The results of a turn.
     Results(TurnId),
 }
@@ -30,6 +32,7 @@ impl Erasure {
     pub(super) fn text(self, of: &str) -> String {
         match self {
             Self::Conversation(_) => conversation(of),
+            Self::Sessions(_) => format!("DELETE session WHERE member = ${of} RETURN NONE;"),
             Self::Results(_) => format!("DELETE result:[${of}, 0]..[${of}, ..] RETURN NONE;"),
             Self::Own(_) => format!(
                 "LET $places_{of} = (SELECT VALUE record::id(id) FROM conversation WHERE owner = ${of});
@@ -53,7 +56,7 @@ impl Erasure {
     pub(super) fn value(self) -> Value {
         match self {
             Self::Conversation(id) => uuid(id.uuid()),
-            Self::Own(id) => uuid(id.uuid()),
+            Self::Own(id) | Self::Sessions(id) => uuid(id.uuid()),
             Self::Results(id) => uuid(id.uuid()),
         }
     }

@@ -10,7 +10,8 @@ use hearth_domain::memory::Memory;
 use hearth_domain::message::Message;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{Conversation, ConversationState, Counts, Session, Step, StoreError, Turn};
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, ConversationState, Counts, Step, StoreError, Turn};
 use hearth_domain::tool::record::ToolInfo;
 use surrealdb::types::{Array, Number, Object, RecordId, RecordIdKeyRange, Value};
 
@@ -162,6 +163,24 @@ pub(super) async fn session(link: &Link, token: Digest) -> Read<Option<Session>>
     const BY_TOKEN: &str = "SELECT * FROM session WHERE token = $cookie";
     let found = link.ask(BY_TOKEN, with([("cookie", Value::String(token.to_string()))])).await?;
     Ok(all("session", found, decode::session)?.pop())
+}
+
+/// The private conversations of a member, oldest first.
+pub(super) async fn conversations(link: &Link, owner: MemberId) -> Read<Vec<Conversation>> {
+    const THEIRS: &str = "SELECT * FROM conversation WHERE owner = $member ORDER BY at, id";
+    let found = link.ask(THEIRS, with([("member", uuid(owner.uuid()))])).await?;
+    all("conversation", found, decode::conversation)
+}
+
+/// The sessions of a member or of all, oldest first.
+pub(super) async fn sessions(link: &Link, member: Option<MemberId>) -> Read<Vec<Session>> {
+    const ALL: &str = "SELECT * FROM session ORDER BY at, id";
+    const THEIRS: &str = "SELECT * FROM session WHERE member = $member ORDER BY at, id";
+    let found = match member {
+        None => link.ask(ALL, Object::new()).await?,
+        Some(id) => link.ask(THEIRS, with([("member", uuid(id.uuid()))])).await?,
+    };
+    all("session", found, decode::session)
 }
 
 /// All sealed secrets, by name, then version.

@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/0003_tools.surql"),
     include_str!("schema/0004_household.surql"),
     include_str!("schema/0005_budget.surql"),
+    include_str!("schema/0006_sessions.surql"),
 ];
 
 /// The one row that says what the store is: its schema's version, and who opened it last.

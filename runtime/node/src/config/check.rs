@@ -6,6 +6,7 @@ use hearth_adapters::models::config::{ConfigError, ProviderConfig};
 use hearth_domain::household::identity::{CHANNEL_MAX, is_channel};
 use hearth_domain::message::hides;
 use hearth_vault::keeper::keyless::Origin;
+use hearth_web::hosts::check as reach;
 use toml::de::{DeTable, DeValue};
 use tracing_subscriber::EnvFilter;
 
@@ -91,10 +92,8 @@ impl Config {
         if self.data.as_ref().is_some_and(|data| data.as_os_str().is_empty()) {
             return Err(Wrong::new(at("", None, "data"), "data is empty; name a folder, or leave it out".to_owned()));
         }
-        if !self.web.listen.ip().is_loopback() {
-            let says = "the page is served on loopback only (127.0.0.1) until the house has accounts and TLS";
-            return Err(Wrong::new(at("web", None, "listen"), format!("web.listen is {}: {says}", self.web.listen)));
-        }
+        reach(self.web.listen, &self.web.allowed_hosts, &self.web.proxies)
+            .map_err(|wrong| Wrong::new(at("web", None, wrong.key()), wrong.to_string()))?;
         self.check_house()?;
         self.check_members()?;
         for (n, model) in self.models.iter().enumerate() {
@@ -276,6 +275,13 @@ mod tests {
         check("[house]\nname = \"a\\u202eb\"\n", "f:2:8: a name holds U+202E");
         check("[[members]]\nname = \"Ada\"\n[[members]]\nname = \"ada\"\n", "f:4:8: two members");
         check("[web]\nlisten = \"0.0.0.0:80\"\n", "f:2:10: web.listen is 0.0.0.0:80");
+        let web = |rest: &str| format!("[web]\n{rest}\n");
+        check(
+            &web("listen = \"192.0.2.1:80\"\nallowed_hosts = [\"https://a.example\"]"),
+            "f:3:17: web.allowed_hosts has `https://a.example`",
+        );
+        check(&web("allowed_hosts = [\"http://a.example\"]"), "f:2:17: web.allowed_hosts has `http://a.example`: beyond this machine");
+        check(&web("listen = \"192.0.2.1:80\"\nproxies = [\"192.0.2.7\"]"), "f:3:11: web.proxies names a proxy");
         check("data = \"\"\n", "f:1:8: data is empty");
         let channel = |name: &str| format!("[[channels]]\nname = \"{name}\"\nkind = \"bridge\"\n");
         check(&channel("Signal"), "f:2:8: a channel is called `Signal`");
@@ -301,6 +307,7 @@ mod tests {
             "[log]\nfilter = \"warn,hearth_actors=debug,rig=off\"\n",
             "[log]\nfilter = \"hearth_actors\"\n",
             "[store]\nlocation = \"ws://nas.lan:8000\"\n",
+            "[web]\nlisten = \"192.0.2.1:80\"\nallowed_hosts = [\"https://a.example\"]\nproxies = [\"192.0.2.7\"]\n",
             "[[models]]\nname = \"m\"\nmodel = \"x\"\nkind = \"ollama\"\nbase_url = \"http://nas.lan:11434/\"\n",
         ] {
             Config::read(text, "f", |_| None).unwrap();

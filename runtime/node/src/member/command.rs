@@ -51,6 +51,24 @@ pub enum MemberCommand {
         #[command(flatten)]
         by: ByOptions,
     },
+    /// Opens a child's private conversations to you for an hour, or reads them: for a guardian or owner in an emergency. The child is told,
+    /// with your reason, and it is in the journal.
+    BreakGlass {
+        /// The child.
+        name: String,
+        /// Why: the child reads it.
+        #[arg(long, value_name = "TEXT", required_unless_present = "read", conflicts_with = "read")]
+        reason: Option<String>,
+        /// Prints them.
+        #[arg(long)]
+        read: bool,
+        /// With --read: as JSON.
+        #[arg(long, requires = "read")]
+        json: bool,
+        /// Who does it.
+        #[command(flatten)]
+        by: ByOptions,
+    },
     /// Says whose account it is from which a code comes that the house has shown to a stranger.
     Pair {
         /// The code.

@@ -77,6 +77,18 @@ pub enum HouseholdAsk {
         /// The same.
         group: String,
     },
+    /// Open a child's private conversations to the one who asks.
+    BreakGlass {
+        /// Whose.
+        name: String,
+        /// Why: the child reads it.
+        reason: String,
+    },
+    /// Read them.
+    ReadGlass {
+        /// Whose.
+        name: String,
+    },
 }
 
 /// What the house says to that.
@@ -90,6 +102,16 @@ pub enum HouseholdAnswer {
         /// What became of a removed member's secrets, as a sentence; none where they had none, and for any other change.
         secrets: Option<String>,
     },
+    /// A child's private conversations are open to the one who asked.
+    Opened {
+        /// Until when, in their zone.
+        until: String,
+    },
+    /// What was said in them: oldest conversation first, of each the newest messages.
+    Read {
+        /// Each.
+        conversations: Vec<ShownConversation>,
+    },
     /// Who is here.
     Listing {
         /// In the order of their ids.
@@ -102,6 +124,26 @@ pub enum HouseholdAnswer {
         #[serde(default)]
         groups: Vec<ShownGroup>,
     },
+}
+
+/// A conversation of a child, for the grown-up to whom it is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownConversation {
+    /// The thread's name; empty for the main one.
+    pub thread: String,
+    /// What was said, oldest first.
+    pub said: Vec<ShownSaid>,
+}
+
+/// A message of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownSaid {
+    /// When, in the reader's zone.
+    pub at: String,
+    /// Whether the house said it.
+    pub house: bool,
+    /// The text.
+    pub text: String,
 }
 
 /// A group, for a person.

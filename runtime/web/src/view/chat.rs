@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hearth_domain::household::Member;
+use hearth_domain::household::glass::Opening;
 use hearth_domain::ids::TurnId;
 use hearth_domain::message::{Author, Message, Purpose};
 use hearth_domain::time::TimeZone;
@@ -38,6 +39,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) assets: &'a Assets,
     pub(crate) who: &'a Principal,
     pub(crate) messages: &'a [Message],
+    /// Who else may read what is said here just now.
+    pub(crate) readers: &'a [(Member, Opening)],
     /// An earlier part, to be read only.
     pub(crate) archive: bool,
     pub(crate) nonce: &'a str,
@@ -80,7 +83,12 @@ pub(crate) fn page(shown: &Shown<'_>) -> Markup {
             (header(shown))
             // The first child of a reversed column: a browser shows its end first, and stays there while it grows.
             main #thread tabindex="0" aria-label="Conversation" {
-                div.sheet { (log(shown, &open)) }
+                div.sheet {
+                    @for (reader, opening) in shown.readers {
+                        p.glass role="alert" { (opening.told(reader, shown.who.member())) }
+                    }
+                    (log(shown, &open))
+                }
             }
             @if shown.archive {
                 footer { p.hint { a.button href="/" { "Back to the newest messages" } } }
@@ -97,7 +105,7 @@ fn header(shown: &Shown<'_>) -> Markup {
         header {
             img src=(shown.assets.icon) alt="" width="28" height="28";
             h1 { (shown.household) }
-            span.who { (shown.who.member().name) }
+            a.who href="/sessions" title="Where you are logged in" { (shown.who.member().name) }
             form method="post" action="/logout" {
                 (csrf(shown))
                 button.quiet type="submit" { "Log out" }

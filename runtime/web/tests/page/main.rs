@@ -108,6 +108,31 @@ fn on_a_phone_the_page_fits_and_works() {
 }
 
 #[test]
+fn a_member_ends_the_session_of_another_device_and_that_device_is_told() {
+    let house = House::new();
+    let (here, there) = (Driver::new(Kind::Desktop), Driver::new(Kind::Phone));
+    for driver in [&here, &there] {
+        log_in(driver, &house);
+        driver.click("#login button");
+        driver.wait("document.body.dataset.stream === 'open'");
+    }
+    here.click("header a.who");
+    here.wait("location.pathname === '/sessions'");
+    assert_eq!(here.eval("document.querySelectorAll('[data-session]').length"), 2);
+    assert_eq!(here.eval("document.body.innerText.includes('this browser') && document.body.innerText.includes('Chrome on')"), true);
+    here.picture("desktop-8-sessions");
+    here.click("form[action='/sessions/end-others'] button");
+    here.wait("document.querySelectorAll('[data-session]').length === 1");
+    there.wait("document.body.dataset.stream !== 'open'");
+    there.go(&format!("{}/sessions", house.origin()));
+    there.wait_text("You are not logged in");
+    here.go(&format!("{}/sessions", house.origin()));
+    here.wait("document.querySelectorAll('[data-session]').length === 1");
+    assert_eq!(here.eval("document.documentElement.scrollWidth <= innerWidth"), true);
+    assert_eq!(here.complaints(), [] as [String; 0]);
+}
+
+#[test]
 fn markup_never_runs() {
     let house = House::new();
     let driver = Driver::new(Kind::Desktop);

@@ -62,17 +62,89 @@ fn a_post_needs_the_token_of_its_own_session() {
     assert_ne!(ada.csrf, bob.csrf);
     let zeros = "0".repeat(64);
     for csrf in ["", "x", &zeros, &bob.csrf] {
-        for path in ["/say", "/stop", "/logout", "/seen"] {
+        for path in ["/say", "/stop", "/logout", "/seen", "/sessions/end", "/sessions/end-others"] {
             let answer = ada.post_as(path, &[("csrf", csrf), ("nonce", "n"), ("text", "x"), ("client", "1"), ("upto", "1")], &[]);
             assert_eq!(answer.status, 403, "{path} {csrf}");
         }
     }
-    for path in ["/say", "/stop", "/logout", "/seen"] {
+    for path in ["/say", "/stop", "/logout", "/seen", "/sessions/end", "/sessions/end-others"] {
         assert_eq!(ada.post_as(path, &[("text", "x")], &[]).status, 400, "{path}");
         assert_eq!(ada.get(path).status, 404, "{path}");
     }
     assert!(house.store.rows().messages.is_empty());
     assert_eq!(ada.get("/me").status, 200);
+}
+
+#[test]
+fn what_another_page_reads_is_refused() {
+    let house = House::new();
+    let browser = house.login("Ada");
+    let (host, own) = (house.host(), house.origin());
+    let get = |path: &str, more: &[(&str, &str)]| {
+        let headers = [&[("Host", host.as_str()), ("Cookie", browser.cookie.as_str())], more].concat();
+        send(house.port, "GET", path, &headers, b"")
+    };
+    for path in ["/events", "/me", "/", "/sessions", "/assets/x"] {
+        for origin in ["null", "https://evil.example", "http://localhost:1", "http://127.0.0.1"] {
+            assert_eq!(get(path, &[("Origin", origin)]).status, 403, "{path} {origin}");
+        }
+        for site in ["cross-site", "same-site"] {
+            for mode in ["no-cors", "cors", "websocket"] {
+                assert_eq!(get(path, &[("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode)]).status, 403, "{path} {site} {mode}");
+            }
+            assert_eq!(get(path, &[("Sec-Fetch-Site", site)]).status, 403, "{path} {site}");
+        }
+    }
+    assert_eq!(get("/me", &[("Origin", &own), ("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors")]).status, 200);
+    // A link on another page may open ours; without the cookie, which such a browser does not send, it shows nothing.
+    assert_eq!(get("/me", &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")]).status, 200);
+}
+
+#[test]
+fn a_socket_from_another_page_is_refused_and_one_from_ours_claims_nothing() {
+    let house = House::new();
+    let browser = house.login("Bob");
+    let (host, own) = (house.host(), house.origin());
+    let open = |path: &str, origin: &str| {
+        let headers = [
+            ("Host", host.as_str()),
+            ("Origin", origin),
+            ("Cookie", browser.cookie.as_str()),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("X-Role", "owner"),
+        ];
+        send(house.port, "GET", path, &headers, b"").status
+    };
+    for origin in ["https://evil.example", "null", "http://localhost:1"] {
+        assert_eq!(open("/me", origin), 403, "{origin}");
+    }
+    assert_eq!(open("/ws", &own), 404);
+    // What a client says of itself makes it nobody else.
+    assert_eq!(open("/tree?role=owner&scope=admin&member=Ada", &own), 403);
+}
+
+#[test]
+fn a_peer_that_asks_too_often_is_refused_wherever_it_comes_from_and_the_limit_passes() {
+    let house = House::new();
+    let statuses: Vec<_> = (0..1_200).map(|_| house.get("/healthz").status).collect();
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)));
+    assert!(statuses.contains(&429), "loopback is a peer like any other");
+    house.clock.put_forward(60);
+    assert_eq!(house.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_session_that_does_too_much_is_refused_and_reads_on() {
+    let house = House::new();
+    let (ada, bob) = (house.login("Ada"), house.login("Bob"));
+    let statuses: Vec<_> = (0..120).map(|_| ada.post("/stop", &[]).status).collect();
+    assert!(statuses.contains(&429) && statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    assert_eq!(ada.get("/me").status, 200);
+    assert_eq!(bob.post("/stop", &[]).status, 200, "and takes nothing from another");
+    house.clock.put_forward(60);
+    assert_eq!(ada.post("/stop", &[]).status, 200);
 }
 
 #[test]

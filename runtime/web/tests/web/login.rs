@@ -32,9 +32,34 @@ fn a_cookie_that_travels_through_a_tls_proxy_is_secure() {
     let house = House::new();
     let token = house.links.issue(Member::id_of("Ada"));
     let body = format!("token={token}");
-    let headers = [("Host", "hearth.example"), ("Origin", "https://hearth.example"), ("Content-Type", "application/x-www-form-urlencoded")];
+    let headers = [
+        ("Host", "hearth.example"),
+        ("Origin", "https://hearth.example"),
+        ("X-Forwarded-Proto", "https"),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    ];
     let answer = send(house.port, "POST", "/login", &headers, body.as_bytes());
-    assert!(answer.header("set-cookie").unwrap().contains("Secure"));
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-hearth_session=") && cookie.contains("; Secure") && cookie.contains("Path=/"), "{cookie}");
+    assert!(!cookie.contains("Domain"), "{cookie}");
+    assert!(answer.header("strict-transport-security").is_some());
+}
+
+#[test]
+fn a_refused_login_is_in_the_journal_with_its_reason_and_shows_none() {
+    let house = House::new();
+    let ada = Some(Member::id_of("Ada"));
+    let token = house.links.issue(Member::id_of("Ada"));
+    let unknown = format!("{}-{}", "0".repeat(8), "0".repeat(32));
+    assert_eq!(house.try_login(&token).status, 303);
+    let pages: Vec<_> = [token.as_str(), &unknown, "hello"].map(|token| house.try_login(token)).into();
+    assert!(pages.iter().all(|page| page.status == 401 && page.body == pages[0].body), "nobody learns what was wrong");
+    let fresh = house.links.issue(Member::id_of("Ada"));
+    let guess = format!("{}-{}", fresh.split('-').next().unwrap(), "0".repeat(32));
+    assert_eq!(house.try_login(&guess).status, 401);
+    let told = |why: &str, who| (who, why.to_owned());
+    let expected = [told("used", ada), told("unknown", None), told("malformed", None), told("wrong", ada)];
+    assert_eq!(house.told(FactKind::LoginRefused), expected);
 }
 
 #[test]
@@ -100,10 +125,23 @@ fn a_session_ends_at_logout_for_good_and_takes_its_streams_with_it() {
 fn a_session_ends_by_itself_after_thirty_days() {
     let house = House::new();
     let browser = house.login("Ada");
-    house.clock.put_forward(29 * 24 * 3600);
-    assert_eq!(browser.get("/me").status, 200);
-    house.clock.put_forward(24 * 3600);
+    for _ in 0..5 {
+        house.clock.put_forward(6 * 24 * 3600 - 60);
+        assert_eq!(browser.get("/me").status, 200);
+    }
+    house.clock.put_forward(600);
     assert_eq!(browser.get("/me").status, 401);
+    assert_eq!(house.told(FactKind::SessionExpired), [(Some(Member::id_of("Ada")), "old".to_owned())]);
+    assert!(house.store.rows().sessions.is_empty(), "so that no clock makes it good again");
+}
+
+#[test]
+fn a_session_that_nobody_uses_ends_after_a_week() {
+    let house = House::new();
+    let browser = house.login("Ada");
+    house.clock.put_forward(7 * 24 * 3600 + 60);
+    assert_eq!(browser.get("/me").status, 401);
+    assert_eq!(house.told(FactKind::SessionExpired), [(Some(Member::id_of("Ada")), "idle".to_owned())]);
 }
 
 #[test]
@@ -112,7 +150,7 @@ fn nothing_but_the_gate_answers_a_stranger() {
     let digest = hearth_domain::journal::Digest::of(b"x").to_string();
     let cookies = ["", "hearth_session=", "hearth_session=1", &format!("hearth_session={digest}"), "session=1; member=owner"];
     for cookie in cookies {
-        for path in ["/", "/me", "/events", "/tree", "/metrics", "/?before=1"] {
+        for path in ["/", "/me", "/events", "/sessions", "/tree", "/metrics", "/?before=1"] {
             let host = house.host();
             let answer = send(house.port, "GET", path, &[("Host", &host), ("Cookie", cookie)], b"");
             assert_eq!(answer.status, 401, "{path} {cookie}");

@@ -5,7 +5,10 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "the double reads text alone")]
 
 mod chat;
+mod glass;
 mod guard;
 mod http;
 mod login;
+mod proxy;
+mod sessions;
 mod support;

@@ -8,13 +8,17 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use hearth_actors::household::Change;
+use hearth_actors::household::glass::{BreakGlass, ReadGlass};
 use hearth_actors::ports::{House as Household, Ports};
-use hearth_actors::tree::build;
+use hearth_actors::tree::{Doors, build};
 use hearth_conformance::double::MemoryStore;
 use hearth_domain::chance::Seed;
+use hearth_domain::household::pairing::Setting;
+use hearth_domain::household::wish::Wish;
 use hearth_domain::household::{Member, Role};
 use hearth_domain::http::NoHttp;
-use hearth_domain::ids::Ids;
+use hearth_domain::ids::{Ids, MemberId};
 use hearth_domain::journal::{Digest, FactKind};
 use hearth_domain::limits::Limits;
 use hearth_domain::message::Part;
@@ -33,7 +37,7 @@ use hearth_web::metrics::Metrics;
 use hearth_web::server::{WebOptions, start};
 use tokio::sync::{Notify, oneshot};
 
-use crate::http::{Answer, Events, send};
+use crate::http::{Answer, Events, PATIENCE, send};
 
 pub(crate) const METRICS_TOKEN: &str = "scrape-me";
 
@@ -122,6 +126,7 @@ pub(crate) struct House {
     pub(crate) store: Arc<MemoryStore>,
     /// Lets one slow answer go.
     pub(crate) gate: Arc<Notify>,
+    doors: Doors,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -171,7 +176,7 @@ impl House {
             seed: Seed::from_u64(1),
             wires: Wires::plain(),
         };
-        let members = vec![member("Ada", Role::Owner), member("Bob", Role::Adult)];
+        let members = vec![member("Ada", Role::Owner), member("Bob", Role::Adult), member("Mia", Role::Child)];
         let household =
             Household { name: "The Lovelace house".to_owned(), members, limits, rules: Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap()) };
         let ((up, is_up), (stop, stopped)) = (mpsc::channel(), oneshot::channel());
@@ -180,8 +185,8 @@ impl House {
             let serve = serve(listener, ports, household, login, up, stopped);
             actix::System::new().block_on(serve);
         });
-        is_up.recv().unwrap();
-        Self { port, links, clock, store, gate, stop: Some(stop), thread: Some(thread.unwrap()) }
+        let doors = is_up.recv().unwrap();
+        Self { port, links, clock, store, gate, doors, stop: Some(stop), thread: Some(thread.unwrap()) }
     }
 
     pub(crate) fn host(&self) -> String {
@@ -215,6 +220,34 @@ impl House {
         browser
     }
 
+    /// Has a member change the household.
+    pub(crate) fn change(&self, by: &str, wish: Wish) {
+        let change = Change { by: Member::id_of(by), from: Setting::Private, wish };
+        let changed = self.doors.household.change.ask(change, PATIENCE);
+        actix::System::new().block_on(changed).unwrap().unwrap();
+    }
+
+    /// Opens a child's conversations to a grown-up; the sentence when it is refused.
+    pub(crate) fn break_glass(&self, by: &str, child: &str, reason: &str) -> Result<(), String> {
+        let asked = BreakGlass { by: Member::id_of(by), child: child.to_owned(), reason: reason.to_owned() };
+        let opened = self.doors.household.break_glass.ask(asked, PATIENCE);
+        actix::System::new().block_on(opened).unwrap().map(drop).map_err(|error| error.to_string())
+    }
+
+    /// What a grown-up reads of them: the texts.
+    pub(crate) fn read_glass(&self, by: &str, child: &str) -> Result<Vec<String>, String> {
+        let asked = ReadGlass { by: Member::id_of(by), child: child.to_owned() };
+        let read = actix::System::new().block_on(self.doors.household.read_glass.ask(asked, PATIENCE)).unwrap();
+        read.map(|all| all.into_iter().flat_map(|(_, said)| said.into_iter().map(|said| said.text)).collect())
+            .map_err(|error| error.to_string())
+    }
+
+    /// What was recorded of a kind: on whose behalf, and in which words.
+    pub(crate) fn told(&self, kind: FactKind) -> Vec<(Option<MemberId>, String)> {
+        let entries = self.store.journal(0, 10_000).now_or_never().unwrap().unwrap();
+        entries.into_iter().filter(|entry| entry.fact.kind == kind).map(|entry| (entry.fact.who, entry.fact.detail)).collect()
+    }
+
     /// How often something was recorded.
     pub(crate) fn facts(&self, kind: FactKind) -> usize {
         let entries = self.store.journal(0, 10_000).now_or_never().unwrap().unwrap();
@@ -238,7 +271,7 @@ async fn serve(
     ports: Ports,
     house: Household,
     login: LoginLinks,
-    up: mpsc::Sender<()>,
+    up: mpsc::Sender<Doors>,
     stopped: oneshot::Receiver<()>,
 ) {
     let (spec, doors) = build(&ports, &house);
@@ -248,12 +281,13 @@ async fn serve(
     let options = WebOptions {
         listener,
         allowed_hosts: vec!["https://hearth.example".to_owned()],
+        proxies: vec![std::net::Ipv4Addr::LOCALHOST.into()],
         household: house.name,
         metrics_token: Some(METRICS_TOKEN.to_owned()),
         limits: house.limits,
     };
-    let server = start(options, doors, ports, root.tree(), login, metrics).unwrap();
-    up.send(()).unwrap();
+    let server = start(options, doors.clone(), ports, root.tree(), login, metrics).unwrap();
+    up.send(doors).unwrap();
     drop(stopped.await);
     server.stop().await;
     root.stop().await;

@@ -9,7 +9,8 @@ use hearth_domain::household::record::{HouseholdRows, HouseholdWrite};
 use hearth_domain::ids::{ConversationId, MemberId, TurnId};
 use hearth_domain::label::Label;
 use hearth_domain::schedule::ReminderState;
-use hearth_domain::store::StoredResult;
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, StoredResult};
 
 use super::Rows;
 
@@ -39,6 +40,7 @@ impl Rows {
             HouseholdWrite::ForgetGroup { id } => drop(self.groups.remove(&id)),
             HouseholdWrite::EraseConversation { id } => self.erase_conversation(id),
             HouseholdWrite::EraseOwn { member } => self.erase_own(member),
+            HouseholdWrite::EndSessions { member } => self.sessions.retain(|_, row| row.member != member),
             HouseholdWrite::EraseSecret { id } => drop(self.secrets.remove(&id)),
         }
     }
@@ -67,6 +69,22 @@ impl Rows {
         self.approvals.retain(|_, row| row.call.member != member);
         self.endorsements.retain(|_, row| asker(row) != Some(member));
         self.grants.retain(|_, row| row.member != member);
+    }
+
+    /// The private conversations of a member, oldest first.
+    #[must_use]
+    pub fn private_of(&self, owner: MemberId) -> Vec<Conversation> {
+        let mut found: Vec<_> = self.conversations.values().filter(|row| row.owner == Some(owner)).cloned().collect();
+        found.sort_by_key(|row| (row.at, row.id));
+        found
+    }
+
+    /// The sessions of a member or of all, oldest first.
+    #[must_use]
+    pub fn sessions_of(&self, member: Option<MemberId>) -> Vec<Session> {
+        let mut found: Vec<_> = self.sessions.values().filter(|row| member.is_none_or(|of| of == row.member)).cloned().collect();
+        found.sort_by_key(|row| (row.at, row.id));
+        found
     }
 
     /// All that is stored of the household.

@@ -22,9 +22,8 @@ use hearth_domain::message::Message;
 use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::secret::SealedRecord;
-use hearth_domain::store::{
-    Conversation, ConversationState, Counts, Group, Session, Step, StoreError, StoredResult, Turn, TurnState, Write,
-};
+use hearth_domain::session::Session;
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Step, StoreError, StoredResult, Turn, TurnState, Write};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 use hearth_domain::why::Account;
@@ -143,6 +142,11 @@ impl Rows {
             Write::Delivery(row) => drop(self.deliveries.insert(row.answer, row)),
             Write::Session(row) => drop(self.sessions.insert(row.id, row)),
             Write::EndSession(id) => drop(self.sessions.remove(&id)),
+            Write::SessionSeen { id, at } => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.seen = at;
+                }
+            }
             Write::Secret(row) => drop(self.secrets.insert(row.id, row)),
             Write::EraseSecret(id) => drop(self.secrets.remove(&id)),
             Write::Tool(row) => {

@@ -5,13 +5,14 @@ use hearth_domain::label::Label;
 use hearth_domain::message::{Author, Message};
 use hearth_domain::model::StopReason;
 use hearth_domain::model::Usage;
-use hearth_domain::store::{Step, StepBody, Summary, Turn, TurnState, Write};
+use hearth_domain::store::{Conversation, Step, StepBody, Summary, Turn, TurnState, Write};
 use hearth_domain::why::Account;
 
 use super::{Check, House, Outcome, boxed, check, same};
-use crate::sample::{at, conversation, delivery, fact, message, place, turn, turn_id};
+use crate::sample::{at, conversation, delivery, fact, message, place, turn, turn_id, who};
 
 pub(super) const CHECKS: &[Check] = &[
+    check("the private conversations of a member are theirs and no others", |house| boxed(private(house))),
     check("the tail holds the newest messages, oldest first", |house| boxed(tail(house))),
     check("messages that a summary stands for are left out", |house| boxed(summary(house))),
     check("open turns come oldest first, with their steps in order", |house| boxed(open(house))),
@@ -142,4 +143,16 @@ async fn cursor(mut house: House) -> Outcome {
         same("a page", &page.iter().map(|row| row.seq).collect::<Vec<_>>(), &expected)?;
     }
     Ok(())
+}
+
+async fn private(mut house: House) -> Outcome {
+    let (first, second) = (conversation("kitchen"), Conversation { at: at(7), ..conversation("music") });
+    let bobs = Conversation { owner: Some(who("bob")), ..conversation("garden") };
+    let group = Conversation { owner: None, ..conversation("family") };
+    house.write([second.clone(), group, bobs.clone(), first.clone()].map(Write::Conversation)).await?;
+    let mut adas = vec![first, second];
+    adas.sort_by_key(|row| (row.at, row.id));
+    same("ada's", &house.store.conversations(who("ada")).await?, &adas)?;
+    same("bob's", &house.store.conversations(who("bob")).await?, &vec![bobs])?;
+    same("nobody's", &house.store.conversations(who("eve")).await?, &Vec::new())
 }

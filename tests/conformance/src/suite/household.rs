@@ -189,7 +189,7 @@ async fn erased_own(mut house: House) -> Outcome {
     let told = Reminder { label: shared, ..reminder("told", 6, ReminderState::Pending) };
     let bobs = Reminder { member: who("bob"), label: said_to(&["bob"]), ..reminder("bobs", 7, ReminderState::Pending) };
     house.write([own, told, bobs.clone()].map(Write::Reminder)).await?;
-    let (here, there) = (session("phone"), hearth_domain::store::Session { member: who("bob"), ..session("laptop") });
+    let (here, there) = (session("phone"), hearth_domain::session::Session { member: who("bob"), ..session("laptop") });
     house.write([Write::Session(here.clone()), Write::Session(there.clone())]).await?;
     house.write([kept("feeds", "ada", "k", b"1"), kept("feeds", "bob", "k", b"2")].map(Write::ToolValue)).await?;
     house.write([approval("ada", 1), approval("bob", 1)].map(Write::Approval)).await?;

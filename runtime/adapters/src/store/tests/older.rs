@@ -73,6 +73,7 @@ fn what_a_house_of_version_3_wrote_is_read_as_it_was() {
     let opened = wait(now.open()).unwrap();
     assert_eq!((opened.schema, opened.migrated_from, opened.head), (u32::try_from(schema::MIGRATIONS.len()).unwrap(), Some(3), head));
     assert_eq!(opened.erased, []);
+    assert_eq!(wait(now.sessions(None)).unwrap(), [], "who was logged in logs in anew");
     let household = wait(now.household()).unwrap();
     let members: Vec<_> = household.members.iter().map(|row| (row.member.name.as_str(), row.by, row.guardians.len())).collect();
     assert_eq!(members.len(), 2);
