@@ -12,8 +12,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::is_grown_up;
 use super::record::MemberRow;
-use super::roster::is_grown_up;
 use super::{Member, MemberId, Role};
 use crate::error::{Class, Classified};
 use crate::journal::{Digest, Fact, FactKind};
