@@ -133,7 +133,8 @@ fn bodies() -> Vec<StepBody> {
         stop,
     };
     let id = CallId::derived(&["1"]);
-    let outcome = |result| StepBody::Outcome { call: id, provider_call: "call_1".to_owned(), name: "lists.add".to_owned(), result, taken: None };
+    let outcome =
+        |result| StepBody::Outcome { call: id, provider_call: "call_1".to_owned(), name: "lists.add".to_owned(), result, taken: None };
     let errors = [
         ToolError::Unknown,
         ToolError::BadArguments("no list".to_owned()),
