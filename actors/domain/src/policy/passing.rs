@@ -148,11 +148,20 @@ fn turn() -> impl Strategy<Value = Turn> {
     let first = prop_oneof![2 => Just(None), 1 => proptest::collection::vec(made(), 1..4).prop_map(|steps| Some(Act::Plan(steps)))];
     let (present, said) = (proptest::collection::btree_set(0..3_usize, 0..2), proptest::collection::vec(0..8_usize, 0..6));
     let results = proptest::collection::vec((tag(), 1..=ROWS), RESULTS);
-    (0..3_usize, present, said, results, proptest::collection::vec(any::<bool>(), 8), first, proptest::collection::vec(act(), 1..8))
-        .prop_map(|(who, mut present, said, results, answers, first, acts)| {
+    let (answers, acts) = (proptest::collection::vec(any::<bool>(), 8), proptest::collection::vec(act(), 1..8));
+    (0..3_usize, present, said, results, answers, first, acts, proptest::bool::weighted(0.1)).prop_map(
+        |(who, mut present, mut said, results, answers, first, mut acts, usual)| {
             present.insert(who);
-            Turn { who, present, said, results, answers, acts: first.into_iter().chain(acts).collect() }
-        })
+            acts.splice(0..0, first.filter(|_| !usual));
+            if usual {
+                // What is planned from the member's words, is done after something was opened.
+                let mail = Made { function: "mail", to: Expr::Said(0), amount: Expr::Invented, text: Expr::Invented };
+                said.push(0);
+                acts.splice(0..0, [Act::Plan(vec![mail]), Act::Look(false), Act::Open(1, None), Act::Step(0)]);
+            }
+            Turn { who, present, said, results, answers, acts }
+        },
+    )
 }
 
 struct Counted(AtomicU64);
@@ -438,6 +447,12 @@ impl Run {
         Ok(())
     }
 
+    /// Whether the call of that mark has this text as one of its literals.
+    fn wrote(&self, mark: &str, text: &str) -> bool {
+        let arguments = self.marks.get(mark).and_then(|(_, written)| written.as_object());
+        arguments.is_some_and(|arguments| arguments.values().any(|value| value.as_str() == Some(text)))
+    }
+
     /// Whether the member's words lead to a row: something of it was said.
     fn is_found(&self, result: usize, row: usize) -> bool {
         let note = plain(&field(result, row, 2));
@@ -482,14 +497,24 @@ impl Run {
     /// Something runs.
     fn judge(&mut self, call: &Invocation) -> Result<(), TestCaseError> {
         let arguments = call.arguments.to_string();
-        self.may_read(&arguments, &BTreeSet::from([self.turn.who]), "a call")?;
-        let others: BTreeSet<_> = (0..PEOPLE.len()).filter(|who| call.label.readers.allow(person(*who).id, PEOPLE[*who].1)).collect();
-        self.may_read(&arguments, &others, "a label")?;
-        // I-5: what the model had been shown when it wanted this was for everybody present.
-        for (tag, _) in self.turn.results.iter().take(self.seen.results) {
-            prop_assert!(self.turn.present.is_subset(&tag.may), "{} runs after something that not all may read", call.name);
-        }
         let mark = call.arguments.get("mark").map(plain).unwrap_or_default();
+        let frozen = self.plan.iter().any(|(planned, done)| *planned == mark && !*done);
+        // What was written before anything came is the model's own, whatever it looks like.
+        let own: BTreeSet<_> =
+            if frozen { arguments.split('"').filter(|part| self.wrote(&mark, part)).map(str::to_owned).collect() } else { BTreeSet::new() };
+        let passed: String = arguments.split('"').filter(|part| !own.contains(*part)).collect::<Vec<_>>().join(" ");
+        self.may_read(&passed, &BTreeSet::from([self.turn.who]), "a call")?;
+        let others: BTreeSet<_> = (0..PEOPLE.len()).filter(|who| call.label.readers.allow(person(*who).id, PEOPLE[*who].1)).collect();
+        self.may_read(&passed, &others, "a label")?;
+        // I-5: what the model had been shown when it wanted this was for everybody present. What was planned was wanted before.
+        for (tag, _) in self.turn.results.iter().take(self.seen.results).filter(|_| !frozen) {
+            prop_assert!(
+                self.turn.present.is_subset(&tag.may),
+                "{} runs after something that not all may read: {:?}",
+                call.name,
+                self.plan
+            );
+        }
         if let Some(exact) = self.yes.get(&call.id) {
             prop_assert_eq!(exact, &call.arguments, "a yes is for exactly this");
             self.counts(if self.seen.tainted { "by a yes after something was opened" } else { "by a yes" });
@@ -554,7 +579,7 @@ fn own_call(name: &str, arguments: Value) -> ToolCall {
 fn the_turns_take_every_way_of_passing_something_on() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut what = BTreeMap::<&str, usize>::new();
-    for _ in 0..4_000 {
+    for _ in 0..2_000 {
         for (word, times) in Run::new(turn().new_tree(&mut runner).unwrap().current()).run().unwrap() {
             *what.entry(word).or_default() += times;
         }
