@@ -20,9 +20,7 @@ use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
 use hearth_domain::session::Session;
-use hearth_domain::store::{
-    Conversation, ConversationState, Counts, Group, Opened, Store, StoreError, StoreFuture, StoredResult, Write,
-};
+use hearth_domain::store::{Conversation, ConversationState, Counts, Group, Opened, Store, StoreError, StoreFuture, StoredResult, Write};
 use hearth_domain::time::Timestamp;
 use hearth_domain::tool::record::ToolInfo;
 use hearth_domain::why::Account;
