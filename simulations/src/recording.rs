@@ -29,6 +29,7 @@ use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
 use hearth_domain::message::{Author, Message};
 use hearth_domain::model::ModelRequest;
 
+use crate::checkers::privacy::conversation_of;
 use crate::checkers::{Device, Seen};
 use crate::plan::Plan;
 
@@ -118,11 +119,6 @@ impl Recording {
         self.members.get(&member).copied()
     }
 
-    /// Whose conversation a request is about.
-    fn spoken(&self, key: &str) -> Whose {
-        self.conversations.get(key.strip_suffix("-summary").unwrap_or(key)).copied()
-    }
-
     /// The one member for whom something is looked for.
     fn alone(&self, audience: &Audience) -> Whose {
         let mut present = audience.iter();
@@ -154,7 +150,9 @@ impl Recording {
     /// An event of the world.
     pub fn see(&mut self, at: Duration, seen: &Seen<'_>) {
         let (observer, text) = match seen {
-            Seen::Prompt(request) => (Observer::Model(self.spoken(&request.cache_key)), whole(request)),
+            Seen::Prompt(request) => {
+                (Observer::Model(self.conversations.get(conversation_of(&request.cache_key)).copied()), whole(request))
+            }
             Seen::Called(call) => (Observer::Tools(self.whose(call.member.id)), format!("{call:?}")),
             Seen::Written(group) => return group.entries.iter().for_each(|entry| self.add(at, Observer::Journal, without_digests(entry))),
             Seen::Connected { device, conversation, cursor } => {

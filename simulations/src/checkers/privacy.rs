@@ -38,6 +38,13 @@ pub fn kept(changed: Changed, member: usize, number: u64) -> String {
     format!("zk{member}x{}", changed.word(member, number))
 }
 
+/// The conversation that a model is asked about, as it is shown: its turns, its summary, and what is read for it.
+#[must_use]
+pub fn conversation_of(cache_key: &str) -> &str {
+    let stripped = ["-summary", "-read"].iter().find_map(|suffix| cache_key.strip_suffix(suffix));
+    stripped.unwrap_or(cache_key)
+}
+
 /// Whether there are any canary words in a text.
 #[must_use]
 pub fn is_private(text: &str) -> bool {
@@ -97,7 +104,7 @@ impl Checker for Privacy {
         match seen {
             Seen::Written(group) => group.writes.iter().try_for_each(|write| self.written(write)),
             Seen::Prompt(request) => {
-                let conversation = request.cache_key.strip_suffix("-summary").unwrap_or(&request.cache_key);
+                let conversation = conversation_of(&request.cache_key);
                 Self::check(self.owners.get(conversation).copied(), &everything(request), PROMPT)
             }
             Seen::Called(call) => Self::check(self.members.get(&call.member.id).copied(), &call.arguments.to_string(), "a call"),

@@ -27,12 +27,12 @@ use crate::world::{World, lock};
 /// How a value begins that people never say. See [`values`].
 pub const DEEP: &str = "zqdeep";
 /// How one begins that they do say.
-pub const SAID: &str = "zqsaid-";
+pub const SAID: &str = "zqsaid";
 
 /// The values of a secret, over its versions: one that people say, and one that only the vault knows.
 #[must_use]
 pub fn values(changed: Changed, record: &SealedRecord) -> Vec<String> {
-    let deep = |version| format!("{DEEP}-{}", own(changed, &record.name, version));
+    let deep = |version| format!("{DEEP}{}", own(changed, &record.name, version));
     (1..=record.version).flat_map(|version| [said(changed, &record.name, version), deep(version)]).collect()
 }
 
@@ -42,8 +42,9 @@ pub fn said(changed: Changed, name: &SecretName, version: u32) -> String {
     format!("{SAID}{}", own(changed, name, version))
 }
 
+/// One word, which nobody else says by chance.
 fn own(changed: Changed, name: &SecretName, version: u32) -> String {
-    changed.value(format!("{name}-{version}-end"))
+    changed.value(format!("{}v{version}end", name.as_str().replace('-', "")))
 }
 
 /// The port.
