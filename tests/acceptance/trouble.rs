@@ -274,7 +274,7 @@ fn data_of_a_newer_house_is_left_alone() {
         assert!(ran.err.contains("the data was written by a newer version (schema 99, this one knows "), "{}", ran.err);
         assert!(ran.err.contains("install that version again"), "{}", ran.err);
     }
-    set_schema(&home, 5);
+    set_schema(&home, 6);
     assert!(home.once("what do I know about the bins?").contains("Tuesday"));
 }
 

@@ -239,7 +239,7 @@ fn ask_audit(config: &Config, member: Option<String>, json: bool, ask: AuditAsk)
 
 /// Asks about sessions at the page; without a house that runs, one is raised for as long as this takes.
 fn ask_sessions(config: &Config, errand: SessionErrand) -> anyhow::Result<()> {
-    let (socket, runtime) = (socket::path_for(&config.data()?), client_runtime()?);
+    let (socket, runtime) = (places::path_for(&config.data()?), client_runtime()?);
     let house = ensure_house(config, &socket, &runtime, Page::Off, &mut Later::new(Confined::now))?;
     let done = runtime.block_on(errand.run(&socket));
     if let Some(house) = house {

@@ -35,7 +35,7 @@ mod search;
 pub use rows::Rows;
 
 /// The version of the schema that the double claims to have.
-const SCHEMA: u32 = 5;
+const SCHEMA: u32 = 6;
 
 /// An operation of the port, as a fault sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

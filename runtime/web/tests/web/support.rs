@@ -13,6 +13,7 @@ use hearth_actors::household::glass::{BreakGlass, ReadGlass};
 use hearth_actors::ports::{House as Household, Ports};
 use hearth_actors::tree::{Doors, build};
 use hearth_conformance::double::MemoryStore;
+use hearth_domain::budget::Settings;
 use hearth_domain::chance::Seed;
 use hearth_domain::household::pairing::Setting;
 use hearth_domain::household::wish::Wish;
@@ -177,8 +178,8 @@ impl House {
             wires: Wires::plain(),
         };
         let members = vec![member("Ada", Role::Owner), member("Bob", Role::Adult), member("Mia", Role::Child)];
-        let household =
-            Household { name: "The Lovelace house".to_owned(), members, limits, rules: Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap()) };
+        let (name, rules) = ("The Lovelace house".to_owned(), Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap()));
+        let household = Household { name, members, limits, rules, budgets: Settings::default() };
         let ((up, is_up), (stop, stopped)) = (mpsc::channel(), oneshot::channel());
         let login = links.clone();
         let thread = std::thread::Builder::new().spawn(move || {
