@@ -450,6 +450,7 @@ mod tests {
             members,
             limits: Limits::default(),
             rules: Arc::new(Rules::new(Rules::DEFAULTS, "").unwrap()),
+            budgets: hearth_domain::budget::Settings::default(),
         };
         let opened = open(&house.members, HouseholdRows::default(), PairingLimits::default(), Still.wall()).unwrap();
         let slot: Slot<StoreActor> = Slot::new("store", 8, &Wires::plain());
