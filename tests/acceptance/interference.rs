@@ -1,6 +1,6 @@
 //! Non-interference through the real binary: the same session in fresh houses, as it is, with other secrets, and with other private words of
 //! one member, all as long. What a model's server, a tool's server, the other members and whoever reads the log get to see is the same, but
-//! for ids and times ([`normal`]) and, at the two servers, the slot of the secret itself.
+//! for ids and times ([`normal`]) and, at the two servers, the slot of the secret itself and the length of a body that is compared.
 //!
 //! The simulation shows the same with seeded ids, clock and chance, byte for byte (`simulate --non-interference`).
 
@@ -20,8 +20,8 @@ use crate::tools;
 const MEMBERS: &str = "[[members]]\nname = \"Ada\"\nzone = \"UTC\"\n[[members]]\nname = \"Bo\"\nzone = \"UTC\"\nrole = \"adult\"\n\
     [[members]]\nname = \"Tess\"\nzone = \"UTC\"\nrole = \"teen\"\n";
 const SEND: &str = "hearth__probe__send";
-/// A function that spends money: an adult is asked when it is a teen who wants it.
-const PAY: &str = "mcp__bank__say";
+/// A function that deletes: an adult is asked when it is a teen who wants it.
+const DELETE: &str = "mcp__shelf__say";
 
 /// What nobody else may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ struct Seen {
 struct Stage {
     server: Scripted,
     port: u16,
-    bank: u16,
+    shelf: u16,
     service: Got,
     home: Home,
     house: House,
@@ -70,10 +70,10 @@ struct Stage {
     codes: Vec<String>,
 }
 
-/// A server of a bank, and what its owner says that its function does.
-fn bank_of(port: u16) -> String {
+/// A server of a shelf, and what its owner says that its function does.
+fn shelf_of(port: u16) -> String {
     format!(
-        "[[mcp]]\nname = \"bank\"\nwhat = {{ http = {{ url = \"http://127.0.0.1:{port}/mcp\" }} }}\n[mcp.says.say]\neffect = \"pay\"\narguments = {{ \"/to\" = \"recipient\", \"/text\" = \"content\" }}\n"
+        "[[mcp]]\nname = \"shelf\"\nwhat = {{ http = {{ url = \"http://127.0.0.1:{port}/mcp\" }} }}\n[mcp.says.say]\neffect = \"delete\"\narguments = {{ \"/to\" = \"id\", \"/text\" = \"content\" }}\n"
     )
 }
 
@@ -86,12 +86,12 @@ fn tells_all(request: &Recorded) -> Step {
 
 impl Stage {
     fn new(private: Private) -> Self {
-        let (server, (port, service), (bank, _)) = (Scripted::start().unwrap(), standins::http(), standins::mcp());
+        let (server, (port, service), (shelf, _)) = (Scripted::start().unwrap(), standins::http(), standins::mcp());
         server.respond("first", tells_all);
         let home = Home::new();
         home.configure(&format!(
-            "{MEMBERS}{}[egress]\nlan = [\"http://127.0.0.1:{port}\", \"http://127.0.0.1:{bank}\"]\n[[models]]\nname = \"first\"\nkind = \"openai\"\nmodel = \"scripted-1\"\nbase_url = \"{}/v1\"\nkey = \"first\"\n",
-            bank_of(bank),
+            "{MEMBERS}{}[egress]\nlan = [\"http://127.0.0.1:{port}\", \"http://127.0.0.1:{shelf}\"]\n[[models]]\nname = \"first\"\nkind = \"openai\"\nmodel = \"scripted-1\"\nbase_url = \"{}/v1\"\nkey = \"first\"\n",
+            shelf_of(shelf),
             server.url_of("first")
         ));
         let [key, token] = private.secrets;
@@ -101,18 +101,22 @@ impl Stage {
         home.secret_done(token, &["add", "probe", "--value-env", "THE_VALUE", "--use", "tool/hearth.probe", "--allow", &rule]);
         let house = home.start();
         tools::installed(&home, port);
-        for arguments in [["tool", "mcp", "bank", "--yes"], ["tool", "grant", "mcp/bank", "--yes"]] {
+        for arguments in [["tool", "mcp", "shelf", "--yes"], ["tool", "grant", "mcp/shelf", "--yes"]] {
             let ran = home.run(&arguments);
             assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.out, ran.err);
         }
-        Self { server, port, bank, service, home, house, private, views: BTreeMap::new(), codes: Vec::new() }
+        Self { server, port, shelf, service, home, house, private, views: BTreeMap::new(), codes: Vec::new() }
     }
 
     /// Does something as somebody; what the servers are sent meanwhile is on that member's behalf.
     fn does(&mut self, who: &'static str, what: impl FnOnce(&mut Self) -> String) {
         let (requests, bytes) = (self.server.requests().len(), self.service.bytes());
         let shown = what(self);
-        let sent = |one: &Recorded| format!("{} {:?} {}", one.path, one.headers, one.text);
+        let sent = |one: &Recorded| {
+            // The length of the body follows from the body, which is compared, and in which times are not all of the same length.
+            let headers: Vec<_> = one.headers.iter().filter(|(name, _)| *name != "content-length").collect();
+            format!("{} {headers:?} {}", one.path, one.text)
+        };
         let model: Vec<_> = self.server.requests()[requests..].iter().map(sent).collect();
         let tool = self.service.since(bytes);
         let view = self.views.entry(who).or_default();
@@ -147,12 +151,12 @@ impl Stage {
 
     /// A teen wants something that an adult decides about, who says no.
     fn asks_an_adult(&mut self, who: &'static str, text: &str) {
-        self.will_call(PAY, &json!({ "to": "grandmother", "text": text }));
+        self.will_call(DELETE, &json!({ "to": "diary-7", "text": text }));
         let mut talk = self.house.talk();
         talk.open(Some(who), None);
         let mut answer = None;
         self.does(who, |_| {
-            let nonce = talk.say(&format!("please pay grandmother for {text}"));
+            let nonce = talk.say(&format!("please delete diary-7 with {text}"));
             answer = Some(talk.taken(&nonce).answer);
             talk.wait("word that an adult is asked", |frames| {
                 let mut said = messages(frames).into_iter().map(|said| said.text);
@@ -172,14 +176,14 @@ impl Stage {
 
     /// Ends the house; what everybody has seen, as it would be in any house.
     fn end(self) -> Seen {
-        let Self { server, port, bank, service, home, house, private, views, codes } = self;
+        let Self { server, port, shelf, service, home, house, private, views, codes } = self;
         assert_eq!(house.stop(), Some(0));
         let [key, token] = private.secrets;
         let slots = [server.requests().iter().all(|one| one.headers.values().any(|value| value.contains(key))), service.count(token) > 0];
         let mut known = vec![
             (home.folder().display().to_string(), "(home)".to_owned()),
             (format!(":{port}"), ":(tool)".to_owned()),
-            (format!(":{bank}"), ":(bank)".to_owned()),
+            (format!(":{shelf}"), ":(shelf)".to_owned()),
             (server.base_url(), "(model)".to_owned()),
             (server.base_url().replace("http://", ""), "(model)".to_owned()),
         ];

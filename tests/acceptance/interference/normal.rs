@@ -3,10 +3,11 @@
 /// Writes what differs from house to house in the same way.
 ///
 /// - What is known to differ, as the test names it: its folder, its ports, the codes of its questions, a secret in its own slot.
+/// - Ports of this machine: `127.0.0.1:` and a number.
 /// - Ids (`msg_` and 32 hexadecimal digits) and every other run of 16 hexadecimal digits or more (digests): by the place of their first
 ///   appearance in this view, so that the same one stays the same one.
 /// - Times: `2026-11-26T18:50:01.5Z` with any fraction or offset, `18:50` and `18:50:01`, the day and time in a model's context, and what
-///   took so many `ms`.
+///   took so many `ms` or `µs`.
 #[derive(Debug, Default)]
 pub(crate) struct Normal {
     known: Vec<(String, String)>,
@@ -47,6 +48,9 @@ impl Normal {
         {
             return Some(("It is ".len() + end, "It is (now)".to_owned()));
         }
+        if let Some(port) = text.strip_prefix("127.0.0.1:") {
+            return Some((text.len() - port.len() + run(port, |letter| letter.is_ascii_digit()), "127.0.0.1:(port)".to_owned()));
+        }
         let kind = run(text, |letter| letter.is_ascii_lowercase());
         if kind == 3 && text[kind..].starts_with('_') && run(&text[4..], is_hex) == 32 {
             return Some((36, format!("{}#{}", &text[..4], self.place(&text[..36]))));
@@ -85,8 +89,9 @@ fn ids_and_times_are_written_by_their_place_and_no_word_is_changed() {
     let mut normal = Normal::new(&[("/tmp/a".to_owned(), "(home)".to_owned())]);
     let (one, other) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
     let text = format!("at 2026-11-26T18:50:01.123456Z msg_{one} of trn_{other}, again msg_{one} in /tmp/a after 12 ms at 18:50");
-    assert_eq!(normal.text(&text), "at (time) msg_#0 of trn_#1, again msg_#0 in (home) after (time) at (time)");
+    assert_eq!(normal.text(&text), "at (time) msg_#0 of trn_#1, again msg_#0 in (home) after (time)ms at (time)");
     assert_eq!(normal.text("Ada speaks. It is Thursday 26 November 2026, 18:50 UTC."), "Ada speaks. It is (now) UTC.");
+    assert_eq!(normal.text("listening on: 127.0.0.1:36307, again"), "listening on: 127.0.0.1:(port), again");
     for plain in ["the added facade is 12 miles off, on 2026-11-26", "deadbeef 1234 café 7 msgs", "key_of the_house"] {
         assert_eq!(normal.text(plain), plain);
     }
