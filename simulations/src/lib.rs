@@ -1,9 +1,9 @@
 //! The simulated world: the whole house but its real adapters, on one thread, in virtual time, from one seed.
 //!
 //! ```text
-//!  seed ─▶ Plan (limits, fault mix, household) ─▶ World ─┬─ doubles: store, models, tools, clock, ids
+//!  seed ─▶ Plan (limits, fault mix, household) ─▶ World ─┬─ doubles: store, models, tools, channels, clock, ids
 //!                                                        ├─ faults: wires, store, crashes, clock jumps
-//!                                                        ├─ people at the doors (clients with cursors)
+//!                                                        ├─ people at the doors (clients with cursors) and at other people's platforms
 //!                                                        └─ checkers: one named invariant each
 //!  storm (faults on, safety) ─▶ calm (faults off: the house must come to rest) ─▶ report
 //! ```
@@ -12,6 +12,7 @@
 //! `HashMap`, no real clock, no thread pool, no unbiased `select!`. [`meta`] proves it: the same seed in two processes, compared line
 //! by line. A seed is valid for one commit, lock file and compiler.
 
+pub mod chatters;
 pub mod checkers;
 pub mod client;
 pub mod doubles;
@@ -22,9 +23,11 @@ pub mod meta;
 pub mod people;
 pub mod plan;
 pub mod plants;
+pub mod platforms;
 pub mod run;
 pub mod scenarios;
 pub mod seed;
 pub mod telemetry;
 pub mod trace;
+pub mod words;
 pub mod world;

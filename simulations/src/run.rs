@@ -30,7 +30,7 @@ use crate::seed::Draw;
 use crate::telemetry::Telemetry;
 use crate::trace::Trace;
 use crate::world::{Violation, World, outside};
-use crate::{keepers, people};
+use crate::{chatters, keepers, people};
 
 /// How long a person waits for the house to take an answer.
 const ANSWERING: Duration = Duration::from_secs(20);
@@ -138,6 +138,7 @@ async fn live(world: Arc<World>) -> usize {
     let front = Arc::new(Front::default());
     people::admit(&world, &front);
     keepers::admit(&world, &front);
+    chatters::admit(&world, &front);
     drop(actix::spawn(jumps(Arc::clone(&world))));
     let mut draw = Draw::of(&world.seed, "lives");
     let mut store = Arc::new(SimStore::new(&world));
@@ -268,7 +269,9 @@ async fn settle(world: &World, front: &Front) -> Result<(), Violation> {
     let since = world.now();
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let unrest = world.checkers().unrest(world.clock.wall());
+        let loud = world.platforms.iter().find(|platform| !platform.is_quiet());
+        let untold = || Violation { invariant: "rest: what was written is taken", what: format!("{:?} is not", loud.map(|platform| platform.name)) };
+        let unrest = world.checkers().unrest(world.clock.wall()).or_else(|| loud.map(|_| untold()));
         let busy = front.busy.load(Ordering::Relaxed);
         let (None, 0) = (&unrest, busy) else {
             answer_questions(world, front).await;
