@@ -11,9 +11,10 @@ use std::time::Duration;
 use hearth_actors::household::{Resolved, Unpaired};
 use hearth_conformance::double::Rows;
 use hearth_domain::approval::{Answer, Approval};
+use hearth_domain::channel::{Heard, Incoming, Post, Posted};
 use hearth_domain::conversation::{Accepted, SayError};
 use hearth_domain::household::Member;
-use hearth_domain::ids::{ConversationId, IdentityId, MemberId};
+use hearth_domain::ids::{AnswerId, ConversationId, GroupId, IdentityId, MemberId};
 use hearth_domain::message::Message;
 use hearth_domain::model::ModelRequest;
 use hearth_domain::store::Group;
@@ -28,13 +29,17 @@ pub mod answers;
 pub mod chain;
 pub mod clients;
 pub mod consents;
+pub mod doors;
 pub mod durable;
 pub mod effects;
+pub mod known;
 pub mod outward;
+pub mod posts;
 pub mod privacy;
 pub mod queues;
 pub mod reminders;
 pub mod restarts;
+pub mod rooms;
 pub mod sandboxes;
 pub mod strangers;
 pub mod vault;
@@ -113,6 +118,70 @@ pub enum Seen<'a> {
         /// What the house made of it.
         answer: &'a Result<Resolved, Unpaired>,
     },
+    /// A channel tells the house of a message.
+    Incoming {
+        /// The channel.
+        channel: &'a str,
+        /// The message.
+        message: &'a Incoming,
+    },
+    /// The house has dealt with what a channel told last.
+    Dealt {
+        /// The channel.
+        channel: &'a str,
+        /// What that was.
+        heard: &'a Heard,
+    },
+    /// The house has a channel begin anew without a word about what that told last.
+    Passed {
+        /// The channel.
+        channel: &'a str,
+        /// What that was.
+        heard: &'a Heard,
+    },
+    /// The house says what became of a message.
+    Receipt {
+        /// The channel.
+        channel: &'a str,
+        /// The message.
+        message: &'a Incoming,
+        /// Whether it need not be told again.
+        taken: bool,
+    },
+    /// The house has something said at a channel.
+    Post {
+        /// The channel.
+        channel: &'a str,
+        /// What, and where.
+        post: &'a Post,
+    },
+    /// It is there, for everybody to read.
+    Said {
+        /// The channel.
+        channel: &'a str,
+        /// What.
+        delivery: AnswerId,
+    },
+    /// What the channel says became of it.
+    Posted {
+        /// The channel.
+        channel: &'a str,
+        /// What.
+        delivery: AnswerId,
+        /// How it ended.
+        end: Posted,
+    },
+    /// A grown-up is about to let the house speak in a room.
+    Admits(GroupId),
+    /// They know what came of it.
+    Admitted {
+        /// The room.
+        group: GroupId,
+        /// Whether the house may.
+        given: bool,
+    },
+    /// A grown-up knows that the house may not speak in a room any more.
+    Dismissed(GroupId),
     /// Something happened in the tree.
     Tree(&'a Event),
     /// The tree as it is.
@@ -157,6 +226,24 @@ pub trait Checker {
     }
 }
 
+/// How many there are.
+const ALL: usize = 18;
+
+/// The one list of them, in the order in which they look. One that is forgotten here does not compile.
+macro_rules! all {
+    ($checkers:expr) => {{
+        #[rustfmt::skip]
+        let Checkers {
+            durable, vault, sandboxes, doors, rooms, posts, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting,
+            outward, widening, strangers,
+        } = $checkers;
+        [
+            durable, vault, sandboxes, doors, rooms, posts, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting,
+            outward, widening, strangers,
+        ]
+    }};
+}
+
 /// All of them.
 #[derive(Debug)]
 pub struct Checkers {
@@ -166,6 +253,10 @@ pub struct Checkers {
     pub vault: vault::Vault,
     /// I-2; the sandboxes' double reports to it.
     pub sandboxes: sandboxes::Sandboxes,
+    /// I-9 at the channels; people know from it whom the house has let in.
+    pub doors: doors::Doors,
+    rooms: rooms::Rooms,
+    posts: posts::Posts,
     privacy: privacy::Privacy,
     reminders: reminders::Reminders,
     answers: answers::Answers,
@@ -188,6 +279,9 @@ impl Checkers {
             durable: durable::Durable::default(),
             vault: vault::Vault::new(plan),
             sandboxes: sandboxes::Sandboxes::new(plan),
+            doors: doors::Doors::new(plan),
+            rooms: rooms::Rooms::new(plan),
+            posts: posts::Posts::new(plan),
             privacy: privacy::Privacy::new(plan),
             reminders: reminders::Reminders::default(),
             answers: answers::Answers::default(),
@@ -203,52 +297,12 @@ impl Checkers {
         }
     }
 
-    fn all(&self) -> [&dyn Checker; 15] {
-        let Self {
-            durable,
-            vault,
-            sandboxes,
-            privacy,
-            reminders,
-            answers,
-            clients,
-            chain,
-            effects,
-            restarts,
-            queues,
-            waiting,
-            outward,
-            widening,
-            strangers,
-        } = self;
-        [
-            durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening,
-            strangers,
-        ]
+    fn all(&self) -> [&dyn Checker; ALL] {
+        all!(self)
     }
 
-    fn all_mut(&mut self) -> [&mut dyn Checker; 15] {
-        let Self {
-            durable,
-            vault,
-            sandboxes,
-            privacy,
-            reminders,
-            answers,
-            clients,
-            chain,
-            effects,
-            restarts,
-            queues,
-            waiting,
-            outward,
-            widening,
-            strangers,
-        } = self;
-        [
-            durable, vault, sandboxes, privacy, reminders, answers, clients, chain, effects, restarts, queues, waiting, outward, widening,
-            strangers,
-        ]
+    fn all_mut(&mut self) -> [&mut dyn Checker; ALL] {
+        all!(self)
     }
 
     /// Shows an event to everybody.

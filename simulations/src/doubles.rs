@@ -1,5 +1,6 @@
 //! The ports, as doubles: each does what the real one may do, decided by the seed.
 
+pub mod channels;
 pub mod clock;
 pub mod hostile;
 pub mod http;

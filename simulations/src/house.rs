@@ -14,6 +14,7 @@ use hearth_supervisor::tree::{Event, Observer};
 use hearth_supervisor::wires::Wires;
 
 use crate::checkers::Seen;
+use crate::doubles::channels::SimChannel;
 use crate::doubles::http::SimHttp;
 use crate::doubles::ids::SimIds;
 use crate::doubles::models::{HouseModel, SimModel};
@@ -41,7 +42,7 @@ pub fn ports(world: &Arc<World>, store: &Arc<SimStore>, life: usize) -> Ports {
         egress: Arc::new(NoVault),
         http: Arc::new(SimHttp::new(world, life)),
         sandboxes: Arc::new(SimSandboxes::new(world, life)),
-        channels: Vec::new(),
+        channels: SimChannel::all(world, life),
         meter: Arc::new(NoMeter),
         seed: world.seed.child("house").child(&life.to_string()),
         wires: Wires::intercepted(Arc::new(SimWires::new(world, life))),

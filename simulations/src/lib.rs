@@ -1,9 +1,9 @@
 //! The simulated world: the whole house but its real adapters, on one thread, in virtual time, from one seed.
 //!
 //! ```text
-//!  seed ─▶ Plan (limits, fault mix, household) ─▶ World ─┬─ doubles: store, models, tools, clock, ids
+//!  seed ─▶ Plan (limits, fault mix, household) ─▶ World ─┬─ doubles: store, models, tools, channels, clock, ids
 //!                                                        ├─ faults: wires, store, crashes, clock jumps
-//!                                                        ├─ people at the doors (clients with cursors)
+//!                                                        ├─ people at the doors (clients with cursors) and at other people's platforms
 //!                                                        └─ checkers: one named invariant each
 //!  storm (faults on, safety) ─▶ calm (faults off: the house must come to rest) ─▶ report
 //! ```
@@ -14,6 +14,7 @@
 //! follows from what was made other in it.
 
 pub mod changed;
+pub mod chatters;
 pub mod checkers;
 pub mod client;
 pub mod doubles;
@@ -26,9 +27,11 @@ pub mod people;
 pub mod plan;
 pub mod plants;
 pub mod recording;
+pub mod platforms;
 pub mod run;
 pub mod scenarios;
 pub mod seed;
 pub mod telemetry;
 pub mod trace;
+pub mod words;
 pub mod world;

@@ -23,6 +23,7 @@ use crate::checkers::privacy::canary;
 use crate::client::{Client, Front, Order};
 use crate::plan::Plan;
 use crate::seed::Draw;
+use crate::words::text;
 use crate::world::{World, outside};
 
 /// Times that a message without a certain answer is said again.
@@ -31,7 +32,7 @@ const ATTEMPTS: usize = 60;
 const REMEMBERED: usize = 20;
 
 /// After how long somebody who does nothing looks up from it.
-const LOOK_UP: Duration = Duration::from_secs(60);
+pub const LOOK_UP: Duration = Duration::from_secs(60);
 
 /// The names of everybody's conversations.
 #[must_use]
@@ -155,7 +156,8 @@ impl Person {
     fn say_something(&mut self) {
         self.count += 1;
         let thread = self.draw.pick(&threads(&self.world.plan)).clone();
-        let text = self.text();
+        let (n, changed) = (self.n, self.world.plan.changed);
+        let text = text(&self.world, &mut self.draw, &mut |draw| canary(changed, n, draw.number(0, 9_999)));
         self.say_there(thread, text);
     }
 
@@ -277,63 +279,6 @@ impl Person {
         self.world.note(format!("{} lets account {number} in: {}", self.member.name, matches!(changed, Ok(Ok(_)))));
         if !may && matches!(changed, Ok(Ok(_))) {
             self.world.violate("I-9 a stranger is nobody", format!("{} let an account in", self.member.name));
-        }
-    }
-
-    /// Something for the tools to do.
-    fn errand(&mut self) -> String {
-        let draw = &mut self.draw;
-        let friend = (*draw.pick(&["bo@example.org", "oma@example.org", "GB2966"])).to_owned();
-        let word = canary(self.world.plan.changed, self.n, draw.number(0, 9_999));
-        match draw.number(0, 7) {
-            0 | 1 => format!("send {word} to {friend}"),
-            2 => format!("pay {} to {friend}", draw.number(10, 90)),
-            3 => format!("open {}", draw.pick(&["front", "garage-door"])),
-            4 => format!("delete draft-{}", draw.number(10, 99)),
-            5 => format!("page https://news.example/{}", draw.number(10, 99)),
-            6 => format!("box {}", draw.pick(&["Ada", "Ben", "Cem", "Dot"])),
-            _ => "mail please".to_owned(),
-        }
-    }
-
-    /// The words of one message: commands and free text, each with this person's private words.
-    fn text(&mut self) -> String {
-        let (world, draw) = (Arc::clone(&self.world), &mut self.draw);
-        if draw.happens(world.plan.vault.said) {
-            let secrets = world.checkers().vault.guarded();
-            if !secrets.is_empty() {
-                return format!("{} is what the note on the fridge says, {}", draw.pick(&secrets), canary(world.plan.changed, self.n, 0));
-            }
-        }
-        if world.plan.hostile.tools && self.draw.happens(6_500) {
-            return self.errand();
-        }
-        let word = canary(world.plan.changed, self.n, self.draw.number(0, 9_999));
-        let old = canary(world.plan.changed, self.n, self.draw.number(0, 9_999));
-        let place = (*self.draw.pick(&["cellar", "garden", "attic", "garage"])).to_owned();
-        let draw = &mut self.draw;
-        match draw.number(0, 31) {
-            0..=2 => format!("remember that the {word} is in the {place}"),
-            3 => format!("what do you know about the {place}?"),
-            4 => format!("forget about {old}"),
-            5..=6 => format!("add {word} and milk to the shopping list"),
-            7 => "show the shopping list".to_owned(),
-            8 => "tick off milk".to_owned(),
-            9..=13 => format!("remind me in {} minutes to {word}", draw.number(1, 90)),
-            14 => format!("remind me every day at {} to {word}", draw.number(0, 23)),
-            15 => format!("remind me every {} to {word}", draw.pick(&["hour", "weekday at 7", "monday at 2:30"])),
-            16 => format!("remind me tomorrow at 2:30 to {word}"),
-            17 => format!("note: {word} came to the {place}"),
-            18 => "show my notes".to_owned(),
-            19 => "what are my reminders".to_owned(),
-            20 => (*draw.pick(&["who lives here", "status", "help", "what time is it in Tokyo"])).to_owned(),
-            21 => (*draw.pick(&["", "  \n ", "\u{202e}\u{0}", "…"])).to_owned(),
-            22 => format!("{word} {}", "very long ".repeat(draw.size(10, 8_000))),
-            23 => format!("{word} ÄÖÜ 家 👩‍👩‍👧 {}", "é".repeat(draw.size(1, 400))),
-            // Where tools are hostile, people name what they answer.
-            24 if world.plan.hostile.tools => "/no".to_owned(),
-            24 => (*draw.pick(&["/yes", "/no", "/always"])).to_owned(),
-            _ => format!("please think about {word} and {place} {}", "and so on ".repeat(draw.size(0, 12))),
         }
     }
 }

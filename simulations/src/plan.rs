@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use hearth_domain::chance::Seed;
-use hearth_domain::household::{Member, Role};
+use hearth_domain::household::Member;
 use hearth_domain::limits::Limits;
 use hearth_domain::time::Timestamp;
 
 use crate::changed::Changed;
 use crate::plants::Plant;
 use crate::seed::Draw;
+use draws::{channels, house, limits, members, model, people, start, store, tools, vault, wires};
+
+pub(crate) mod draws;
 
 /// Faults on links, in ten thousandths of all messages.
 #[derive(Debug, Clone, Default)]
@@ -193,6 +196,43 @@ pub struct HouseMix {
     pub jumps: Vec<(Duration, i64)>,
 }
 
+/// Other people's platforms, and what is said there. Faults in ten thousandths.
+#[derive(Debug, Clone, Default)]
+pub struct ChannelMix {
+    /// How many there are; without any, nobody writes over one.
+    pub platforms: usize,
+    /// Rooms at each of them.
+    pub rooms: usize,
+    /// Things that each person does there.
+    pub acts: usize,
+    /// The mean time between two of those, milliseconds.
+    pub pause_ms: u64,
+    /// People who do not live here.
+    pub outsiders: usize,
+    /// Floods, of all acts.
+    pub flood: u32,
+    /// Messages that come late, after others.
+    pub late: u32,
+    /// The latest, milliseconds.
+    pub late_ms: u64,
+    /// Messages that are told once more after they were taken.
+    pub twice: u32,
+    /// Receipts that are lost.
+    pub lose_receipt: u32,
+    /// Comings and goings that nobody tells.
+    pub miss: u32,
+    /// The longest time until a connection is cut, milliseconds; 0 for never.
+    pub cut_ms: u64,
+    /// The longest time until the next one, milliseconds.
+    pub away_ms: u64,
+    /// Posts that a platform does not take now.
+    pub not_now: u32,
+    /// Posts that it refuses.
+    pub refuse: u32,
+    /// Posts of which it is not known whether they arrived.
+    pub in_doubt: u32,
+}
+
 /// How people behave.
 #[derive(Debug, Clone, Default)]
 pub struct PeopleMix {
@@ -239,6 +279,8 @@ pub struct Plan {
     pub house: HouseMix,
     /// Tools and models against the household.
     pub hostile: HostileMix,
+    /// Other people's platforms.
+    pub channels: ChannelMix,
     /// People.
     pub people: PeopleMix,
     /// A defect that is there on purpose.
@@ -272,6 +314,7 @@ impl Plan {
             vault: vault(&mut Draw::of(&seed, "vault"), quiet),
             house: if quiet { HouseMix::default() } else { house(&mut Draw::of(&seed, "house"), storm) },
             hostile: HostileMix::default(),
+            channels: if Draw::of(&seed, "channels?").coin() { channels(&mut Draw::of(&seed, "channels"), acts, pause_ms, quiet) } else { ChannelMix::default() },
             people: people(&mut Draw::of(&seed, "people"), acts, pause_ms),
             plant,
             changed: Changed::default(),
@@ -285,11 +328,12 @@ impl Plan {
 
 impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { wires, store, tools, sandboxes, vault, house, people, limits, .. } = self;
+        let Self { wires, store, tools, sandboxes, vault, house, people, limits, channels, .. } = self;
         write!(
             f,
             "storm {} s, {} people x {} threads x {} devices, {} acts; wires refuse {} delay {} ({} ms) lose {} crash {}; \
              store fail {} after {} slow {} ({} ms) crash {}{}; tools fail {} hang {} crash {}; installed {} callers {} trouble {} start {}; vault {} secrets die {} silent {} fail {} ({} ms) said {}; kills {} stops {} jumps {}; models {}{}; \
+             platforms {} rooms {} outsiders {} cut {} ms late {} twice {} missed {} in doubt {}; \
              mailbox {} waiting {} live {} history {} replay {}",
             self.storm.as_secs(),
             self.members.len(),
@@ -325,6 +369,14 @@ impl std::fmt::Display for Plan {
             house.jumps.len(),
             self.model.models,
             if self.model.house_first { " after the house" } else { "" },
+            channels.platforms,
+            channels.rooms,
+            channels.outsiders,
+            channels.cut_ms,
+            channels.late,
+            channels.twice,
+            channels.miss,
+            channels.in_doubt,
             limits.mailbox,
             limits.waiting_messages,
             limits.live_conversations,
@@ -334,146 +386,3 @@ impl std::fmt::Display for Plan {
     }
 }
 
-fn members(draw: &mut Draw) -> Vec<Member> {
-    let mut all = vec![("Ada", Role::Owner), ("Ben", Role::Adult), ("Cem", Role::Teen), ("Dot", Role::Child)];
-    if draw.coin() {
-        all.push(("Guy", Role::Guest));
-    }
-    let zones = ["Europe/Berlin", "America/New_York", "Pacific/Apia", "UTC"];
-    let zone = (*draw.pick(&zones)).to_owned();
-    all.into_iter().map(|(name, role)| Member { id: Member::id_of(name), name: name.to_owned(), role, zone: zone.clone() }).collect()
-}
-
-/// Mostly an ordinary day; often shortly before a change to or from summer time.
-fn start(draw: &mut Draw) -> Timestamp {
-    let starts = [1_774_742_400_i64, 1_774_745_000, 1_792_882_800, 1_793_509_200, 1_781_000_000, 1_767_222_000];
-    let at = *draw.pick(&starts);
-    Timestamp::from_second(at.saturating_add(i64::try_from(draw.number(0, 7_200)).unwrap_or(0))).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-fn limits(draw: &mut Draw) -> Limits {
-    let mut limits = Limits { park_after: draw.millis(20_000, 600_000), ..Limits::default() };
-    if draw.coin() {
-        limits.mailbox = draw.size(4, 64);
-        limits.waiting_messages = draw.size(1, 16);
-        limits.waiting_commits = draw.size(4, 64);
-        limits.group_commits = draw.size(1, 16);
-        limits.live_conversations = draw.size(2, 16);
-    }
-    if draw.coin() {
-        limits.read_deadline = draw.millis(500, 10_000);
-        limits.commit_deadline = draw.millis(1_000, 30_000);
-        limits.ask_deadline = draw.millis(500, 10_000);
-        limits.tool_deadline = draw.millis(1_000, 60_000);
-        limits.model_deadline = draw.millis(5_000, 120_000);
-        limits.breaker_rest = draw.millis(1_000, 60_000);
-    }
-    if draw.coin() {
-        limits.history_tokens = draw.size(60, 2_000);
-        limits.history_keep_tokens = limits.history_tokens / draw.size(2, 6);
-        limits.message_bytes = draw.size(200, 4_000);
-        limits.reply_bytes = draw.size(200, 8_000);
-        limits.tool_result_bytes = draw.size(64, 4_000);
-        limits.model_calls = draw.size(2, 8);
-        limits.calls_per_reply = draw.size(1, 8);
-        limits.calls_per_turn = draw.size(2, 16);
-        limits.reminders = draw.size(3, 30);
-        limits.memories = draw.size(5, 60);
-    }
-    if draw.coin() {
-        limits.replay = draw.size(1, 20);
-        limits.subscribers = draw.size(31, 64);
-    }
-    limits
-}
-
-fn wires(draw: &mut Draw) -> WireMix {
-    let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
-    WireMix {
-        refuse: some(draw, 300),
-        delay: some(draw, 2_000),
-        delay_ms: if draw.coin() { draw.number(1, 50) } else { draw.number(50, 5_000) },
-        lose_reply: some(draw, 60),
-        crash: some(draw, 40),
-    }
-}
-
-fn store(draw: &mut Draw) -> StoreMix {
-    let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
-    StoreMix {
-        fail: some(draw, 300),
-        fail_after: some(draw, 60),
-        slow: some(draw, 3_000),
-        slow_ms: if draw.coin() { draw.number(1, 200) } else { draw.number(200, 12_000) },
-        crash: some(draw, 30),
-        detached: draw.coin(),
-    }
-}
-
-fn tools(draw: &mut Draw) -> ToolMix {
-    let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
-    ToolMix { fail: some(draw, 3_000), hang: some(draw, 2_000), crash: some(draw, 2_000), slow: some(draw, 3_000) }
-}
-
-/// Some households have no secrets; in some the process dies faster than anybody would believe.
-fn vault(draw: &mut Draw, quiet: bool) -> VaultMix {
-    let secrets = if draw.coin() { draw.number(1, 12) } else { 0 };
-    let pause_ms = draw.number(2_000, 400_000);
-    let said = u32::try_from(draw.number(0, 2_000)).unwrap_or(0);
-    if quiet {
-        return VaultMix { secrets, pause_ms, said, ..VaultMix::default() };
-    }
-    let some = |draw: &mut Draw, most: u64| if draw.coin() { u32::try_from(draw.number(1, most)).unwrap_or(1) } else { 0 };
-    let lives_ms = if draw.happens(2_000) { draw.number(10, 1_000) } else { draw.number(1_000, 1_800_000) };
-    VaultMix { secrets, pause_ms, said, lives_ms, die: some(draw, 10_000), silent: some(draw, 4_000), fail: some(draw, 3_000) }
-}
-
-fn model(draw: &mut Draw, quiet: bool) -> ModelMix {
-    use Behaviour::*;
-    let mut weights = vec![(Answer, 40)];
-    let useful = [(TellAll, 12), (Long, 4), (HouseTools, 25), (CountingTools, 25), (Slow, 10)];
-    let faulty = [
-        (UnknownTool, 4),
-        (Malformed, 4),
-        (Thousand, 2),
-        (Hostile, 4),
-        (Cut, 6),
-        (Silent, 3),
-        (RateLimited, 4),
-        (Unavailable, 6),
-        (Garbled, 3),
-        (Unauthorised, 1),
-        (Rejected, 2),
-        (Empty, 4),
-        (Refused, 3),
-        (Length, 3),
-        (Crash, 2),
-    ];
-    weights.extend(useful.into_iter().filter(|_| draw.happens(7_000)));
-    weights.extend(faulty.into_iter().filter(|_| draw.happens(4_000) && !quiet));
-    ModelMix { weights, models: draw.size(0, 2), house_first: draw.coin() }
-}
-
-fn house(draw: &mut Draw, storm: Duration) -> HouseMix {
-    let span = u64::try_from(storm.as_millis()).unwrap_or(u64::MAX);
-    let times = |draw: &mut Draw, most: usize| {
-        let count = if draw.coin() { draw.size(0, most) } else { 0 };
-        let mut times: Vec<_> = (0..count).map(|_| draw.millis(1, span)).collect();
-        times.sort();
-        times
-    };
-    let (kills, stops, jumps) = (times(draw, 5), times(draw, 2), times(draw, 3));
-    let by = [-86_400_i64, -3_600, -61, 3_600, 86_400, 7 * 86_400, 30];
-    HouseMix { kills, stops, jumps: jumps.into_iter().map(|at| (at, *draw.pick(&by))).collect() }
-}
-
-fn people(draw: &mut Draw, acts: usize, pause_ms: u64) -> PeopleMix {
-    PeopleMix {
-        pause_ms: pause_ms.max(50),
-        acts,
-        flood: if draw.coin() { 600 } else { 0 },
-        reconnect: if draw.coin() { 2_000 } else { 200 },
-        threads: draw.size(1, 3),
-        devices: draw.size(1, 2),
-    }
-}

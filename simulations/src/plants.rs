@@ -1,7 +1,7 @@
 //! Defects that are there on purpose, through doubles, wires and clients only: each one must be caught by its checker, or the checkers
 //! prove nothing.
 
-use crate::plan::{Behaviour, HostileMix, HouseMix, ModelMix, Plan, SandboxMix, StoreMix, ToolMix, VaultMix, WireMix};
+use crate::plan::{Behaviour, ChannelMix, HostileMix, HouseMix, ModelMix, Plan, SandboxMix, StoreMix, ToolMix, VaultMix, WireMix};
 use crate::scenarios::Scenario;
 use std::time::Duration;
 
@@ -44,6 +44,20 @@ pub enum Plant {
     TellingUse,
     /// What a model answers follows from what somebody else said last, and is none of their words.
     Overhearing,
+    /// A channel does not tell that somebody came to a room.
+    DeafRoom,
+    /// A channel shows what is for one account to another.
+    WrongAccount,
+    /// A channel whose platform does not recognise repetitions says again what may have been said.
+    RepeatPost,
+    /// The store forgets that it is not known whether something was said.
+    ForgetEnd,
+    /// The store says of every room that an adult let the house speak there.
+    OpenRooms,
+    /// The store says of a stranger's account at a platform that it is the owner's.
+    ForgedChat,
+    /// A question to an adult shows what the child said.
+    OpenCard,
 }
 
 impl Plant {
@@ -51,7 +65,7 @@ impl Plant {
     pub const COMPARED: [Self; 2] = [Self::TellingUse, Self::Overhearing];
 
     /// Those that a checker catches.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 23] = [
         Self::LoseCommit,
         Self::DoubleHand,
         Self::LoseAnswer,
@@ -68,6 +82,13 @@ impl Plant {
         Self::OpenSearch,
         Self::ForgedYes,
         Self::ForgedAccount,
+        Self::DeafRoom,
+        Self::WrongAccount,
+        Self::RepeatPost,
+        Self::ForgetEnd,
+        Self::OpenRooms,
+        Self::ForgedChat,
+        Self::OpenCard,
     ];
 
     /// The beginning of the name of the invariant that it breaks.
@@ -76,7 +97,10 @@ impl Plant {
         match self {
             Self::LoseCommit => "I-12",
             Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds => "I-10",
-            Self::CrossTalk | Self::OpenBox | Self::OpenSearch => "I-5, I-7",
+            Self::RepeatPost | Self::ForgetEnd => "I-10 at a channel",
+            Self::CrossTalk | Self::OpenBox | Self::OpenSearch | Self::OpenCard => "I-5, I-7",
+            Self::DeafRoom | Self::WrongAccount => "I-5, I-7 at a channel",
+            Self::OpenRooms | Self::ForgedChat => "I-9 at a channel",
             Self::LyingEffect => "I-6",
             Self::ForgedYes => "I-8",
             Self::ForgedAccount => "I-9",
@@ -93,8 +117,14 @@ impl Plant {
     #[must_use]
     pub const fn scenario(self) -> Scenario {
         match self {
-            Self::LyingEffect | Self::OpenBox | Self::ForgedYes | Self::ForgedAccount => Scenario::Hostile,
-            Self::LoseCommit
+            Self::LyingEffect | Self::OpenBox | Self::ForgedYes | Self::ForgedAccount | Self::OpenCard => Scenario::Hostile,
+            Self::DeafRoom
+            | Self::WrongAccount
+            | Self::RepeatPost
+            | Self::ForgetEnd
+            | Self::OpenRooms
+            | Self::ForgedChat
+            | Self::LoseCommit
             | Self::DoubleHand
             | Self::LoseAnswer
             | Self::RepeatIds
@@ -118,6 +148,7 @@ impl Plant {
         plan.tools = ToolMix::default();
         plan.vault = VaultMix::default();
         plan.house = HouseMix::default();
+        plan.channels = ChannelMix::default();
         plan.model = ModelMix { weights: vec![(Behaviour::Answer, 40), (Behaviour::HouseTools, 20)], models: 1, house_first: true };
         let third = plan.storm / 3;
         match self {
@@ -134,7 +165,15 @@ impl Plant {
                 let sandboxes = SandboxMix { tools: 2, callers: 3, pause_ms: 5_000, change_ms: 60_000, ..SandboxMix::default() };
                 plan.sandboxes = SandboxMix { trouble: 500, slow: 3_000, stop: 3_000, ..sandboxes };
             }
-            Self::LyingEffect | Self::OpenBox | Self::ForgedYes | Self::ForgedAccount => {
+            Self::DeafRoom | Self::WrongAccount | Self::RepeatPost | Self::ForgetEnd | Self::OpenRooms | Self::ForgedChat => {
+                plan.model = ModelMix { weights: vec![(Behaviour::TellAll, 40)], models: 1, house_first: false };
+                let peaceful = ChannelMix { platforms: 1, rooms: 1, acts: 120, pause_ms: 20_000, outsiders: 2, ..ChannelMix::default() };
+                plan.channels = ChannelMix { in_doubt: 1_000, ..peaceful };
+                if self != Self::DeafRoom && self != Self::WrongAccount {
+                    plan.house.kills = (1..6).map(|n| plan.storm / 6 * n).collect();
+                }
+            }
+            Self::LyingEffect | Self::OpenBox | Self::ForgedYes | Self::ForgedAccount | Self::OpenCard => {
                 plan.model.weights = vec![(Behaviour::Ideal, 40), (Behaviour::Obey, 30), (Behaviour::TellAll, 20)];
                 plan.model.house_first = false;
                 plan.hostile = HostileMix { tools: true, answers: 500, strangers: 1_500 };

@@ -13,7 +13,7 @@
 //! | the vault | the values that it holds; nobody else may see those |
 //!
 //! Left out: the words that members write themselves, on their own screens and as what is looked for (their length is kept); digests of content and of the chain, which
-//! stand for what they are made of (in [`hearth_domain::journal`]); and what is sealed.
+//! stand for what they are made of (in [`hearth_domain::journal`]); what is sealed; and other people's platforms, which such runs leave out.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -178,6 +178,16 @@ impl Recording {
             | Seen::Answered(_)
             | Seen::Agrees { .. }
             | Seen::Pairs { .. }
+            | Seen::Incoming { .. }
+            | Seen::Dealt { .. }
+            | Seen::Passed { .. }
+            | Seen::Receipt { .. }
+            | Seen::Post { .. }
+            | Seen::Said { .. }
+            | Seen::Posted { .. }
+            | Seen::Admits(_)
+            | Seen::Admitted { .. }
+            | Seen::Dismissed(_)
             | Seen::Picture(_)
             | Seen::Begins => return,
         };

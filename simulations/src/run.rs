@@ -26,7 +26,7 @@ use crate::checkers::{Seen, durable};
 use crate::client::Front;
 use crate::doubles::store::SimStore;
 use crate::house::{Watcher, house, ports};
-use crate::plan::Plan;
+use crate::plan::{ChannelMix, Plan};
 use crate::plants::Plant;
 use crate::recording::Recording;
 use crate::scenarios::Scenario;
@@ -34,7 +34,7 @@ use crate::seed::Draw;
 use crate::telemetry::Telemetry;
 use crate::trace::Trace;
 use crate::world::{Violation, World, outside};
-use crate::{keepers, people};
+use crate::{chatters, keepers, people};
 
 /// How long a person waits for the house to take an answer.
 const ANSWERING: Duration = Duration::from_secs(20);
@@ -94,16 +94,20 @@ pub fn run(job: Job, sink: Option<Box<dyn Write + Send>>) -> Report {
 /// The same with something other in it, and what everybody sees; also what was broken, and how many members there are.
 #[must_use]
 pub fn recorded(job: Job, changed: Changed) -> (Option<Violation>, Recording, usize) {
-    let world = world(job, changed, None);
+    // What is said at other people's platforms is not among what is compared.
+    let plan = Plan { channels: ChannelMix::default(), ..plan(job, changed) };
+    let world = World::new(Seed::from_u64(job.number), plan, Trace::new(None));
     world.record();
     whole(&world);
     (world.violation(), world.recorded(), world.plan.members.len())
 }
 
 fn world(job: Job, changed: Changed, sink: Option<Box<dyn Write + Send>>) -> Arc<World> {
-    let seed = Seed::from_u64(job.number);
-    let plan = Plan { changed, ..job.scenario.plan(job.number, &seed, job.plant) };
-    World::new(seed, plan, Trace::new(sink))
+    World::new(Seed::from_u64(job.number), plan(job, changed), Trace::new(sink))
+}
+
+fn plan(job: Job, changed: Changed) -> Plan {
+    Plan { changed, ..job.scenario.plan(job.number, &Seed::from_u64(job.number), job.plant) }
 }
 
 /// All lives of the house, one after the other: how many there were, and when the last one ended.
@@ -160,6 +164,7 @@ async fn live(world: Arc<World>) -> usize {
     let front = Arc::new(Front::default());
     people::admit(&world, &front);
     keepers::admit(&world, &front);
+    chatters::admit(&world, &front);
     drop(actix::spawn(jumps(Arc::clone(&world))));
     let mut draw = Draw::of(&world.seed, "lives");
     let mut store = Arc::new(SimStore::new(&world));
@@ -290,7 +295,9 @@ async fn settle(world: &World, front: &Front) -> Result<(), Violation> {
     let since = world.now();
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let unrest = world.checkers().unrest(world.clock.wall());
+        let loud = world.platforms.iter().find(|platform| !platform.is_quiet());
+        let untold = || Violation { invariant: "rest: what was written is taken", what: format!("{:?} is not", loud.map(|platform| platform.name)) };
+        let unrest = world.checkers().unrest(world.clock.wall()).or_else(|| loud.map(|_| untold()));
         let busy = front.busy.load(Ordering::Relaxed);
         let (None, 0) = (&unrest, busy) else {
             answer_questions(world, front).await;

@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 use crate::checkers::{Checkers, Seen};
 use crate::doubles::clock::SimClock;
 use crate::plan::Plan;
+use crate::platforms::Platform;
+use crate::seed::Draw;
 use crate::recording::{Observer, Recording};
 use crate::trace::Trace;
 
@@ -36,6 +38,9 @@ pub struct World {
     pub plan: Plan,
     /// Both clocks.
     pub clock: Arc<SimClock>,
+    /// Other people's platforms.
+    pub platforms: Vec<Arc<Platform>>,
+    spoken: AtomicU64,
     trace: Mutex<Trace>,
     checkers: Mutex<Checkers>,
     calm: AtomicBool,
@@ -52,10 +57,13 @@ impl World {
     pub fn new(seed: Seed, plan: Plan, trace: Trace) -> Arc<Self> {
         let clock = Arc::new(SimClock::new(plan.start));
         let checkers = Mutex::new(Checkers::new(&plan));
+        let platforms = Platform::all(&plan, &mut Draw::of(&seed, "platforms")).into_iter().map(Arc::new).collect();
         Arc::new(Self {
             seed,
             plan,
             clock,
+            platforms,
+            spoken: AtomicU64::new(0),
             trace: Mutex::new(trace),
             checkers,
             calm: AtomicBool::new(false),
@@ -100,6 +108,11 @@ impl World {
     #[must_use]
     pub fn now(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    /// A number for something that is said in a room.
+    pub fn spoken(&self) -> u64 {
+        self.spoken.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Adds to the log.

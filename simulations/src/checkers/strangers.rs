@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hearth_actors::household::Unpaired;
+use hearth_domain::household::record::HouseholdWrite;
 use hearth_domain::ids::{IdentityId, MemberId};
 use hearth_domain::message::Author;
 use hearth_domain::store::Write;
@@ -52,6 +53,11 @@ impl Checker for Strangers {
             },
             Seen::Written(group) => {
                 for write in &group.writes {
+                    if let Write::Household(HouseholdWrite::Identity(row)) = write
+                        && self.paired.contains(&row.id)
+                    {
+                        self.members.insert(row.member);
+                    }
                     if let Write::Message(row) = write
                         && let Author::Member(author) = row.author
                         && !self.members.contains(&author)

@@ -141,7 +141,17 @@ impl Checker for Vault {
             Seen::Called(call) => Self::none_deep(&call.arguments.to_string(), "a call"),
             Seen::Shown(_, message) => Self::none_deep(&message.text, "a screen"),
             Seen::Preview(_, text) => Self::none_deep(text, "a preview"),
-            Seen::Effect(_)
+            Seen::Post { post, .. } => Self::none_deep(&post.text, "a channel"),
+            Seen::Incoming { .. }
+            | Seen::Dealt { .. }
+            | Seen::Passed { .. }
+            | Seen::Receipt { .. }
+            | Seen::Said { .. }
+            | Seen::Posted { .. }
+            | Seen::Admits(_)
+            | Seen::Admitted { .. }
+            | Seen::Dismissed(_)
+            | Seen::Effect(_)
             | Seen::Connected { .. }
             | Seen::CaughtUp(_)
             | Seen::Disconnected(_)

@@ -1,7 +1,7 @@
 //! I-8: what is allowed, and who is what here, changes by a member's own word alone. Every row that widens is held against what people
 //! said themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hearth_domain::approval::consent::Consent;
@@ -9,7 +9,7 @@ use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
 use hearth_domain::household::Member;
 use hearth_domain::household::record::HouseholdWrite;
-use hearth_domain::ids::{GrantId, IdentityId};
+use hearth_domain::ids::{GrantId, GroupId, IdentityId};
 use hearth_domain::store::Write;
 
 use super::consents::Consents;
@@ -22,9 +22,11 @@ pub struct Widening {
     people: Vec<Member>,
     consents: Consents,
     grants: BTreeMap<GrantId, Grant>,
-    /// Accounts that a grown-up asked to let in.
-    paired: Vec<IdentityId>,
+    /// Accounts that a grown-up asked to let in, and as whom.
+    paired: BTreeMap<IdentityId, BTreeSet<String>>,
     newcomers: Vec<String>,
+    /// Rooms in which a grown-up asked the house to speak.
+    admitted: BTreeSet<GroupId>,
 }
 
 impl Widening {
@@ -32,7 +34,8 @@ impl Widening {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let people = plan.members.clone();
-        Self { people, consents: Consents::default(), grants: BTreeMap::new(), paired: Vec::new(), newcomers: Vec::new() }
+        let (paired, admitted) = (BTreeMap::new(), BTreeSet::new());
+        Self { people, consents: Consents::default(), grants: BTreeMap::new(), paired, newcomers: Vec::new(), admitted }
     }
 
     fn approval(&self, approval: &Approval) -> Result<(), String> {
@@ -71,8 +74,15 @@ impl Widening {
                 let guest = self.newcomers.contains(&row.member.name) && row.member.role == hearth_domain::household::Role::Guest;
                 if planned || guest { Ok(()) } else { Err(format!("{:?} is here, and nobody asked for that", row.member)) }
             }
-            HouseholdWrite::Identity(row) if !self.paired.contains(&row.id) => {
-                Err(format!("{} is {}'s account, and no adult let it in", row.identity, row.member))
+            HouseholdWrite::Identity(row) => {
+                let asked = self.paired.get(&row.id);
+                let planned = self.people.iter().find(|member| member.id == row.member);
+                // Of somebody new the store knows more: the id is theirs from then on.
+                let right = asked.is_some_and(|names| planned.is_none_or(|member| names.contains(&member.name)));
+                if right { Ok(()) } else { Err(format!("{} is {}'s account, and no adult let it in so", row.identity, row.member)) }
+            }
+            HouseholdWrite::Group(row) if row.admitted.is_some() && !self.admitted.contains(&row.id) => {
+                Err(format!("the house speaks in {}, and no adult let it", row.id))
             }
             _ => Ok(()),
         }
@@ -89,15 +99,20 @@ impl Checker for Widening {
             Seen::Answers { who, approval, answer } => self.consents.answers(&self.people, who, approval, *answer),
             Seen::Agrees { who, named: false } => self.consents.agrees(*who),
             Seen::Pairs { account, name } => {
-                self.paired.push(*account);
-                self.newcomers.push((*name).to_owned());
+                self.paired.entry(*account).or_default().insert((*name).to_owned());
+                if self.people.iter().all(|member| member.name != *name) {
+                    self.newcomers.push((*name).to_owned());
+                }
             }
+            Seen::Admits(group) => drop(self.admitted.insert(*group)),
             Seen::Written(group) => {
                 for write in &group.writes {
                     match write {
                         Write::Approval(approval) => self.approval(approval)?,
                         Write::Grant(grant) => self.grant(grant)?,
                         Write::Household(write) => self.household(write)?,
+                        // Simulated grown-ups do not stop the house, nor lift that: whoever else says so is not heard.
+                        Write::Freeze(freeze) => return Err(format!("the house is stopped, or not any more, by {freeze:?}")),
                         _ => {}
                     }
                 }

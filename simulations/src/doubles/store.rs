@@ -8,15 +8,16 @@ use hearth_conformance::double::MemoryStore;
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::{Approval, State};
 use hearth_domain::budget::Spent;
-use hearth_domain::delivery::Delivery;
+use hearth_domain::delivery::{Delivery, DeliveryState};
 use hearth_domain::flow::endorse::Endorsement;
+use hearth_domain::household::identity::{Identity, Platform};
 use hearth_domain::household::record::{HouseholdRows, IdentityRow};
-use hearth_domain::household::{Audience, Member};
+use hearth_domain::household::{Audience, Member, Place};
 use hearth_domain::ids::{ApprovalId, ConversationId, MemberId, MessageId, TurnId};
 use hearth_domain::journal::{Digest, Entry};
 use hearth_domain::label::Readers;
 use hearth_domain::memory::{Memory, MemoryHit, MemorySearch};
-use hearth_domain::message::Message;
+use hearth_domain::message::{Message, Purpose};
 use hearth_domain::policy::Freeze;
 use hearth_domain::schedule::Reminder;
 use hearth_domain::secret::SealedRecord;
@@ -27,8 +28,11 @@ use hearth_domain::tool::record::ToolInfo;
 use hearth_domain::why::Account;
 use tokio::task::AbortHandle;
 
+use crate::changed::Changed;
+use crate::checkers::privacy::canary;
 use crate::faults::store::SimStoreFaults;
 use crate::people::account;
+use crate::platforms::{OUTSIDERS, accounts};
 use crate::plants::Plant;
 use crate::seed::Draw;
 use crate::world::{World, crash, lock};
@@ -86,6 +90,18 @@ impl SimStore {
         match self.world.plan.plant {
             Some(Plant::ForgetClaim) if group.writes.iter().any(|write| matches!(write, Write::Claim { .. })) => {
                 group.writes.retain(|write| !matches!(write, Write::Claim { .. } | Write::Reminder(_)));
+            }
+            Some(Plant::OpenCard) => {
+                let owner = self.world.plan.members.first().map(|member| Place::main(member.id));
+                for write in &mut group.writes {
+                    if let Write::Message(row) = write
+                        && Some(row.conversation) == owner
+                        && row.purpose == Purpose::Notice
+                        && row.text.contains("\nSay /yes ")
+                    {
+                        row.text = format!("{}\n{}", canary(Changed::default(), 3, 1), row.text);
+                    }
+                }
             }
             Some(Plant::Tamper) if lock(&self.chance).happens(200) => {
                 if let Some(entry) = group.entries.first_mut() {
@@ -230,7 +246,17 @@ impl Store for SimStore {
 
     fn unsettled_deliveries(&self) -> StoreFuture<Vec<Delivery>> {
         self.spare("deliveries");
-        self.inner.unsettled_deliveries()
+        if self.world.plan.plant != Some(Plant::ForgetEnd) {
+            return self.inner.unsettled_deliveries();
+        }
+        let (found, rows) = (self.inner.unsettled_deliveries(), self.inner.rows());
+        async move {
+            let ended = rows.deliveries.into_values().filter(|row| row.state == DeliveryState::Unknown);
+            let mut all = found.await?;
+            all.extend(ended.map(|row| Delivery { state: DeliveryState::Pending, ..row }));
+            Ok(all)
+        }
+        .boxed()
     }
 
     fn session(&self, token: Digest) -> StoreFuture<Option<Session>> {
@@ -277,10 +303,19 @@ impl Store for SimStore {
         self.spare("the household");
         let (rows, plant) = (self.inner.household(), self.world.plan.plant);
         let (owner, at) = (self.world.plan.members.first().map(|member| member.id), self.world.plan.start);
+        let outsider = accounts(&self.world.plan).into_iter().find(|account| account.human == OUTSIDERS);
+        let outsider = outsider.and_then(|one| Identity::new(Platform::Whatsapp, one.channel, &one.account).ok());
         async move {
             let mut rows = rows.await?;
             if let (Some(Plant::ForgedAccount), Some(member), Some(identity)) = (plant, owner, account(1)) {
                 rows.identities.push(IdentityRow { id: identity.id(), identity, member, by: None, at });
+            }
+            if let (Some(Plant::ForgedChat), Some(member), Some(identity)) = (plant, owner, outsider) {
+                rows.identities.retain(|row| row.id != identity.id());
+                rows.identities.push(IdentityRow { id: identity.id(), identity, member, by: None, at });
+            }
+            if plant == Some(Plant::OpenRooms) {
+                rows.groups.iter_mut().for_each(|group| group.admitted = owner);
             }
             Ok(rows)
         }
