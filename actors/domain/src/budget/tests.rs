@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::estimate::*;
 use super::ledger::{Hold, Ledger, Moment};
 use super::*;
 use crate::journal::Digest;
