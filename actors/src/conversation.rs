@@ -23,6 +23,7 @@ use hearth_domain::flow::call::Call as FlowCall;
 use hearth_domain::household::{Member, MemberId};
 use hearth_domain::ids::{ApprovalId, CallId, ConversationId, TurnId};
 use hearth_domain::journal::FactKind;
+use hearth_domain::memory::MemorySearch;
 use hearth_domain::message::Message as Said;
 use hearth_domain::model::{ModelError, ModelRequest};
 use hearth_domain::policy::{Decision, Foreseen, Refusal};
@@ -219,17 +220,7 @@ impl ConversationActor {
             Effect::AnswerSay(ask, answer) => drop(self.says.remove(&ask).map(|asker| asker.send(answer))),
             Effect::AnswerNotice(ask, answer) => drop(self.notes.remove(&ask).map(|asker| asker.send(answer))),
             Effect::AnswerStop(ask, stopped) => drop(self.stops.remove(&ask).map(|asker| asker.send(stopped))),
-            Effect::Recall(turn, search) => {
-                self.span = tracing::info_span!("turn", %turn, conversation = %self.id);
-                let found = self.around.recall.ask(Recall(search), self.around.setting.limits.ask_deadline);
-                self.begin(ctx, found, move |this, found, ctx| {
-                    let hits = found.ok().and_then(Result::ok).unwrap_or_else(|| {
-                        tracing::warn!(%turn, "memory did not answer; the turn goes on without it");
-                        Vec::new()
-                    });
-                    this.step(ctx, |core, cx| core.on_recalled(cx, turn, hits));
-                });
-            }
+            Effect::Recall(turn, search) => self.recall(turn, search, ctx),
             Effect::CallModel(call, request) => self.call_model(call, request, Purpose::Turn, ctx),
             Effect::Read(call, request) => self.call_model(call, request, Purpose::Reading, ctx),
             Effect::Summarise(call, request) => self.call_model(call, request, Purpose::Summary, ctx),
@@ -278,6 +269,19 @@ impl ConversationActor {
             }
             Effect::Reload(why) => self.reload(why, ctx),
         }
+    }
+
+    /// Begins a turn's work: from here on its log has its name.
+    fn recall(&mut self, turn: TurnId, search: MemorySearch, ctx: &mut Context<Self>) {
+        self.span = tracing::info_span!("turn", %turn, conversation = %self.id);
+        let found = self.around.recall.ask(Recall(search), self.around.setting.limits.ask_deadline);
+        self.begin(ctx, found, move |this, found, ctx| {
+            let hits = found.ok().and_then(Result::ok).unwrap_or_else(|| {
+                tracing::warn!(%turn, "memory did not answer; the turn goes on without it");
+                Vec::new()
+            });
+            this.step(ctx, |core, cx| core.on_recalled(cx, turn, hits));
+        });
     }
 
     fn save(&mut self, ticket: u64, mut commit: Commit, ctx: &mut Context<Self>) {

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::{Actor, Handler, Message, ResponseFuture};
 use hearth_domain::breaker::{Breaker, wait_before_next};
-use hearth_domain::budget::{Amounts, about, of_request};
+use hearth_domain::budget::Amounts;
+use hearth_domain::budget::estimate::{about, of_request};
 use hearth_domain::limits::Limits;
 use hearth_domain::meter::Meter;
 use hearth_domain::model::{DeltaSink, Model, ModelError, ModelReply, ModelRequest};

@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture};
-use hearth_domain::budget::{Amounts, Charge, of_call};
+use hearth_domain::budget::estimate::of_call;
+use hearth_domain::budget::{Amounts, Charge};
 use hearth_domain::flow::plan::Fit;
 use hearth_domain::flow::value::Control;
 use hearth_domain::household::{Member, Place, Role};

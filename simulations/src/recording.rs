@@ -201,9 +201,10 @@ impl Recording {
 
 /// A request, every field of it. What tools there are is long, and the same for a long time.
 fn whole(request: &ModelRequest) -> String {
-    let ModelRequest { system, context, history, tools, max_output_tokens, label, member, now, cache_key } = request;
+    let ModelRequest { system, context, history, tools, max_output_tokens, label, member, now, cache_key, charge } = request;
     let tools = Digest::of(format!("{tools:?}").as_bytes());
-    let mut text = format!("{cache_key} for {member} at {now}, {max_output_tokens} tokens, {label:?}, tools {tools}\n{system}\n{context}");
+    let mut text =
+        format!("{cache_key} for {member} at {now}, {max_output_tokens} tokens, {charge:?}, {label:?}, tools {tools}\n{system}\n{context}");
     for one in history {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{one:?}");

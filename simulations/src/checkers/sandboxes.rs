@@ -180,7 +180,7 @@ impl Sandboxes {
         let (ran, broke) = (self.began.contains_key(&n), self.broke.get(&n));
         let wrong = match answer {
             Ok(output) => !self.answered.contains(&n) || !is_of(&output.value, n, tool),
-            Err(ToolError::Busy | ToolError::Unknown) => ran,
+            Err(ToolError::Busy | ToolError::Unknown | ToolError::Spent(_)) => ran,
             Err(ToolError::Lost) => self.exact && broke != Some(&How::Lost),
             Err(ToolError::TimedOut) => self.exact && !ran,
             Err(ToolError::Failed(sentence)) => !matches!(broke, Some(How::Fault(fault)) if fault.to_string() == *sentence),

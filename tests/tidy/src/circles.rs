@@ -12,7 +12,7 @@ use crate::source::Source;
 pub const CIRCLES: [(&str, &[&str]); 9] = [
     ("actors/domain", &["conversation/holding", "conversation/turning"]),
     ("actors/domain", &["flow/call", "flow/canonical", "sandbox", "tool", "tool/manifest"]),
-    ("actors/domain", &["household/erase", "store", "why"]),
+    ("actors/domain", &["household/erase", "session", "store", "why"]),
     ("runtime/adapters", &["store/apply", "store/erase", "store/rewrite"]),
     ("runtime/web", &["assets", "face", "problem", "view"]),
     ("simulations", &["checkers", "doubles/clock", "world"]),
@@ -241,7 +241,7 @@ mod tests {
         for back in [
             "use crate::b::B;",
             "pub(crate) use super::b::B;",
-            "use super::{\n    b::{self, B},\n    d,\n};",
+            "use super::{\n    b::{self, B},\n};",
             "use crate::{b as other};",
             "fn f() -> crate::b::B {}",
             "macro_rules! m {\n    () => { $crate::b::f() };\n}",

@@ -1,11 +1,15 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::estimate::*;
 use super::ledger::{Hold, Ledger, Moment};
 use super::*;
+use crate::flow::call::Function;
 use crate::journal::Digest;
+use crate::sandbox;
+use crate::tool::Effect;
 
 fn day(day: i8) -> Day {
     Day::new(2026, 11, day).unwrap()

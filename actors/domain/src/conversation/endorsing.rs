@@ -25,10 +25,12 @@ impl Core {
         let Some(Active { phase: Phase::Deciding(_, judged), plan, .. }) = self.active.as_mut() else {
             return Vec::new();
         };
+        // The same effect twice in a reply is one question.
+        let same = judged.iter().filter_map(|one| one.held.as_ref()).find(|held| held.fingerprint == approval.fingerprint).cloned();
         let Some(one) = judged.iter_mut().find(|one| one.id == call && one.verdict.is_none() && one.held.is_none()) else {
             return Vec::new();
         };
-        one.held = Some(approval);
+        one.held = Some(same.unwrap_or(approval));
         if let (Some(Resolved { fit, .. }), Some(plan)) = (&one.resolved, plan) {
             plan.ran(*fit);
         }

@@ -144,6 +144,7 @@ fn several_questions_are_told_apart_by_their_codes() {
     let first = asked(&mut desk, &mail(&ada));
     let mut other = mail(&ada);
     rewrite(&mut other, json!({"to": "eve2@example.org", "what": "hi"}));
+    other.call = CallId::derived(&["other"]);
     asked(&mut desk, &other);
     let said = desk.meant(&ada, &Reply { answer: Answer::Once, code: None }).unwrap_err();
     assert!(said.contains(&code(first.id)), "{said}");
@@ -218,6 +219,7 @@ fn a_question_about_several_calls_is_meant_and_its_parts_are_not() {
     let (mut desk, ada) = (desk(), member("Ada", Person::Adult));
     let mut other = mail(&ada);
     rewrite(&mut other, json!({"to": "eve2@example.org", "what": "hi"}));
+    other.call = CallId::derived(&["other"]);
     let parts = [mail(&ada), other].map(|question| match desk.rule(&question, at(0)) {
         Ruling::Ask(approval) => *approval,
         other @ (Ruling::Decided(_) | Ruling::Approved(..) | Ruling::Granted(..)) => panic!("{other:?}"),
