@@ -165,7 +165,12 @@ impl Chatter {
     fn turn(&mut self, platform: &Platform, account: &Account) {
         let room = self.draw.pick(&platform.rooms()).clone();
         let is_missed = self.draw.happens(self.world.plan.channels.miss);
-        self.world.note(format!("{}: {} comes to {room} or leaves it{}", platform.name, account.account, if is_missed { ", and nobody tells" } else { "" }));
+        self.world.note(format!(
+            "{}: {} comes to {room} or leaves it{}",
+            platform.name,
+            account.account,
+            if is_missed { ", and nobody tells" } else { "" }
+        ));
         platform.turn(self.world.now(), &account.account, &room, is_missed);
     }
 
@@ -210,7 +215,8 @@ impl Chatter {
     /// Writes from an account that the house does not know; a code that it was shown goes to somebody who approves it.
     async fn knock(&mut self, platform: &Platform, account: &Account) {
         let shown = platform.shown(&account.account);
-        let code = shown.iter().rev().find(|text| text.starts_with("This house does not know you")).and_then(|text| text.split(' ').next_back());
+        let code =
+            shown.iter().rev().find(|text| text.starts_with("This house does not know you")).and_then(|text| text.split(' ').next_back());
         let Some(code) = code.map(str::to_owned).filter(|_| self.draw.happens(7_000)) else {
             let word = canary(self.world.plan.changed, self.human, self.draw.number(0, 9_999));
             return self.send(platform, &account.account, None, format!("hello, it is me, {word}"));
@@ -228,7 +234,10 @@ impl Chatter {
         let wish = if self.member.is_some() {
             Wish::PairWith { code: code.clone(), name: name.clone() }
         } else {
-            Wish::PairNew { code: code.clone(), newcomer: Newcomer { name: name.clone(), role: Role::Guest, zone: None, guardians: Vec::new() } }
+            Wish::PairNew {
+                code: code.clone(),
+                newcomer: Newcomer { name: name.clone(), role: Role::Guest, zone: None, guardians: Vec::new() },
+            }
         };
         match self.mouth_of(&by).filter(|_| self.member.is_some() && self.draw.coin()) {
             Some((platform, from)) => self.send(&platform, &from, None, format!("/pair {code} {name}")),
@@ -291,7 +300,10 @@ impl Chatter {
         let waiting = self.front.wait(&self.world, "what others are asked", asked).await.unwrap_or_default();
         // What they were asked themselves they may answer, and elsewhere.
         let theirs = |id| self.member.as_ref().is_some_and(|member| member.id == id);
-        waiting.iter().find(|approval| !theirs(approval.call.member)).map_or_else(guess, |approval| format!("/always {}", code(approval.id)))
+        waiting
+            .iter()
+            .find(|approval| !theirs(approval.call.member))
+            .map_or_else(guess, |approval| format!("/always {}", code(approval.id)))
     }
 
     /// Writes under an id that looks like a member's.
@@ -300,7 +312,15 @@ impl Chatter {
         let Some(account) = all.iter().find(|account| account.channel == platform.name) else { return };
         let number = &account.account;
         let digits: String = number.chars().map(|digit| char::from_u32(digit as u32 - '0' as u32 + 0x0660).unwrap_or(digit)).collect();
-        let forms = [format!("+{number}"), format!("00{number}"), format!(" {number}"), format!("{number}\u{200b}"), digits, "Ada".to_owned(), format!("{number}:Ada")];
+        let forms = [
+            format!("+{number}"),
+            format!("00{number}"),
+            format!(" {number}"),
+            format!("{number}\u{200b}"),
+            digits,
+            "Ada".to_owned(),
+            format!("{number}:Ada"),
+        ];
         let from = self.draw.pick(&forms).clone();
         if let Some(room) = room
             && self.draw.happens(2_000)

@@ -314,7 +314,11 @@ impl Plan {
             vault: vault(&mut Draw::of(&seed, "vault"), quiet),
             house: if quiet { HouseMix::default() } else { house(&mut Draw::of(&seed, "house"), storm) },
             hostile: HostileMix::default(),
-            channels: if Draw::of(&seed, "channels?").coin() { channels(&mut Draw::of(&seed, "channels"), acts, pause_ms, quiet) } else { ChannelMix::default() },
+            channels: if Draw::of(&seed, "channels?").coin() {
+                channels(&mut Draw::of(&seed, "channels"), acts, pause_ms, quiet)
+            } else {
+                ChannelMix::default()
+            },
             people: people(&mut Draw::of(&seed, "people"), acts, pause_ms),
             plant,
             changed: Changed::default(),
@@ -385,4 +389,3 @@ impl std::fmt::Display for Plan {
         )
     }
 }
-

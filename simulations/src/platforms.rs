@@ -51,7 +51,8 @@ pub fn accounts(plan: &Plan) -> Vec<Account> {
     let members = 0..plan.members.len();
     let humans = members.chain((0..plan.channels.outsiders).map(|n| OUTSIDERS.saturating_add(n)));
     let of = |human: usize| {
-        let account = |(n, channel): (usize, &'static str)| Account { channel, account: format!("4915{}{human}{n}", 100_000 + human), human };
+        let account =
+            |(n, channel): (usize, &'static str)| Account { channel, account: format!("4915{}{human}{n}", 100_000 + human), human };
         [(1, "chat"), (2, "chat"), (1, "talk")].map(account)
     };
     let here = |account: &Account| ALL.iter().take(plan.channels.platforms).any(|(name, ..)| *name == account.channel);
@@ -358,7 +359,8 @@ impl State {
         self.script.push_back(Heard::Ready);
         // What is still on its way is told when it arrives.
         self.news.retain(|(at, _), news| *at > now && !matches!(news, News::Presence(..)));
-        let under_way: BTreeSet<_> = self.news.values().filter_map(|news| if let News::Message(id) = news { Some(id.clone()) } else { None }).collect();
+        let under_way: BTreeSet<_> =
+            self.news.values().filter_map(|news| if let News::Message(id) = news { Some(id.clone()) } else { None }).collect();
         let mut ids: Vec<_> = self.messages.keys().filter(|id| !under_way.contains(*id)).cloned().collect();
         if draw.happens(3_000) {
             ids.reverse();
@@ -399,7 +401,13 @@ impl State {
             }
         }
         let news = self.news.first_key_value().map(|((at, _), _)| at.saturating_sub(now));
-        let cut = if let Line::Up(Some(until)) = self.line && !is_calm { Some(until.saturating_sub(now)) } else { None };
+        let cut = if let Line::Up(Some(until)) = self.line
+            && !is_calm
+        {
+            Some(until.saturating_sub(now))
+        } else {
+            None
+        };
         // Looked at now and then: when the storm ends, nothing is cut any more.
         Step::Wait([news, cut].into_iter().flatten().min().unwrap_or(TELL_AGAIN).min(TELL_AGAIN).max(Duration::from_millis(1)))
     }

@@ -296,7 +296,8 @@ async fn settle(world: &World, front: &Front) -> Result<(), Violation> {
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let loud = world.platforms.iter().find(|platform| !platform.is_quiet());
-        let untold = || Violation { invariant: "rest: what was written is taken", what: format!("{:?} is not", loud.map(|platform| platform.name)) };
+        let untold =
+            || Violation { invariant: "rest: what was written is taken", what: format!("{:?} is not", loud.map(|platform| platform.name)) };
         let unrest = world.checkers().unrest(world.clock.wall()).or_else(|| loud.map(|_| untold()));
         let busy = front.busy.load(Ordering::Relaxed);
         let (None, 0) = (&unrest, busy) else {

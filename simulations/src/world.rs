@@ -13,8 +13,8 @@ use crate::checkers::{Checkers, Seen};
 use crate::doubles::clock::SimClock;
 use crate::plan::Plan;
 use crate::platforms::Platform;
-use crate::seed::Draw;
 use crate::recording::{Observer, Recording};
+use crate::seed::Draw;
 use crate::trace::Trace;
 
 /// Events after which a run is called wedged.

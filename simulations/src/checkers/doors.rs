@@ -45,7 +45,14 @@ impl Doors {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let names = plan.members.iter().map(|member| member.name.clone()).collect();
-        Self { known: Known::new(plan), names, leave: BTreeMap::new(), wrote: BTreeMap::new(), shown: BTreeMap::new(), spoken: BTreeMap::new() }
+        Self {
+            known: Known::new(plan),
+            names,
+            leave: BTreeMap::new(),
+            wrote: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            spoken: BTreeMap::new(),
+        }
     }
 
     /// Whether an account is somebody's.
@@ -58,7 +65,11 @@ impl Doors {
         match &post.to {
             To::Room(room) => {
                 let leave = self.leave.get(&GroupId::derived(&[channel, room])).copied().unwrap_or_default();
-                if leave.given || leave.asked > 0 { Ok(()) } else { Err(format!("{room} of {channel} hears the house, and nobody let it: {:.200}", post.text)) }
+                if leave.given || leave.asked > 0 {
+                    Ok(())
+                } else {
+                    Err(format!("{room} of {channel} hears the house, and nobody let it: {:.200}", post.text))
+                }
             }
             To::Account(account) => {
                 let id = Identity::id_of(channel, account);
@@ -68,7 +79,11 @@ impl Doors {
                 let shown = self.shown.entry(id).or_default();
                 *shown += 1;
                 let is_code = post.text.strip_prefix(CODE).is_some_and(|code| code.len() == 9 && !code.contains(' '));
-                if !is_code || !post.answers.is_empty() || is_private(&post.text) || self.names.iter().any(|name| post.text.contains(name.as_str())) {
+                if !is_code
+                    || !post.answers.is_empty()
+                    || is_private(&post.text)
+                    || self.names.iter().any(|name| post.text.contains(name.as_str()))
+                {
                     return Err(format!("{account} of {channel} is nobody and was told: {:.200}", post.text));
                 }
                 if *shown > self.wrote.get(&id).copied().unwrap_or_default() {

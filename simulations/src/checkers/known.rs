@@ -43,7 +43,11 @@ impl Known {
         let members: BTreeMap<_, _> = plan.members.iter().enumerate().map(|(n, member)| (member.id, n)).collect();
         let guests = people.iter().map(|account| (guest(account.channel, &account.account), account.human));
         let threads = crate::people::threads(plan);
-        let private = plan.members.iter().enumerate().flat_map(|(n, member)| threads.iter().map(move |thread| (Place::private(member, thread).conversation, n)));
+        let private = plan
+            .members
+            .iter()
+            .enumerate()
+            .flat_map(|(n, member)| threads.iter().map(move |thread| (Place::private(member, thread).conversation, n)));
         Self {
             accounts: people.iter().map(|account| (Identity::id_of(account.channel, &account.account), account.human)).collect(),
             members: members.into_iter().chain(guests).collect(),

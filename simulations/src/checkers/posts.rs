@@ -64,7 +64,9 @@ impl Posts {
         }
         match row.state {
             DeliveryState::Pending | DeliveryState::Sending => Ok(()),
-            DeliveryState::Delivered | DeliveryState::Unknown | DeliveryState::Failed => Err(format!("{} is {:?} and said again", post.delivery, row.state)),
+            DeliveryState::Delivered | DeliveryState::Unknown | DeliveryState::Failed => {
+                Err(format!("{} is {:?} and said again", post.delivery, row.state))
+            }
         }
     }
 

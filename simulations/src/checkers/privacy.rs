@@ -16,8 +16,8 @@ use hearth_domain::message::{Message, Purpose};
 use hearth_domain::store::Write;
 
 use super::known::Known;
-use super::{Checker, Device, Seen};
 use super::rooms::group_words;
+use super::{Checker, Device, Seen};
 use crate::changed::Changed;
 use crate::doubles::models::everything;
 use crate::plan::Plan;
@@ -110,7 +110,9 @@ impl Privacy {
         let owner = self.known.owner(row.conversation);
         let foreign = |word: &&str| canaries(word, b"qk").any(|human| Some(human) != owner);
         let shown = words(&row.text).find(|word| foreign(word) && !let_go.is_some_and(|words| words.contains(*word)));
-        shown.map_or(Ok(()), |word| Err(format!("a question to member {owner:?} shows {word}, and nobody let it be seen: {:.300}", row.text)))
+        shown.map_or(Ok(()), |word| {
+            Err(format!("a question to member {owner:?} shows {word}, and nobody let it be seen: {:.300}", row.text))
+        })
     }
 
     fn here(&self, conversation: ConversationId, text: &str, what: &str) -> Result<(), String> {

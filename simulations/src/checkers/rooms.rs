@@ -252,7 +252,9 @@ impl Rooms {
 
     fn written(&self, write: &Write) -> Result<(), String> {
         match write {
-            Write::Message(row) if self.known.room(row.conversation).is_some() => self.labelled(&row.text, &row.label, "a message in a group"),
+            Write::Message(row) if self.known.room(row.conversation).is_some() => {
+                self.labelled(&row.text, &row.label, "a message in a group")
+            }
             Write::Memory(row) if group_words(&row.text).next().is_some() => self.labelled(&row.text, &row.label, "a memory"),
             _ => Ok(()),
         }

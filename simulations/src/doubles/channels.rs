@@ -28,7 +28,8 @@ impl SimChannel {
     pub fn all(world: &Arc<World>, life: usize) -> Vec<Arc<dyn Transport>> {
         let one = |platform: &Arc<Platform>| {
             let draw = Draw::of(&world.seed.child("channel").child(platform.name), &life.to_string());
-            Arc::new(Self { world: Arc::clone(world), platform: Arc::clone(platform), chance: Arc::new(Mutex::new(draw)) }) as Arc<dyn Transport>
+            Arc::new(Self { world: Arc::clone(world), platform: Arc::clone(platform), chance: Arc::new(Mutex::new(draw)) })
+                as Arc<dyn Transport>
         };
         world.platforms.iter().map(one).collect()
     }

@@ -32,8 +32,8 @@ use crate::changed::Changed;
 use crate::checkers::privacy::canary;
 use crate::faults::store::SimStoreFaults;
 use crate::people::account;
-use crate::platforms::{OUTSIDERS, accounts};
 use crate::plants::Plant;
+use crate::platforms::{OUTSIDERS, accounts};
 use crate::seed::Draw;
 use crate::world::{World, crash, lock};
 

@@ -155,7 +155,14 @@ pub(super) fn people(draw: &mut Draw, acts: usize, pause_ms: u64) -> PeopleMix {
 
 /// Two platforms, or one; some lose, repeat and delay what they have to tell, some are away half of the time.
 pub(crate) fn channels(draw: &mut Draw, acts: usize, pause_ms: u64, quiet: bool) -> ChannelMix {
-    let peaceful = ChannelMix { platforms: draw.size(1, 2), rooms: draw.size(1, 2), acts, pause_ms: pause_ms.max(50), outsiders: draw.size(1, 3), ..ChannelMix::default() };
+    let peaceful = ChannelMix {
+        platforms: draw.size(1, 2),
+        rooms: draw.size(1, 2),
+        acts,
+        pause_ms: pause_ms.max(50),
+        outsiders: draw.size(1, 3),
+        ..ChannelMix::default()
+    };
     if quiet {
         return peaceful;
     }
