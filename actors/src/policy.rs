@@ -150,6 +150,9 @@ struct Asker {
 pub struct PolicyActor {
     desk: Desk,
     askers: BTreeMap<ApprovalId, Vec<Asker>>,
+    /// Questions that nobody was shown yet, and whether whoever asked is alone there: they are shown once somebody waits for the answer, which
+    /// is when the conversation has saved that it does.
+    unshown: BTreeMap<ApprovalId, bool>,
     frozen: Frozen,
     ports: Ports,
     links: Links,
@@ -179,7 +182,7 @@ impl PolicyActor {
         frozen.set(freeze.is_some());
         let mut desk = Desk::new(rules, approvals, grants, freeze).with_purse(purse);
         endorsements.into_iter().for_each(|endorsement| desk.put_endorsement(endorsement));
-        Ok(Self { desk, askers: BTreeMap::new(), frozen, ports, links, limits })
+        Ok(Self { desk, askers: BTreeMap::new(), unshown: BTreeMap::new(), frozen, ports, links, limits })
     }
 
     fn now(&self) -> Timestamp {
@@ -287,9 +290,9 @@ impl PolicyActor {
             let Ok(members) = members else { return then(false) };
             let approval = approval.among(&members);
             let change = this.of_approval(FactKind::ApprovalAsked, approval.call.member, &approval);
-            this.change(ctx, change, move |this, is_saved, ctx| {
+            this.change(ctx, change, move |this, is_saved, _| {
                 if is_saved {
-                    this.tell_cards(&approval, alone, &members, ctx);
+                    this.unshown.insert(approval.id, alone);
                     this.desk.put_approval(approval);
                 }
                 then(is_saved);
@@ -306,14 +309,23 @@ impl PolicyActor {
         }
     }
 
-    /// Tells what a crash may have kept from being told, and what is to be told after an answer. Who was told is not told again.
-    fn tell_again(&self, id: ApprovalId, ctx: &mut Context<Self>) {
+    /// Shows a question for whose answer somebody waits. Who was shown it, in this life or another, is not shown it again.
+    fn show(&mut self, id: ApprovalId, ctx: &mut Context<Self>) {
+        let Some(approval) = self.desk.approval(id).filter(|approval| approval.state == State::Pending) else { return };
+        let alone = self.unshown.remove(&approval.part_of.unwrap_or(id)).unwrap_or(false);
+        match approval.part_of.map(|whole| self.desk.endorsement(whole)) {
+            Some(several) => several.into_iter().for_each(|several| self.tell_together(several, alone, ctx)),
+            None => self.tell_pending(id, alone, ctx),
+        }
+    }
+
+    fn tell_pending(&self, id: ApprovalId, alone: bool, ctx: &mut Context<Self>) {
         let members = self.links.who.ask(Who, self.limits.ask_deadline);
         ctx.spawn(members.into_actor(self).map(move |members, this, ctx| match (members, this.desk.approval(id)) {
             (_, None) => {}
-            (Ok(members), Some(approval)) if approval.state == State::Pending => this.tell_cards(approval, false, &members, ctx),
+            (Ok(members), Some(approval)) if approval.state == State::Pending => this.tell_cards(approval, alone, &members, ctx),
             (Ok(_), Some(_)) => {}
-            (Err(_), Some(_)) => drop(ctx.run_later(TELL_AGAIN, move |this, ctx| this.tell_again(id, ctx))),
+            (Err(_), Some(_)) => drop(ctx.run_later(TELL_AGAIN, move |this, ctx| this.tell_pending(id, alone, ctx))),
         }));
     }
 
@@ -372,7 +384,7 @@ impl PolicyActor {
                 this.desk.put_approval(approval);
                 grant.into_iter().for_each(|grant| this.desk.put_grant(grant));
                 if lets_see {
-                    this.tell_again(id, ctx);
+                    this.tell_pending(id, false, ctx);
                 } else {
                     this.wake(id, ctx);
                 }
@@ -485,6 +497,7 @@ impl PolicyActor {
         self.change(ctx, change, move |this, is_saved, ctx| {
             if is_saved {
                 let id = approval.id;
+                this.unshown.remove(&approval.part_of.unwrap_or(id));
                 this.desk.put_approval(approval);
                 this.wake(id, ctx);
                 this.sweep(ctx);
@@ -539,9 +552,6 @@ impl Actor for PolicyActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(SWEEP, Self::sweep);
-        let waiting: Vec<_> = self.desk.pending().map(|approval| approval.id).collect();
-        waiting.into_iter().for_each(|id| self.tell_again(id, ctx));
-        self.desk.endorsements().for_each(|several| self.tell_together(several, false, ctx));
     }
 }
 
@@ -565,6 +575,7 @@ impl Handler<Wait> for PolicyActor {
     fn handle(&mut self, Wait { approval, call }: Wait, ctx: &mut Context<Self>) -> Self::Result {
         let (answer, answered) = oneshot::channel();
         self.settle(approval, Asker { call: *call, answer }, ctx);
+        self.show(approval, ctx);
         Box::pin(async { answered.await.unwrap_or(Err(Refusal::Unavailable)) })
     }
 }

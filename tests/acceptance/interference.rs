@@ -14,7 +14,7 @@ use normal::Normal;
 use serde_json::{Value, json};
 
 use crate::standins::{self, Got};
-use crate::support::{Home, House, messages};
+use crate::support::{Home, House, Talk, messages};
 use crate::tools;
 
 const MEMBERS: &str = "[[members]]\nname = \"Ada\"\nzone = \"UTC\"\n[[members]]\nname = \"Bo\"\nzone = \"UTC\"\nrole = \"adult\"\n\
@@ -149,7 +149,7 @@ impl Stage {
         self.server.push_to("first", Step::text("That is all."));
     }
 
-    /// A teen wants something that an adult decides about, who says no.
+    /// A teen wants something that an adult decides about, lets the adult see what it is, and the adult says no.
     fn asks_an_adult(&mut self, who: &'static str, text: &str) {
         self.will_call(DELETE, &json!({ "to": "diary-7", "text": text }));
         let mut talk = self.house.talk();
@@ -158,10 +158,12 @@ impl Stage {
         self.does(who, |_| {
             let nonce = talk.say(&format!("please delete diary-7 with {text}"));
             answer = Some(talk.taken(&nonce).answer);
-            talk.wait("word that an adult is asked", |frames| {
-                let mut said = messages(frames).into_iter().map(|said| said.text);
-                said.find(|text| text.contains("An adult of the household is asked"))
-            })
+            let hears = |talk: &mut Talk, words: &str| {
+                talk.wait(words, |frames| messages(frames).into_iter().map(|said| said.text).find(|text| text.contains(words)))
+            };
+            hears(&mut talk, "Ask them?");
+            talk.say("/yes");
+            hears(&mut talk, "an adult is asked now")
         });
         let listed = self.home.run(&["approvals", "--as", "Ada", "--json"]).out;
         let code = listed.split("\"code\":").nth(1).and_then(|rest| rest.split('"').nth(1)).expect("a question waits").to_owned();

@@ -45,9 +45,9 @@ impl PolicyActor {
         let Some((member, endorsement)) = propose(calls, texts, self.now()) else { return then(false) };
         let parts = endorsement.calls().to_vec();
         let change = self.of_endorsement(FactKind::ApprovalAsked, member, &endorsement, &parts);
-        self.change(ctx, change, move |this, is_saved, ctx| {
+        self.change(ctx, change, move |this, is_saved, _| {
             if is_saved {
-                this.tell_together(&endorsement, alone, ctx);
+                this.unshown.insert(endorsement.id, alone);
                 parts.into_iter().for_each(|part| this.desk.put_approval(part));
                 this.desk.put_endorsement(endorsement);
             }
@@ -55,7 +55,7 @@ impl PolicyActor {
         });
     }
 
-    /// Shows the question to its member; again after a restart, where who was told is not told again.
+    /// Shows the question to its member; who was told is not told again.
     pub(super) fn tell_together(&self, endorsement: &Endorsement, alone: bool, ctx: &mut Context<Self>) {
         let Some(first) = endorsement.calls().first() else { return };
         let member = first.call.member;

@@ -107,7 +107,7 @@ fn several_calls_are_one_question_that_outlives_a_restart_and_whose_yes_lets_eac
         let house = House::raise(&doubles).await;
         house.say("tidy up").await;
         let card = house.hears("Ada", "One yes covers all 4").await;
-        assert!(["one", "two", "three", "four"].iter().all(|id| card.contains(&format!("which (id): {id}"))), "{card}");
+        assert!(["one", "two", "three", "four"].iter().all(|id| card.contains(&format!("which (id): “{id}”"))), "{card}");
         let together = house.doors.policy.waiting_together.ask(WaitingTogether(ada.clone()), PATIENCE).await.unwrap();
         assert_eq!((together.len(), waiting(&house, &ada).await), (1, 0));
         house.stop().await;

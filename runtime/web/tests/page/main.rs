@@ -123,7 +123,7 @@ fn a_member_ends_the_session_of_another_device_and_that_device_is_told() {
     here.picture("desktop-8-sessions");
     here.click("form[action='/sessions/end-others'] button");
     here.wait("document.querySelectorAll('[data-session]').length === 1");
-    there.wait("document.body.dataset.stream !== 'open'");
+    there.wait_text("You are not logged in any more");
     there.go(&format!("{}/sessions", house.origin()));
     there.wait_text("You are not logged in");
     here.go(&format!("{}/sessions", house.origin()));

@@ -63,7 +63,8 @@ fn a_post_needs_the_token_of_its_own_session() {
     let zeros = "0".repeat(64);
     for csrf in ["", "x", &zeros, &bob.csrf] {
         for path in ["/say", "/stop", "/logout", "/seen", "/sessions/end", "/sessions/end-others"] {
-            let answer = ada.post_as(path, &[("csrf", csrf), ("nonce", "n"), ("text", "x"), ("client", "1"), ("upto", "1")], &[]);
+            let answer =
+                ada.post_as(path, &[("csrf", csrf), ("nonce", "n"), ("text", "x"), ("client", "1"), ("upto", "1"), ("session", "s")], &[]);
             assert_eq!(answer.status, 403, "{path} {csrf}");
         }
     }
