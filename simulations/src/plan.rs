@@ -11,7 +11,7 @@ use hearth_domain::time::Timestamp;
 use crate::changed::Changed;
 use crate::plants::Plant;
 use crate::seed::Draw;
-use draws::{channels, house, limits, members, model, people, start, store, tools, vault, wires};
+use draws::{house, limits, members, model, people, start, store, tools, vault, wires};
 
 pub(crate) mod draws;
 
@@ -314,11 +314,7 @@ impl Plan {
             vault: vault(&mut Draw::of(&seed, "vault"), quiet),
             house: if quiet { HouseMix::default() } else { house(&mut Draw::of(&seed, "house"), storm) },
             hostile: HostileMix::default(),
-            channels: if Draw::of(&seed, "channels?").coin() {
-                channels(&mut Draw::of(&seed, "channels"), acts, pause_ms, quiet)
-            } else {
-                ChannelMix::default()
-            },
+            channels: ChannelMix::default(),
             people: people(&mut Draw::of(&seed, "people"), acts, pause_ms),
             plant,
             changed: Changed::default(),

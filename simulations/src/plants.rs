@@ -118,13 +118,10 @@ impl Plant {
     pub const fn scenario(self) -> Scenario {
         match self {
             Self::LyingEffect | Self::OpenBox | Self::ForgedYes | Self::ForgedAccount | Self::OpenCard => Scenario::Hostile,
-            Self::DeafRoom
-            | Self::WrongAccount
-            | Self::RepeatPost
-            | Self::ForgetEnd
-            | Self::OpenRooms
-            | Self::ForgedChat
-            | Self::LoseCommit
+            Self::DeafRoom | Self::WrongAccount | Self::RepeatPost | Self::ForgetEnd | Self::OpenRooms | Self::ForgedChat => {
+                Scenario::Channels
+            }
+            Self::LoseCommit
             | Self::DoubleHand
             | Self::LoseAnswer
             | Self::RepeatIds

@@ -5,6 +5,7 @@ use hearth_domain::chance::Seed;
 use crate::plan::Plan;
 use crate::plants::Plant;
 
+pub mod channels;
 pub mod hostile;
 pub mod household;
 pub mod sandboxes;
@@ -18,6 +19,8 @@ pub enum Scenario {
     Household,
     /// A household of five with tools that give orders, models that obey them or are hostile themselves, and strangers at the door.
     Hostile,
+    /// The same over other people's platforms as well, private and in rooms. One finding is open: see the file.
+    Channels,
     /// Many tool calls that fail in every way.
     Tools,
     /// Installed tools whose processes fail in every way.
@@ -33,6 +36,7 @@ impl Scenario {
         match self {
             Self::Household => household::plan(number, seed, plant),
             Self::Hostile => hostile::plan(number, seed, plant),
+            Self::Channels => channels::plan(number, seed, plant),
             Self::Tools => tools::plan(number, seed, plant),
             Self::Sandboxes => sandboxes::plan(number, seed, plant),
             Self::Vault => vault::plan(number, seed, plant),
@@ -45,6 +49,7 @@ impl std::fmt::Display for Scenario {
         f.write_str(match self {
             Self::Household => "household",
             Self::Hostile => "hostile",
+            Self::Channels => "channels",
             Self::Tools => "tools",
             Self::Sandboxes => "sandboxes",
             Self::Vault => "vault",

@@ -4,7 +4,6 @@
 use hearth_domain::chance::Seed;
 use hearth_domain::household::{Member, Role};
 
-use crate::plan::draws::channels;
 use crate::plan::{Behaviour, HostileMix, Plan};
 use crate::plants::Plant;
 use crate::seed::Draw;
@@ -39,9 +38,5 @@ pub fn plan(number: u64, seed: &Seed, plant: Option<Plant>) -> Plan {
         answers: u32::try_from(draw.number(0, 3_000)).unwrap_or(0),
         strangers: u32::try_from(draw.number(0, 1_500)).unwrap_or(0),
     };
-    // In some houses all of it comes over the doors alone, in most over other people's platforms as well.
-    if plan.channels.platforms == 0 && draw.happens(8_000) {
-        plan.channels = channels(&mut draw, plan.people.acts, plan.people.pause_ms, false);
-    }
     plan
 }
