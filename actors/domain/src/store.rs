@@ -208,6 +208,7 @@ pub struct StoredResult {
 
 /// One change of the store.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a commit has a handful of them, and lives for one write")]
 pub enum Write {
     /// Inserts or replaces a member.
     Member(Member),

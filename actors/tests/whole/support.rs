@@ -141,7 +141,7 @@ impl Model for Port {
 fn wanted(request: &ModelRequest) -> Vec<ToolCall> {
     let said = request.history.iter().rev().find_map(|one| match one {
         Utterance::User { parts } => parts.iter().find_map(|part| if let Part::Text { text } = part { Some(text.clone()) } else { None }),
-        _ => None,
+        Utterance::Assistant { .. } | Utterance::ToolResult { .. } => None,
     });
     let said = said.unwrap_or_default();
     let call = |(n, (name, arguments)): (usize, (&str, serde_json::Value))| ToolCall {

@@ -255,16 +255,16 @@ mod tests {
     #[test]
     fn a_public_name_is_reached_through_the_proxy_and_by_tls_alone() {
         let https = (PROTO, "https");
-        assert_eq!(way(PROXY, "hearth.example", &[https.clone()]), Ok((Scheme::Https, PROXY.to_owned())));
-        assert_eq!(way("::ffff:192.0.2.7", "hearth.example", &[https.clone()]), Ok((Scheme::Https, PROXY.to_owned())));
+        assert_eq!(way(PROXY, "hearth.example", std::slice::from_ref(&https)), Ok((Scheme::Https, PROXY.to_owned())));
+        assert_eq!(way("::ffff:192.0.2.7", "hearth.example", std::slice::from_ref(&https)), Ok((Scheme::Https, PROXY.to_owned())));
         for said in [&[][..], &[(PROTO, "http")], &[(PROTO, "https,http")], &[(PROTO, "https, https")], &[https.clone(), https.clone()]] {
             assert_eq!(way(PROXY, "hearth.example", said), Err(Stop::Plain), "{said:?}");
         }
         for peer in [HERE, "192.0.2.8", "::1"] {
-            assert_eq!(way(peer, "hearth.example", &[https.clone()]), Err(Stop::Peer), "{peer}");
+            assert_eq!(way(peer, "hearth.example", std::slice::from_ref(&https)), Err(Stop::Peer), "{peer}");
         }
         assert_eq!(way("192.0.2.8", "127.0.0.1:7117", &[]), Err(Stop::Peer));
-        assert_eq!(way(PROXY, "127.0.0.1:7117", &[https.clone()]), Err(Stop::Peer));
+        assert_eq!(way(PROXY, "127.0.0.1:7117", std::slice::from_ref(&https)), Err(Stop::Peer));
         let here = Hosts::new(SocketAddr::from(([127, 0, 0, 1], 7117)), &["https://hearth.example".into()], &[HERE.parse().unwrap()]);
         let hidden = here.way(HERE.parse().unwrap(), "127.0.0.1:7117", &headers(&[https]));
         assert_eq!(hidden.map(|way| way.client), Err(Stop::Hidden));

@@ -206,7 +206,7 @@ impl House {
             // One that was not heard of is written all the same, or is not.
             Event::Written(heard) => {
                 let row = self.waiting.remove(0);
-                if heard || row.number % 2 == 0 {
+                if heard || row.number.is_multiple_of(2) {
                     self.row = self.row.filter(|known| known.number > row.number).or(Some(row));
                 }
                 if heard {

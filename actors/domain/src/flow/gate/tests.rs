@@ -419,7 +419,7 @@ proptest! {
         if let Verdict::Ask(mut approval) = case.decide() {
             let adult = person(if case.member.role == Person::Teen { "Ada" } else { "Zoe" }, Person::Owner);
             let who = if approval.concern.may_answer(&case.member) { case.member.clone() } else { adult };
-            approval = Box::new(approval.among(std::slice::from_ref(&who)));
+            *approval = approval.among(std::slice::from_ref(&who));
             if approval.consent == Consent::Wanted {
                 approval.answer(&case.member, Answer::Once, at(1), GrantId::derived(&["g"])).unwrap();
                 prop_assert!(matches!(case.decide(), Verdict::Ask(_)), "to let somebody see it is no yes to it");
