@@ -152,19 +152,22 @@ impl Stage {
     /// A teen wants something that an adult decides about, lets the adult see what it is, and the adult says no.
     fn asks_an_adult(&mut self, who: &'static str, text: &str) {
         self.will_call(DELETE, &json!({ "to": "diary-7", "text": text }));
-        let mut talk = self.house.talk();
+        let hears = |talk: &mut Talk, words: &str| {
+            talk.wait(words, |frames| messages(frames).into_iter().map(|said| said.text).find(|text| text.contains(words)))
+        };
+        let (mut talk, mut adults) = (self.house.talk(), self.house.talk());
         talk.open(Some(who), None);
+        adults.open(Some("Ada"), None);
         let mut answer = None;
         self.does(who, |_| {
             let nonce = talk.say(&format!("please delete diary-7 with {text}"));
             answer = Some(talk.taken(&nonce).answer);
-            let hears = |talk: &mut Talk, words: &str| {
-                talk.wait(words, |frames| messages(frames).into_iter().map(|said| said.text).find(|text| text.contains(words)))
-            };
-            hears(&mut talk, "Ask them?");
+            let asked = hears(&mut talk, "Ask them?");
             talk.say("/yes");
-            hears(&mut talk, "an adult is asked now")
+            asked
         });
+        // The member's yes is answered when the turn that asked has ended; that it was taken is seen by the adult's card.
+        self.does("Ada", |_| hears(&mut adults, "delete something for good"));
         let listed = self.home.run(&["approvals", "--as", "Ada", "--json"]).out;
         let code = listed.split("\"code\":").nth(1).and_then(|rest| rest.split('"').nth(1)).expect("a question waits").to_owned();
         self.codes.push(code.clone());
