@@ -9,7 +9,8 @@
 //! | [`CallTool`] | `Result<ToolOutput, ToolError>` | a call that a member makes without a model |
 //! | [`Fell`] | `bool` | a tool's actor: it failed too often |
 //!
-//! Permanent. What is installed is in the store and read at start; until it is, the house's own tools work and others are `Busy`. Beneath the same
+//! Permanent. What is installed is in the store and read at start; until it is, the house's own tools work, and calls of others wait for it within
+//! their deadlines: a turn that goes on after a restart is not told that its tool is missing. Beneath the same
 //! supervisor, behind this one, is an actor for each tool in use ([`crate::tool`]), started by its first call and temporary: one that dies is started by
 //! the next call, and all of them end when this one does, so that no tool outlives what the toolbox knows of it.
 //!
@@ -40,6 +41,7 @@ use hearth_supervisor::context::Context;
 use hearth_supervisor::link::Link;
 use hearth_supervisor::spec::handle::SupervisorHandle;
 use serde_json::Value;
+use tokio::sync::watch;
 use tracing::{Instrument as _, Span};
 
 use crate::budget::Purse;
@@ -47,7 +49,7 @@ use crate::catalog::Catalog;
 use crate::frozen::Frozen;
 use crate::house_tools::HouseTools;
 use crate::leash::{Leash, leash};
-use crate::memory::Recall;
+use crate::memory::{Recall, within};
 use crate::policy::Decide;
 use crate::ports::Ports;
 use crate::scheduler::Announce;
@@ -218,6 +220,8 @@ pub struct ToolsActor {
     /// Starts and stops the actors of tools.
     children: SupervisorHandle,
     phase: Phase,
+    /// Whether it is known what is installed, for calls that wait for it.
+    known: watch::Sender<bool>,
     /// What names members in tools comes from here.
     epoch: Digest,
     installed: BTreeMap<String, Entry>,
@@ -252,10 +256,33 @@ impl ToolsActor {
             purse,
             children,
             phase: Phase::Reading,
+            known: watch::Sender::new(false),
             epoch: Digest::ZERO,
             installed: BTreeMap::new(),
             generations: 0,
         }
+    }
+
+    /// Models and policy know from the first moment what was granted, also before it can be called.
+    pub(crate) async fn foretell(&self) {
+        match within(self.limits.read_deadline, self.ports.store.tools()).await {
+            Ok(tools) => self.catalog.install(tools.iter().flat_map(entries::specs)),
+            Err(error) => tracing::warn!(%error, "the installed tools could not be read; they are read again"),
+        }
+    }
+
+    /// Waits until it is known what is installed, but for tools that are always there; how much of this time is left then.
+    fn when_known(&self, name: &str, deadline: Duration) -> ResponseFuture<Duration> {
+        if *self.known.borrow() || HouseTools::knows(name) {
+            return Box::pin(std::future::ready(deadline));
+        }
+        let (clock, mut known) = (Arc::clone(&self.ports.clock), self.known.subscribe());
+        let began = clock.mono();
+        Box::pin(async move {
+            // What is not known by then is answered as unknown so far.
+            let _ = tokio::time::timeout(deadline, known.wait_for(|known| *known)).await;
+            deadline.saturating_sub(clock.mono().since(began))
+        })
     }
 
     /// The work of a call on its member's budget: reserved before, and counted whatever comes of it.
@@ -392,6 +419,34 @@ impl ToolsActor {
         };
         Ok((invocation, question))
     }
+
+    /// A call that a member makes: policy decides, then it is done.
+    fn ordered(
+        &self,
+        function: &str,
+        arguments: Value,
+        member: Member,
+        held: Leash,
+    ) -> ResponseActFuture<Self, Result<ToolOutput, ToolError>> {
+        let (invocation, question) = match self.invoke(function, arguments, member) {
+            Ok(asked) => asked,
+            Err(error) => return Box::pin(actix::fut::ready(Err(error))),
+        };
+        let decided = self.links.decide.ask(Decide(Box::new(question)), self.limits.ask_deadline);
+        Box::pin(decided.into_actor(self).then(move |decision, this, _| {
+            let refused = match decision {
+                Ok(Decision::Allow(_)) => {
+                    let span = tracing::info_span!("tool", call = %invocation.id, name = invocation.name);
+                    return this.charged(Box::new(invocation), held, span);
+                }
+                // The order of a member is that member's own yes; what it is not enough for is not asked of others here.
+                Ok(Decision::Ask(_)) => ToolError::Denied(Refusal::NoRule.to_string()),
+                Ok(Decision::Deny(refusal)) => ToolError::Denied(refusal.to_string()),
+                Err(_) => ToolError::Busy,
+            };
+            Box::pin(actix::fut::ready(Err(refused))) as ResponseActFuture<Self, _>
+        }))
+    }
 }
 
 /// What a call took: nothing is paid by one that certainly did not begin. A tool's own no is not believed so far.
@@ -422,34 +477,22 @@ impl Actor for ToolsActor {
 impl Handler<Call> for ToolsActor {
     type Result = ResponseActFuture<Self, Result<ToolOutput, ToolError>>;
 
-    fn handle(&mut self, Call { invocation, leash, span }: Call, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Call { mut invocation, leash, span }: Call, _: &mut Context<Self>) -> Self::Result {
         let span = tracing::info_span!(parent: &span, "tool", call = %invocation.id, name = invocation.name);
-        self.charged(invocation, leash, span)
+        let known = self.when_known(&invocation.name, invocation.deadline);
+        Box::pin(known.into_actor(self).then(move |left, this, _| {
+            invocation.deadline = left;
+            this.charged(invocation, leash, span)
+        }))
     }
 }
 
 impl Handler<CallTool> for ToolsActor {
     type Result = ResponseActFuture<Self, Result<ToolOutput, ToolError>>;
 
-    fn handle(&mut self, CallTool { function, arguments, member, leash: held }: CallTool, _: &mut Context<Self>) -> Self::Result {
-        let (invocation, question) = match self.invoke(&function, arguments, member) {
-            Ok(asked) => asked,
-            Err(error) => return Box::pin(actix::fut::ready(Err(error))),
-        };
-        let decided = self.links.decide.ask(Decide(Box::new(question)), self.limits.ask_deadline);
-        Box::pin(decided.into_actor(self).then(move |decision, this, _| {
-            let refused = match decision {
-                Ok(Decision::Allow(_)) => {
-                    let span = tracing::info_span!("tool", call = %invocation.id, name = invocation.name);
-                    return this.charged(Box::new(invocation), held, span);
-                }
-                // The order of a member is that member's own yes; what it is not enough for is not asked of others here.
-                Ok(Decision::Ask(_)) => ToolError::Denied(Refusal::NoRule.to_string()),
-                Ok(Decision::Deny(refusal)) => ToolError::Denied(refusal.to_string()),
-                Err(_) => ToolError::Busy,
-            };
-            Box::pin(actix::fut::ready(Err(refused))) as ResponseActFuture<Self, _>
-        }))
+    fn handle(&mut self, CallTool { function, arguments, member, leash }: CallTool, _: &mut Context<Self>) -> Self::Result {
+        let known = self.when_known(&function, self.limits.tool_deadline);
+        Box::pin(known.into_actor(self).then(move |_, this, _| this.ordered(&function, arguments, member, leash)))
     }
 }
 

@@ -438,7 +438,10 @@ fn tools(
     let toolbox = ChildSpec::worker(&slots.tools, move || {
         let (ports, links) = (ports.clone(), links.clone());
         let actor = ToolsActor::new(own.clone(), ports, links, catalog.clone(), children.clone(), limits.clone());
-        async { Ok(actor) }
+        async move {
+            actor.foretell().await;
+            Ok(actor)
+        }
     });
     // What the toolbox does not know of must not run: its tools end when it does.
     let supervisor = SupervisorSpec::new("tools", Strategy::RestForOne)

@@ -195,8 +195,8 @@ fn a_question_outlives_its_house_and_is_answered_once() {
     talk.open(None, Some(taken.seq));
     assert_eq!(home.run(&["approvals", "yes"]).code, Some(0));
     assert_eq!(talk.answer_of(taken.answer).text, "They know now.");
-    assert_eq!(service.count("POST /later "), 1);
-    drop(server);
+    let told = server.requests().last().map(|last| last.text.clone());
+    assert_eq!(service.count("POST /later "), 1, "what the model was told: {told:?}");
     assert_eq!(house.stop(), Some(0));
 }
 

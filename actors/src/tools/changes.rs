@@ -195,6 +195,7 @@ impl ToolsActor {
                 this.epoch = first.first().map_or(Digest::ZERO, |entry| entry.digest);
                 this.phase = Phase::Ready;
                 this.adopt_all(tools, ctx);
+                this.known.send_replace(true);
             }
             Err(error) => {
                 tracing::warn!(%error, "the installed tools could not be read; trying again");

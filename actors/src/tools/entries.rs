@@ -6,7 +6,7 @@ use std::time::Duration;
 use hearth_domain::tool::grant::{Grant, Question, Release, ask, widening};
 use hearth_domain::tool::manifest::Manifest;
 use hearth_domain::tool::record::{ToolInfo, ToolState};
-use hearth_domain::tool::{ToolError, ToolOutput};
+use hearth_domain::tool::{ToolError, ToolOutput, ToolSpec};
 use hearth_supervisor::link::{AskError, Link};
 use hearth_supervisor::slot::Slot;
 use hearth_supervisor::spec::handle::{StartChildError, SupervisorHandle};
@@ -93,6 +93,12 @@ impl Entry {
             report: None,
         }
     }
+}
+
+/// The functions of a tool that was granted, as it is in the store; none of one that waits, is shut or cannot be read.
+pub(super) fn specs(info: &ToolInfo) -> Vec<ToolSpec> {
+    let granted = info.grant.clone().filter(|_| info.state == ToolState::Granted);
+    granted.and_then(|grant| serde_json::from_value::<Grant>(grant).ok()).map(|grant| grant.specs()).unwrap_or_default()
 }
 
 /// Where the actor of one release and grant is reached.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod starting;
+#[cfg(test)]
 mod support;
 
 #[cfg(test)]

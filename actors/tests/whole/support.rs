@@ -22,7 +22,7 @@ use hearth_domain::limits::Limits;
 use hearth_domain::message::{Author, Part};
 use hearth_domain::meter::NoMeter;
 use hearth_domain::model::{Arguments, DeltaSink, Model, ModelError, ModelReply, ModelRequest, StopReason, ToolCall, Usage, Utterance};
-use hearth_domain::sandbox::{NoSandboxes, Role as For};
+use hearth_domain::sandbox::{NoSandboxes, Role as For, Sandboxes};
 use hearth_domain::store::StoreError;
 use hearth_domain::time::{Clock, Mono, Timestamp};
 use hearth_domain::tool::{Annotations, Effect, Invocation, ToolError, ToolOutput, ToolSpec, Tools};
@@ -279,6 +279,7 @@ pub(crate) struct Doubles {
     pub(crate) vault: Keeper,
     pub(crate) ids: Arc<AtomicU64>,
     pub(crate) budgets: Settings,
+    pub(crate) sandboxes: Arc<dyn Sandboxes>,
 }
 
 impl Doubles {
@@ -296,6 +297,7 @@ impl Doubles {
             vault: Keeper::default(),
             ids: Arc::new(AtomicU64::new(1)),
             budgets: Settings::default(),
+            sandboxes: Arc::new(NoSandboxes),
         }
     }
 
@@ -341,7 +343,7 @@ impl House {
             vault: Arc::new(doubles.vault.clone()),
             egress: Arc::new(NoVault),
             http: Arc::new(NoHttp),
-            sandboxes: Arc::new(NoSandboxes),
+            sandboxes: doubles.sandboxes.clone(),
             channels: Vec::new(),
             meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
