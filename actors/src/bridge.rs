@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Handler, WrapFuture};
 use hearth_domain::channel::{Attendance, Heard, Incoming, Posted, Receipt, Transport};
-use hearth_domain::delivery::DeliveryState;
+use hearth_domain::delivery::{Delivery, DeliveryState};
 use hearth_domain::household::MemberId;
 use hearth_domain::household::audience::{Group, Presence, Seen};
 use hearth_domain::household::identity::Identity;
@@ -47,7 +47,7 @@ use crate::memory::within;
 use crate::outbox::Settle;
 use crate::ports::Ports;
 use incoming::{Fate, Taken};
-use outgoing::{say, unsettled};
+use outgoing::{Unsettled, say, unsettled};
 
 /// Deliveries that are in mind at once; more are read again from the store.
 pub const WAITING_MAX: usize = 256;
@@ -137,8 +137,8 @@ pub struct BridgeActor {
     /// Where something is being said, or is not tried for a while.
     sending: BTreeSet<ConversationId>,
     reading: Reading,
-    /// What was said in this life; the store may not know it yet.
-    done: BTreeSet<AnswerId>,
+    /// What was said in this life, and how that ended; the store may not know it yet.
+    done: BTreeMap<AnswerId, DeliveryState>,
     done_order: VecDeque<AnswerId>,
     /// Words for the outbox that did not fit.
     settling: VecDeque<Settle>,
@@ -180,7 +180,7 @@ impl BridgeActor {
             more: false,
             sending: BTreeSet::new(),
             reading: Reading::Not,
-            done: BTreeSet::new(),
+            done: BTreeMap::new(),
             done_order: VecDeque::new(),
             settling: VecDeque::new(),
             last: BTreeMap::new(),
@@ -301,16 +301,16 @@ impl BridgeActor {
             (Phase::Ready, Reading::Not) => self.reading = Reading::Once,
         }
         self.more = false;
-        let known: BTreeSet<AnswerId> =
-            self.done.iter().copied().chain(self.waiting.values().filter_map(|(said, _)| said.answer)).collect();
+        let known = (self.waiting.values().filter_map(|(said, _)| said.answer).collect(), self.done.keys().copied().collect());
         let (store, channel, room) = (Arc::clone(&self.store), self.around.transport.name().to_owned(), self.room());
         let read = within(self.around.limits.read_deadline, unsettled(store, channel, known, room));
         ctx.spawn(read.into_actor(self).map(|read, this, ctx| {
             let twice = std::mem::replace(&mut this.reading, Reading::Not) == Reading::Twice;
             match read {
-                Ok((found, more)) => {
+                Ok(Unsettled { new, more, done }) => {
                     this.more |= more;
-                    found.into_iter().for_each(|said| this.wait(Arc::new(said)));
+                    done.iter().for_each(|row| this.settle_again(row, ctx));
+                    new.into_iter().for_each(|said| this.wait(Arc::new(said)));
                     this.pump(ctx);
                     if twice {
                         this.read(ctx);
@@ -330,7 +330,7 @@ impl BridgeActor {
     }
 
     fn wait(&mut self, said: Arc<Said>) {
-        if self.phase != Phase::Ready || said.answer.is_some_and(|answer| self.done.contains(&answer)) {
+        if self.phase != Phase::Ready || said.answer.is_some_and(|answer| self.done.contains_key(&answer)) {
             return;
         }
         if self.room() == 0 {
@@ -378,7 +378,7 @@ impl BridgeActor {
         };
         self.sending.remove(&said.conversation);
         self.waiting.remove(&place);
-        if let Some(answer) = said.answer.filter(|answer| self.done.insert(*answer)) {
+        if let Some(answer) = said.answer.filter(|answer| self.done.insert(*answer, end).is_none()) {
             self.done_order.push_back(answer);
             if self.done_order.len() > DONE_MAX
                 && let Some(oldest) = self.done_order.pop_front()
@@ -386,12 +386,22 @@ impl BridgeActor {
                 self.done.remove(&oldest);
             }
         }
-        let channel = self.around.transport.name().to_owned();
-        self.settling.push_back(Settle { channel, conversation: said.conversation, seq: said.seq, state: end });
+        self.settle(place, end, ctx);
+        self.pump(ctx);
+    }
+
+    fn settle(&mut self, (conversation, seq): (ConversationId, u64), state: DeliveryState, ctx: &mut Context<Self>) {
+        self.settling.push_back(Settle { channel: self.around.transport.name().to_owned(), conversation, seq, state });
         if self.settling.len() == 1 {
             self.settle_first(ctx);
         }
-        self.pump(ctx);
+    }
+
+    /// An outbox that died has forgotten what it was told; one that is about to write it pays no attention.
+    fn settle_again(&mut self, row: &Delivery, ctx: &mut Context<Self>) {
+        if let Some(state) = self.done.get(&row.answer).copied() {
+            self.settle((row.conversation, row.seq), state, ctx);
+        }
     }
 
     fn try_again(&mut self, conversation: ConversationId, after: Duration, ctx: &mut Context<Self>) {

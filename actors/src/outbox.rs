@@ -10,7 +10,8 @@
 //! | [`Confirm`] | | a channel's client has everything up to here |
 //! | [`Settle`] | | what became of one delivery at a channel |
 //!
-//! Permanent; deliveries are in the store and read at start. A restart loses sends under way: a channel that recognises repetitions
+//! Permanent; deliveries are in the store and read at start, and those of one conversation when that has begun anew: what it said last may be
+//! in the store without its knowledge, and a channel that finds it there says it. A restart loses sends under way: a channel that recognises repetitions
 //! gets them again, for any other they become `unknown` (I-10). Limits: `delivery_attempts`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -40,6 +41,8 @@ const HAND_AGAIN: Duration = Duration::from_millis(50);
 const SETTLE_AFTER: Duration = Duration::from_millis(200);
 /// The same after a commit that failed.
 const SETTLE_AGAIN: Duration = Duration::from_secs(5);
+/// Time until the store is read again, when it could not be.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// Deliveries that are confirmed in one commit, unless one conversation alone has more.
 const SETTLE_AT_ONCE: usize = 256;
 
@@ -102,6 +105,7 @@ struct Way {
 
 /// The outbox actor.
 pub struct OutboxActor {
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     save: Link<Save>,
     ways: Vec<Way>,
@@ -112,6 +116,8 @@ pub struct OutboxActor {
     confirmed: BTreeMap<(ConversationId, String), u64>,
     /// What has ended one by one, which the store has not been told.
     ended: VecDeque<Delivery>,
+    /// What the store is being told.
+    telling: BTreeSet<(ConversationId, u64)>,
 }
 
 impl std::fmt::Debug for OutboxActor {
@@ -133,7 +139,8 @@ impl OutboxActor {
         let rows = read.map_err(|error| StartError::caused_by("the outbox could not be read", error))?;
         let unsettled = rows.into_iter().map(|row| ((row.conversation, row.seq), row)).collect();
         let ways = outlets.into_iter().map(|outlet| Way { outlet, waiting: VecDeque::new() }).collect();
-        Ok(Self { clock, save, ways, limits, unsettled, confirmed: BTreeMap::new(), ended: VecDeque::new() })
+        let (confirmed, ended, telling) = (BTreeMap::new(), VecDeque::new(), BTreeSet::new());
+        Ok(Self { store, clock, save, ways, limits, unsettled, confirmed, ended, telling })
     }
 
     /// Hands something to its channel, after what waits there; a full mailbox is tried again, since the channel's clients wait for it.
@@ -163,6 +170,32 @@ impl OutboxActor {
                 ctx.run_later(HAND_AGAIN, move |this, ctx| this.hand_first(at, ctx));
                 return;
             }
+        }
+    }
+
+    /// Reads what a conversation has said that was not told here, and has every channel look for it. Nothing else is done meanwhile, so that
+    /// what is read is not older than what is known.
+    fn catch_up(&self, conversation: ConversationId, ctx: &mut Context<Self>) {
+        let (store, deadline) = (Arc::clone(&self.store), self.limits.read_deadline);
+        let read = async move { within(deadline, store.unsettled_deliveries()).await };
+        ctx.wait(read.into_actor(self).map(move |read, this, ctx| match read {
+            Ok(rows) => {
+                rows.into_iter().filter(|row| row.conversation == conversation).for_each(|row| this.learn(row));
+                this.again(conversation, ctx);
+            }
+            Err(error) => {
+                tracing::warn!(%conversation, %error, "what is to be delivered could not be read; trying again");
+                ctx.run_later(READ_AGAIN, move |this, ctx| this.catch_up(conversation, ctx));
+            }
+        }));
+    }
+
+    /// A row of the store that is not delivered there; one that has ended here is on its way there.
+    fn learn(&mut self, row: Delivery) {
+        let place = (row.conversation, row.seq);
+        let has_ended = self.telling.contains(&place) || self.ended.iter().any(|ended| (ended.conversation, ended.seq) == place);
+        if !has_ended {
+            self.unsettled.entry(place).or_insert(row);
         }
     }
 
@@ -226,8 +259,12 @@ impl OutboxActor {
         };
         let fact = Fact { kind, who: None, subject: last.answer.to_string(), detail, content: None, at: now };
         let commit = Commit { writes: settled.iter().cloned().map(Write::Delivery).collect(), fact };
+        self.telling.extend(settled.iter().map(|row| (row.conversation, row.seq)));
         let saved = self.save.ask(Save(commit), self.limits.commit_deadline);
         ctx.spawn(saved.into_actor(self).map(move |saved, this, ctx| {
+            for row in &settled {
+                this.telling.remove(&(row.conversation, row.seq));
+            }
             if !matches!(saved, Ok(Ok(()))) {
                 // Not in the store, then: once more, later.
                 this.settle_after(SETTLE_AGAIN, ctx);
@@ -270,7 +307,7 @@ impl Handler<Deliver> for OutboxActor {
                 self.hand(&delivery.channel, Hand::Said(message), ctx);
                 self.unsettled.insert(place, delivery);
             }
-            Deliver::Again(conversation) => self.again(conversation, ctx),
+            Deliver::Again(conversation) => self.catch_up(conversation, ctx),
         }
     }
 }

@@ -20,22 +20,34 @@ const POST_DEADLINE: Duration = Duration::from_secs(60);
 /// What is said where an answer may not be: somebody has come since it was asked for.
 const WITHHELD: &str = "Not everybody who is here now may see my answer. Ask me in private.";
 
-/// What the store has to be said at a channel, oldest first, at most so much of it; and whether there is more.
+/// What the store has for a channel.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled {
+    /// What is to be said, oldest first.
+    pub(super) new: Vec<Said>,
+    /// Whether there is more of it.
+    pub(super) more: bool,
+    /// What was said in this life, as the store does not know: whoever was to write that was lost.
+    pub(super) done: Vec<Delivery>,
+}
+
+/// What the store has to be said at a channel, at most so much of it, but for what is about to be said.
 pub(super) async fn unsettled(
     store: Arc<dyn Store>,
     channel: String,
-    known: BTreeSet<AnswerId>,
+    (waiting, done): (BTreeSet<AnswerId>, BTreeSet<AnswerId>),
     most: usize,
-) -> Result<(Vec<Said>, bool), StoreError> {
-    let wanted = |row: &Delivery| row.channel == channel && row.state == DeliveryState::Pending && !known.contains(&row.answer);
-    let rows: Vec<_> = store.unsettled_deliveries().await?.into_iter().filter(wanted).collect();
+) -> Result<Unsettled, StoreError> {
+    let wanted = |row: &Delivery| row.channel == channel && row.state == DeliveryState::Pending && !waiting.contains(&row.answer);
+    let rows = store.unsettled_deliveries().await?.into_iter().filter(wanted);
+    let (done, rows): (Vec<_>, Vec<_>) = rows.partition(|row| done.contains(&row.answer));
     let more = rows.len() > most;
-    let mut found = Vec::new();
+    let mut new = Vec::new();
     for row in rows.into_iter().take(most) {
         let at = store.messages(row.conversation, row.seq.saturating_sub(1), 1).await?;
-        found.extend(at.into_iter().filter(|message| message.id == row.message));
+        new.extend(at.into_iter().filter(|message| message.id == row.message));
     }
-    Ok((found, more))
+    Ok(Unsettled { new, more, done })
 }
 
 /// Says something where its conversation is, if everybody who is there now may learn it (I-5); `None` when the house could not say where
