@@ -223,6 +223,12 @@ impl Platform {
         state.messages.is_empty() && state.script.is_empty() && matches!(state.line, Line::Up(_))
     }
 
+    /// Messages that the house has not taken.
+    #[must_use]
+    pub fn untaken(&self) -> usize {
+        lock(&self.state).messages.len()
+    }
+
     // === the channel ===
 
     /// Begins anew. What was told last and not acknowledged.

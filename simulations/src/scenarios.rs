@@ -19,7 +19,7 @@ pub enum Scenario {
     Household,
     /// A household of five with tools that give orders, models that obey them or are hostile themselves, and strangers at the door.
     Hostile,
-    /// The same over other people's platforms as well, private and in rooms. One finding is open: see the file.
+    /// The same as the first over other people's platforms as well, private and in rooms.
     Channels,
     /// Many tool calls that fail in every way.
     Tools,

@@ -1,8 +1,5 @@
 //! A household as in [`super::household`] that reaches the house over other people's platforms as well, in private and in rooms: accounts that
 //! nobody knows, who comes and goes, and channels that lose, repeat, delay and go away.
-//!
-//! Not among the seeds that have to hold yet: in some of them an answer is not said at a channel when the house comes to rest. Whether the
-//! house or the simulated platform is at fault is not known. (For one: seed 1.)
 
 use hearth_domain::chance::Seed;
 
