@@ -30,6 +30,14 @@ fn hostile_tools_models_and_strangers_get_nothing() {
 }
 
 #[test]
+fn what_is_said_at_other_peoples_platforms_is_said_once_and_to_those_who_may_learn_it() {
+    // In seed 7 what ended at a channel was lost with the outbox that had heard of it.
+    check(Scenario::Channels, 0..8);
+    // An answer was in the store and its conversation did not know: the channel said it, and the outbox had never heard of it.
+    check(Scenario::Channels, 47..48);
+}
+
+#[test]
 fn a_vault_that_dies_all_the_time_loses_no_secret_and_tells_none() {
     check(Scenario::Vault, 0..8);
 }
