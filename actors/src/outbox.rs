@@ -173,15 +173,18 @@ impl OutboxActor {
         }
     }
 
-    /// Reads what a conversation has said that was not told here, and has every channel look for it. Nothing else is done meanwhile, so that
-    /// what is read is not older than what is known.
+    /// Reads what a conversation has said that was not told here, and has channels look again where there was something: what they told of
+    /// it before was about nothing. Nothing else is done meanwhile, so that what is read is not older than what is known.
     fn catch_up(&self, conversation: ConversationId, ctx: &mut Context<Self>) {
         let (store, deadline) = (Arc::clone(&self.store), self.limits.read_deadline);
         let read = async move { within(deadline, store.unsettled_deliveries()).await };
         ctx.wait(read.into_actor(self).map(move |read, this, ctx| match read {
             Ok(rows) => {
+                let known = this.unsettled.len();
                 rows.into_iter().filter(|row| row.conversation == conversation).for_each(|row| this.learn(row));
-                this.again(conversation, ctx);
+                if this.unsettled.len() > known {
+                    this.again(conversation, ctx);
+                }
             }
             Err(error) => {
                 tracing::warn!(%conversation, %error, "what is to be delivered could not be read; trying again");
@@ -307,7 +310,11 @@ impl Handler<Deliver> for OutboxActor {
                 self.hand(&delivery.channel, Hand::Said(message), ctx);
                 self.unsettled.insert(place, delivery);
             }
-            Deliver::Again(conversation) => self.catch_up(conversation, ctx),
+            Deliver::Again(conversation) => {
+                // At once: what is said next must not reach a client before what it missed.
+                self.again(conversation, ctx);
+                self.catch_up(conversation, ctx);
+            }
         }
     }
 }
