@@ -46,7 +46,7 @@ use crate::household::{Arrive, Change};
 use crate::memory::within;
 use crate::outbox::Settle;
 use crate::ports::Ports;
-use incoming::{Fate, Taken};
+use incoming::{By, Fate, Taken};
 use outgoing::{Unsettled, say, unsettled};
 
 /// Deliveries that are in mind at once; more are read again from the store.
@@ -122,6 +122,8 @@ enum Reading {
 struct Pace {
     since: Mono,
     count: u32,
+    /// Whether nobody knew them when they wrote last.
+    stranger: bool,
 }
 
 /// A channel.
@@ -251,17 +253,22 @@ impl BridgeActor {
     }
 
     fn take(&mut self, message: Incoming, ctx: &mut Context<Self>) {
-        let id = message.id.clone();
-        if !self.has_room(&message.from) {
-            let known = self.last.values().any(|account| *account == message.from);
-            // Somebody whom nobody knows is not even told that.
-            let receipt = if known { Receipt::Again("too many messages at once; wait a minute".to_owned()) } else { Receipt::Taken };
+        let (id, from) = (message.id.clone(), message.from.clone());
+        if !self.has_room(&from) {
+            let is_stranger = self.paces.get(&from).is_some_and(|pace| pace.stranger);
+            // Somebody whom nobody knows is not even told that. Of an account that is not known to be one no message is lost.
+            let receipt = if is_stranger { Receipt::Taken } else { Receipt::Again("too many messages at once; wait a minute".to_owned()) };
             self.around.transport.receipt(&id, receipt);
             return self.listen(ctx);
         }
         let work = incoming::take(self.around.clone(), message);
         ctx.spawn(work.into_actor(self).map(move |Taken { fate, by }, this, ctx| {
-            this.last.extend(by);
+            if let (By::Member(..) | By::Stranger, Some(pace)) = (&by, this.paces.get_mut(&from)) {
+                pace.stranger = by == By::Stranger;
+            }
+            if let By::Member(member, account) = by {
+                this.last.insert(member, account);
+            }
             match fate {
                 Fate::Taken => this.around.transport.receipt(&id, Receipt::Taken),
                 Fate::Again(why) => this.around.transport.receipt(&id, Receipt::Again(why)),
@@ -280,9 +287,9 @@ impl BridgeActor {
                 return false;
             }
         }
-        let pace = self.paces.entry(account.to_owned()).or_insert(Pace { since: now, count: 0 });
+        let pace = self.paces.entry(account.to_owned()).or_insert(Pace { since: now, count: 0, stranger: false });
         if now.since(pace.since) >= WINDOW {
-            *pace = Pace { since: now, count: 0 };
+            *pace = Pace { since: now, count: 0, ..*pace };
         }
         pace.count = pace.count.saturating_add(1);
         pace.count <= MESSAGES_PER_WINDOW

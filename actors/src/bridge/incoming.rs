@@ -34,16 +34,27 @@ pub(super) enum Fate {
     Unwritten,
 }
 
-/// What became of it, and by which account a member wrote.
+/// Who wrote, as far as that came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum By {
+    /// This member, by this account.
+    Member(MemberId, String),
+    /// Somebody whom nobody knows.
+    Stranger,
+    /// It did not come out.
+    Open,
+}
+
+/// What became of it, and who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Taken {
     pub(super) fate: Fate,
-    pub(super) by: Option<(MemberId, String)>,
+    pub(super) by: By,
 }
 
 impl From<Fate> for Taken {
     fn from(fate: Fate) -> Self {
-        Self { fate, by: None }
+        Self { fate, by: By::Open }
     }
 }
 
@@ -66,14 +77,14 @@ async fn in_private(around: &Around, identity: Identity, message: Incoming) -> T
     let arrive = Arrive { identity: identity.clone(), thread: String::new() };
     match around.links.arrive.ask(arrive, around.limits.commit_deadline).await {
         Err(_) => Fate::Again(BUSY.to_owned()).into(),
-        Ok(Err(Unpaired::Nothing)) => Fate::Taken.into(),
+        Ok(Err(Unpaired::Nothing)) => Taken { fate: Fate::Taken, by: By::Stranger },
         Ok(Err(Unpaired::Show(text))) => {
             // A code that does not arrive is over soon, and then there is another one.
             tell(around, &identity, &message.id, To::Account(message.from), text).await;
-            Fate::Taken.into()
+            Taken { fate: Fate::Taken, by: By::Stranger }
         }
         Ok(Ok(resolved)) => {
-            let by = Some((resolved.member.id, message.from.clone()));
+            let by = By::Member(resolved.member.id, message.from.clone());
             Taken { fate: said(around, &identity, resolved, message).await, by }
         }
     }
