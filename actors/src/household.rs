@@ -52,7 +52,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::ports::{House, Ports};
 use crate::scheduler::Announce;
-use crate::store::Save;
+use crate::store::{Save, Settle};
 use crate::vault::Part;
 
 /// Whose message is this, and where does it belong?
@@ -165,6 +165,8 @@ pub struct Who;
 pub struct Links {
     /// The store.
     pub save: Link<Save>,
+    /// To the store.
+    pub settle: Link<Settle>,
     /// The vault: whose key goes.
     pub part: Link<Part>,
     /// The conversations: what a child is told.
@@ -198,7 +200,8 @@ impl std::fmt::Debug for HouseholdActor {
 impl HouseholdActor {
     /// Reads the household and writes what the configuration changed.
     pub async fn enrol(house: House, ports: Ports, links: Links) -> Result<Self, StartError> {
-        let Links { save, part, announce } = links;
+        let Links { save, settle, part, announce } = links;
+        crate::store::settled(&settle, &house.limits).await?;
         let stored = ports.store.household().await.map_err(|error| StartError::caused_by("the members could not be read", error))?;
         let now = ports.clock.wall();
         let before: BTreeMap<MemberId, Role> = stored.members.iter().map(|row| (row.member.id, row.member.role)).collect();

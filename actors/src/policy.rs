@@ -52,7 +52,7 @@ use crate::frozen::Frozen;
 use crate::household::Who;
 use crate::ports::Ports;
 use crate::scheduler::Announce;
-use crate::store::Save;
+use crate::store::{Save, Settle};
 use desk::{Desk, Meant, Ruling};
 use together::Said;
 
@@ -125,6 +125,8 @@ pub struct TakeBack {
 pub struct Links {
     /// To the store.
     pub save: Link<Save>,
+    /// To the store.
+    pub settle: Link<Settle>,
     /// To the conversations.
     pub announce: Link<Announce>,
     /// To the household.
@@ -174,6 +176,7 @@ impl PolicyActor {
         links: Links,
         limits: Limits,
     ) -> Result<Self, StartError> {
+        crate::store::settled(&links.settle, &limits).await?;
         let unread = |error| StartError::caused_by("the questions that wait could not be read", error);
         let approvals = ports.store.open_approvals().await.map_err(unread)?;
         let grants = ports.store.grants(None).await.map_err(unread)?;

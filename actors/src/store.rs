@@ -32,6 +32,7 @@ use hearth_domain::store::{Commit, Group, Store, StoreError, Write};
 use hearth_domain::time::{Clock, Timestamp};
 use hearth_supervisor::context::Context;
 use hearth_supervisor::exit::StartError;
+use hearth_supervisor::link::Link;
 use tokio::sync::{oneshot, watch};
 
 /// Write this; answered when it is durable, or is certain not to be, or is not known.
@@ -49,6 +50,16 @@ pub struct ReadHead;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Settle;
+
+/// Waits until no commit of a former life can land any more: what is read then is what counts.
+///
+/// # Errors
+///
+/// When the store does not say so in time; who starts is started again.
+pub(crate) async fn settled(settle: &Link<Settle>, limits: &Limits) -> Result<(), StartError> {
+    let ended = settle.ask(Settle, limits.commit_deadline).await;
+    ended.map_err(|error| StartError::caused_by("what was being written is not known yet", error))
+}
 
 /// The store actor.
 pub struct StoreActor {

@@ -335,13 +335,23 @@ fn egress(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
 
 fn household(ports: &Ports, house: &House, slots: &Slots) -> ChildSpec {
     let (ports, house) = (ports.clone(), house.clone());
-    let links = household::Links { save: slots.store.link(), part: slots.vault.link(), announce: slots.conversations.link() };
+    let links = household::Links {
+        save: slots.store.link(),
+        settle: slots.store.link(),
+        part: slots.vault.link(),
+        announce: slots.conversations.link(),
+    };
     ChildSpec::worker(&slots.household, move || HouseholdActor::enrol(house.clone(), ports.clone(), links.clone())).probe(PROBE)
 }
 
 fn policy(ports: &Ports, house: &House, slots: &Slots, (frozen, purse): (&Frozen, &Purse)) -> ChildSpec {
     let (ports, house, beside) = (ports.clone(), house.clone(), (frozen.clone(), purse.clone()));
-    let links = policy::Links { save: slots.store.link(), announce: slots.conversations.link(), who: slots.household.link() };
+    let links = policy::Links {
+        save: slots.store.link(),
+        settle: slots.store.link(),
+        announce: slots.conversations.link(),
+        who: slots.household.link(),
+    };
     ChildSpec::worker(&slots.policy, move || {
         PolicyActor::load(Arc::clone(&house.rules), beside.clone(), ports.clone(), links.clone(), house.limits.clone())
     })
