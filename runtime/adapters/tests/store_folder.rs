@@ -44,6 +44,7 @@ fn other_process(shell: &str, part: &str, folder: &Path) -> String {
 
 #[test]
 fn what_another_engine_wrote_is_not_passed_over() {
+    let _alone = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("store/wal")).unwrap();
     assert!(matches!(wait(store(folder.path()).open()), Err(StoreError::Damaged(_))));
@@ -73,6 +74,7 @@ fn the_other_process() {
 
 #[test]
 fn a_second_handle_and_a_second_process_are_refused_until_the_first_closes() {
+    let _alone = STARTING.write().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let first = store(folder.path());
     wait(first.open()).unwrap();
@@ -85,6 +87,7 @@ fn a_second_handle_and_a_second_process_are_refused_until_the_first_closes() {
 
 #[test]
 fn a_store_that_was_dropped_without_closing_gives_the_folder_back() {
+    let _alone = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let head = filled(folder.path());
     let dropped = store(folder.path());
@@ -101,6 +104,7 @@ fn a_store_that_was_dropped_without_closing_gives_the_folder_back() {
 
 #[test]
 fn a_file_in_the_way_is_a_folder_that_cannot_be_written() {
+    let _alone = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
@@ -113,6 +117,7 @@ fn a_file_in_the_way_is_a_folder_that_cannot_be_written() {
 /// A limit of the size of files stops a write in the middle, as a full disk does, and needs no privilege.
 #[test]
 fn what_was_answered_before_the_disk_was_full_is_there_afterwards() {
+    let _alone = STARTING.write().unwrap();
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path());
     let said = other_process("trap '' XFSZ; ulimit -f 3000;", "fill", folder.path());
@@ -126,6 +131,9 @@ fn what_was_answered_before_the_disk_was_full_is_there_afterwards() {
     let found = wait(again.recent(sample::place("kitchen"), 1)).unwrap().pop().map(|message| message.seq);
     assert!(found >= applied && applied.is_some(), "found {found:?}, answered {applied:?}");
 }
+
+/// A process that is being started holds the locks of whoever starts it until it runs: nothing is opened again meanwhile.
+static STARTING: std::sync::RwLock<()> = std::sync::RwLock::new(());
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -159,6 +167,7 @@ fn copy(from: &Path, to: &Path, file: &Path, how: usize) {
 
 #[test]
 fn a_spoilt_file_is_damage_or_a_shorter_chain_and_never_a_wrong_one() {
+    let _alone = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut head = filled(folder.path());
     // Still open while its files are copied, as a crash leaves them: some of it is in the log only.
