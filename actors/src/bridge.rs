@@ -126,14 +126,22 @@ struct Pace {
     stranger: bool,
 }
 
+/// What is to be said.
+struct Waiting {
+    said: Arc<Said>,
+    attempts: u32,
+    /// Its row, when it was found in the store.
+    found: Option<Delivery>,
+}
+
 /// A channel.
 pub struct BridgeActor {
     around: Around,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     phase: Phase,
-    /// What is to be said, in order, with the attempts so far.
-    waiting: BTreeMap<(ConversationId, u64), (Arc<Said>, u32)>,
+    /// What is to be said, in order.
+    waiting: BTreeMap<(ConversationId, u64), Waiting>,
     /// Whether the store has more of it than is in mind.
     more: bool,
     /// Where something is being said, or is not tried for a while.
@@ -308,7 +316,7 @@ impl BridgeActor {
             (Phase::Ready, Reading::Not) => self.reading = Reading::Once,
         }
         self.more = false;
-        let known = (self.waiting.values().filter_map(|(said, _)| said.answer).collect(), self.done.keys().copied().collect());
+        let known = (self.waiting.values().filter_map(|one| one.said.answer).collect(), self.done.keys().copied().collect());
         let (store, channel, room) = (Arc::clone(&self.store), self.around.transport.name().to_owned(), self.room());
         let read = within(self.around.limits.read_deadline, unsettled(store, channel, known, room));
         ctx.spawn(read.into_actor(self).map(|read, this, ctx| {
@@ -316,8 +324,8 @@ impl BridgeActor {
             match read {
                 Ok(Unsettled { new, more, done }) => {
                     this.more |= more;
-                    done.iter().for_each(|row| this.settle_again(row, ctx));
-                    new.into_iter().for_each(|said| this.wait(Arc::new(said)));
+                    done.into_iter().for_each(|row| this.settle_again(row, ctx));
+                    new.into_iter().for_each(|(said, row)| this.wait(Arc::new(said), Some(row)));
                     this.pump(ctx);
                     if twice {
                         this.read(ctx);
@@ -336,7 +344,7 @@ impl BridgeActor {
         WAITING_MAX.saturating_sub(self.waiting.len())
     }
 
-    fn wait(&mut self, said: Arc<Said>) {
+    fn wait(&mut self, said: Arc<Said>, found: Option<Delivery>) {
         if self.phase != Phase::Ready || said.answer.is_some_and(|answer| self.done.contains_key(&answer)) {
             return;
         }
@@ -344,7 +352,7 @@ impl BridgeActor {
             self.more = true;
             return;
         }
-        self.waiting.entry((said.conversation, said.seq)).or_insert((said, 0));
+        self.waiting.entry((said.conversation, said.seq)).or_insert(Waiting { said, attempts: 0, found });
     }
 
     /// Says the first thing of each conversation in which nothing is being said.
@@ -353,7 +361,9 @@ impl BridgeActor {
             return;
         }
         let mut next: BTreeMap<ConversationId, Arc<Said>> = BTreeMap::new();
-        for ((conversation, _), (said, _)) in self.waiting.iter().filter(|((conversation, _), _)| !self.sending.contains(conversation)) {
+        for ((conversation, _), Waiting { said, .. }) in
+            self.waiting.iter().filter(|((conversation, _), _)| !self.sending.contains(conversation))
+        {
             if !next.contains_key(conversation) && next.len().saturating_add(self.sending.len()) < SENDING_MAX {
                 next.insert(*conversation, Arc::clone(said));
             }
@@ -371,9 +381,9 @@ impl BridgeActor {
     fn said(&mut self, said: &Said, posted: Option<Posted>, ctx: &mut Context<Self>) {
         let place = (said.conversation, said.seq);
         let most = self.around.limits.delivery_attempts;
-        let attempts = self.waiting.get_mut(&place).map_or(0, |(_, attempts)| {
-            *attempts = attempts.saturating_add(u32::from(posted.is_some()));
-            *attempts
+        let attempts = self.waiting.get_mut(&place).map_or(0, |one| {
+            one.attempts = one.attempts.saturating_add(u32::from(posted.is_some()));
+            one.attempts
         });
         let end = match posted {
             Some(Posted::Sent) => DeliveryState::Delivered,
@@ -384,7 +394,7 @@ impl BridgeActor {
             Some(Posted::Away) | None => return self.try_again(said.conversation, AGAIN, ctx),
         };
         self.sending.remove(&said.conversation);
-        self.waiting.remove(&place);
+        let found = self.waiting.remove(&place).and_then(|one| one.found);
         if let Some(answer) = said.answer.filter(|answer| self.done.insert(*answer, end).is_none()) {
             self.done_order.push_back(answer);
             if self.done_order.len() > DONE_MAX
@@ -393,21 +403,22 @@ impl BridgeActor {
                 self.done.remove(&oldest);
             }
         }
-        self.settle(place, end, ctx);
+        self.settle(place, (end, found), ctx);
         self.pump(ctx);
     }
 
-    fn settle(&mut self, (conversation, seq): (ConversationId, u64), state: DeliveryState, ctx: &mut Context<Self>) {
-        self.settling.push_back(Settle { channel: self.around.transport.name().to_owned(), conversation, seq, state });
+    fn settle(&mut self, place: (ConversationId, u64), (state, found): (DeliveryState, Option<Delivery>), ctx: &mut Context<Self>) {
+        let (conversation, seq) = place;
+        self.settling.push_back(Settle { channel: self.around.transport.name().to_owned(), conversation, seq, state, found });
         if self.settling.len() == 1 {
             self.settle_first(ctx);
         }
     }
 
     /// An outbox that died has forgotten what it was told; one that is about to write it pays no attention.
-    fn settle_again(&mut self, row: &Delivery, ctx: &mut Context<Self>) {
+    fn settle_again(&mut self, row: Delivery, ctx: &mut Context<Self>) {
         if let Some(state) = self.done.get(&row.answer).copied() {
-            self.settle((row.conversation, row.seq), state, ctx);
+            self.settle((row.conversation, row.seq), (state, Some(row)), ctx);
         }
     }
 
@@ -447,7 +458,7 @@ impl Handler<Hand> for BridgeActor {
     fn handle(&mut self, hand: Hand, ctx: &mut Context<Self>) {
         match hand {
             Hand::Said(said) => {
-                self.wait(said);
+                self.wait(said, None);
                 self.pump(ctx);
             }
             Hand::Again(_) => self.read(ctx),

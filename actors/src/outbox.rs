@@ -10,8 +10,8 @@
 //! | [`Confirm`] | | a channel's client has everything up to here |
 //! | [`Settle`] | | what became of one delivery at a channel |
 //!
-//! Permanent; deliveries are in the store and read at start, and those of one conversation when that has begun anew: what it said last may be
-//! in the store without its knowledge, and a channel that finds it there says it. A restart loses sends under way: a channel that recognises repetitions
+//! Permanent; deliveries are in the store and read at start. What a conversation said without knowing that it was saved is not told here: a
+//! channel that finds it in the store says it, and says with its end what it found. A restart loses sends under way: a channel that recognises repetitions
 //! gets them again, for any other they become `unknown` (I-10). Limits: `delivery_attempts`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,8 +41,6 @@ const HAND_AGAIN: Duration = Duration::from_millis(50);
 const SETTLE_AFTER: Duration = Duration::from_millis(200);
 /// The same after a commit that failed.
 const SETTLE_AGAIN: Duration = Duration::from_secs(5);
-/// Time until the store is read again, when it could not be.
-const READ_AGAIN: Duration = Duration::from_secs(1);
 /// Deliveries that are confirmed in one commit, unless one conversation alone has more.
 const SETTLE_AT_ONCE: usize = 256;
 
@@ -85,6 +83,8 @@ pub struct Settle {
     pub seq: u64,
     /// How: delivered, failed, or unknown.
     pub state: DeliveryState,
+    /// Its row, where the channel found it in the store; whoever said it may not have come to tell the outbox of it.
+    pub found: Option<Delivery>,
 }
 
 /// A channel, as the outbox knows it.
@@ -105,7 +105,6 @@ struct Way {
 
 /// The outbox actor.
 pub struct OutboxActor {
-    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     save: Link<Save>,
     ways: Vec<Way>,
@@ -140,7 +139,7 @@ impl OutboxActor {
         let unsettled = rows.into_iter().map(|row| ((row.conversation, row.seq), row)).collect();
         let ways = outlets.into_iter().map(|outlet| Way { outlet, waiting: VecDeque::new() }).collect();
         let (confirmed, ended, telling) = (BTreeMap::new(), VecDeque::new(), BTreeSet::new());
-        Ok(Self { store, clock, save, ways, limits, unsettled, confirmed, ended, telling })
+        Ok(Self { clock, save, ways, limits, unsettled, confirmed, ended, telling })
     }
 
     /// Hands something to its channel, after what waits there; a full mailbox is tried again, since the channel's clients wait for it.
@@ -173,33 +172,11 @@ impl OutboxActor {
         }
     }
 
-    /// Reads what a conversation has said that was not told here, and has channels look again where there was something: what they told of
-    /// it before was about nothing. Nothing else is done meanwhile, so that what is read is not older than what is known.
-    fn catch_up(&self, conversation: ConversationId, ctx: &mut Context<Self>) {
-        let (store, deadline) = (Arc::clone(&self.store), self.limits.read_deadline);
-        let read = async move { within(deadline, store.unsettled_deliveries()).await };
-        ctx.wait(read.into_actor(self).map(move |read, this, ctx| match read {
-            Ok(rows) => {
-                let known = this.unsettled.len();
-                rows.into_iter().filter(|row| row.conversation == conversation).for_each(|row| this.learn(row));
-                if this.unsettled.len() > known {
-                    this.again(conversation, ctx);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%conversation, %error, "what is to be delivered could not be read; trying again");
-                ctx.run_later(READ_AGAIN, move |this, ctx| this.catch_up(conversation, ctx));
-            }
-        }));
-    }
-
-    /// A row of the store that is not delivered there; one that has ended here is on its way there.
-    fn learn(&mut self, row: Delivery) {
-        let place = (row.conversation, row.seq);
-        let has_ended = self.telling.contains(&place) || self.ended.iter().any(|ended| (ended.conversation, ended.seq) == place);
-        if !has_ended {
-            self.unsettled.entry(place).or_insert(row);
-        }
+    /// Takes out the row of what has ended: the known one, or what the channel found. None for what has ended before and is on its way to the
+    /// store.
+    fn take_out(&mut self, place: (ConversationId, u64), found: Option<Delivery>) -> Option<Delivery> {
+        let has_ended = self.telling.contains(&place) || self.ended.iter().any(|row| (row.conversation, row.seq) == place);
+        self.unsettled.remove(&place).or(found.filter(|_| !has_ended))
     }
 
     /// Has every channel look into the store for what it may have missed.
@@ -310,11 +287,7 @@ impl Handler<Deliver> for OutboxActor {
                 self.hand(&delivery.channel, Hand::Said(message), ctx);
                 self.unsettled.insert(place, delivery);
             }
-            Deliver::Again(conversation) => {
-                // At once: what is said next must not reach a client before what it missed.
-                self.again(conversation, ctx);
-                self.catch_up(conversation, ctx);
-            }
+            Deliver::Again(conversation) => self.again(conversation, ctx),
         }
     }
 }
@@ -330,11 +303,12 @@ impl Handler<Confirm> for OutboxActor {
 impl Handler<Settle> for OutboxActor {
     type Result = ();
 
-    fn handle(&mut self, Settle { channel, conversation, seq, state }: Settle, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Settle { channel, conversation, seq, state, found }: Settle, ctx: &mut Context<Self>) {
         let place = (conversation, seq);
-        if self.unsettled.get(&place).is_some_and(|row| row.channel == channel)
-            && let Some(row) = self.unsettled.remove(&place)
-        {
+        if self.unsettled.get(&place).is_some_and(|row| row.channel != channel) {
+            return;
+        }
+        if let Some(row) = self.take_out(place, found) {
             self.settle_after(SETTLE_AFTER, ctx);
             self.ended.push_back(ended_as(row, state, self.clock.wall()));
         }

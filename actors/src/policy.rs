@@ -29,15 +29,12 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Handler, Message, MessageResult
 use hearth_domain::approval::grant::Grant;
 use hearth_domain::approval::reply::{Reply, Word};
 use hearth_domain::approval::{Answer, Approval, State, Why};
-use hearth_domain::conversation::{Notice, Noticed};
 use hearth_domain::flow::call::Call;
-use hearth_domain::household::{Member, Place};
-use hearth_domain::ids::{ApprovalId, ConversationId, GrantId, MemberId, ReminderId};
+use hearth_domain::household::Member;
+use hearth_domain::ids::{ApprovalId, GrantId, MemberId};
 use hearth_domain::journal::{Digest, Fact, FactKind};
-use hearth_domain::label::{Integrity, Label, Readers};
 use hearth_domain::limits::Limits;
 use hearth_domain::policy::{Decision, Foreseen, Freeze, Question, Refusal};
-use hearth_domain::schedule::{Reminder, ReminderState};
 use hearth_domain::store::{Commit, Write};
 use hearth_domain::time::Timestamp;
 use hearth_rules::rules::Rules;
@@ -47,7 +44,6 @@ use hearth_supervisor::link::Link;
 use tokio::sync::oneshot;
 
 use crate::budget::Purse;
-use crate::channel::LOCAL;
 use crate::frozen::Frozen;
 use crate::household::Who;
 use crate::ports::Ports;
@@ -58,13 +54,12 @@ use together::Said;
 
 pub mod bench;
 mod desk;
+mod showing;
+mod stopping;
 pub mod together;
 
 /// How often it is looked whose time is over.
 const SWEEP: Duration = Duration::from_secs(5);
-/// Time until a card is told again, when that could not be saved.
-const TELL_AGAIN: Duration = Duration::from_secs(5);
-
 /// May this call run?
 #[derive(Debug, Message)]
 #[rtype(result = "Decision")]
@@ -303,44 +298,6 @@ impl PolicyActor {
         }));
     }
 
-    /// Shows the question where its member asked, and to the adults whose matter it is.
-    fn tell_cards(&self, approval: &Approval, alone: bool, members: &[Member], ctx: &mut Context<Self>) {
-        let asker = approval.call.member;
-        for (who, card) in approval.cards(members) {
-            let here = if who == asker && alone { approval.call.conversation } else { Place::main(who) };
-            self.tell(notice(approval.id, who, here, card, approval.asked), ctx);
-        }
-    }
-
-    /// Shows a question for whose answer somebody waits. Who was shown it, in this life or another, is not shown it again.
-    fn show(&mut self, id: ApprovalId, ctx: &mut Context<Self>) {
-        let Some(approval) = self.desk.approval(id).filter(|approval| approval.state == State::Pending) else { return };
-        let alone = self.unshown.remove(&approval.part_of.unwrap_or(id)).unwrap_or(false);
-        match approval.part_of.map(|whole| self.desk.endorsement(whole)) {
-            Some(several) => several.into_iter().for_each(|several| self.tell_together(several, alone, ctx)),
-            None => self.tell_pending(id, alone, ctx),
-        }
-    }
-
-    fn tell_pending(&self, id: ApprovalId, alone: bool, ctx: &mut Context<Self>) {
-        let members = self.links.who.ask(Who, self.limits.ask_deadline);
-        ctx.spawn(members.into_actor(self).map(move |members, this, ctx| match (members, this.desk.approval(id)) {
-            (_, None) => {}
-            (Ok(members), Some(approval)) if approval.state == State::Pending => this.tell_cards(approval, alone, &members, ctx),
-            (Ok(_), Some(_)) => {}
-            (Err(_), Some(_)) => drop(ctx.run_later(TELL_AGAIN, move |this, ctx| this.tell_pending(id, alone, ctx))),
-        }));
-    }
-
-    fn tell(&self, notice: Notice, ctx: &mut Context<Self>) {
-        let said = self.links.announce.ask(Announce(Box::new(notice.clone())), self.limits.commit_deadline);
-        ctx.spawn(said.into_actor(self).map(|said, _, ctx| {
-            if !matches!(said, Ok(Noticed::Said(_) | Noticed::Before)) {
-                ctx.run_later(TELL_AGAIN, move |this, ctx| this.tell(notice, ctx));
-            }
-        }));
-    }
-
     fn take_reply(&mut self, who: &Member, reply: &Reply, answer: oneshot::Sender<Result<String, String>>, ctx: &mut Context<Self>) {
         if self.desk.freeze().is_some() && reply.answer != Answer::No {
             let _ = answer.send(Err("The house is stopped: lift that first with /estop lift, or say /no.".to_owned()));
@@ -394,53 +351,6 @@ impl PolicyActor {
             }
             let _ = answer.send(if is_saved { Ok(sentence) } else { Err("Your answer could not be saved; say it again.".to_owned()) });
         });
-    }
-
-    // === the stop of the house ===
-
-    /// Counts at once: whoever says this does not wait for a disk. Said again, it is saved again.
-    fn stop_house(&mut self, who: &Member, answer: oneshot::Sender<Result<String, String>>, ctx: &mut Context<Self>) {
-        if !Freeze::may_be_changed_by(who.role) {
-            let _ = answer.send(Err("Stopping the whole house is for an adult. /stop ends what runs for you.".to_owned()));
-            return;
-        }
-        let freeze = self.desk.freeze().unwrap_or(Freeze { by: who.id, at: self.now() });
-        self.desk.set_freeze(Some(freeze));
-        self.frozen.set(true);
-        tracing::warn!(by = %who.id, "the house is stopped");
-        let change = (vec![Write::Freeze(Some(freeze))], self.of_house(FactKind::Stopped, who.id));
-        self.change(ctx, change, move |_, is_saved, _| {
-            let stopped = "The house is stopped: nothing is done and nothing leaves it, until an adult says /estop lift.".to_owned();
-            let unsaved = "The house is stopped, but that could not be saved: a restart would lift it. Say it again.".to_owned();
-            let _ = answer.send(if is_saved { Ok(stopped) } else { Err(unsaved) });
-        });
-    }
-
-    /// Counts when it is saved.
-    fn lift(&self, who: &Member, answer: oneshot::Sender<Result<String, String>>, ctx: &mut Context<Self>) {
-        let refused = match self.desk.freeze() {
-            _ if !Freeze::may_be_changed_by(who.role) => Some(Err("Lifting the stop of the house is for an adult.".to_owned())),
-            None => Some(Ok("The house is not stopped.".to_owned())),
-            Some(_) => None,
-        };
-        if let Some(said) = refused {
-            let _ = answer.send(said);
-            return;
-        }
-        let change = (vec![Write::Freeze(None)], self.of_house(FactKind::Lifted, who.id));
-        self.change(ctx, change, move |this, is_saved, _| {
-            if is_saved {
-                this.desk.set_freeze(None);
-                this.frozen.set(false);
-            }
-            let said =
-                if is_saved { Ok("The house goes on.") } else { Err("That could not be saved; the house is still stopped. Say it again.") };
-            let _ = answer.send(said.map(str::to_owned).map_err(str::to_owned));
-        });
-    }
-
-    fn of_house(&self, kind: FactKind, who: MemberId) -> Fact {
-        Fact { kind, who: Some(who), subject: "house".to_owned(), detail: String::new(), content: None, at: self.now() }
     }
 
     /// Tells those who wait what became of a question.
@@ -528,24 +438,6 @@ const fn word(state: &State) -> &'static str {
 /// A detail of a fact whose `who` acted for somebody else, with whom.
 fn on_behalf(detail: String, who: MemberId, member: MemberId) -> String {
     if who == member { detail } else { format!("{detail} for {member}") }
-}
-
-/// A card for somebody, once.
-fn notice(id: ApprovalId, member: MemberId, conversation: ConversationId, text: String, at: Timestamp) -> Notice {
-    let reminder = Reminder {
-        id: ReminderId::derived(&["approval", &id.to_string(), &member.to_string()]),
-        member,
-        conversation,
-        channel: LOCAL.to_owned(),
-        text: text.clone(),
-        label: Label::new(Readers::only([member]), Integrity::House),
-        due: at,
-        first: at,
-        zone: "UTC".to_owned(),
-        every: None,
-        state: ReminderState::Pending,
-    };
-    Notice { reminder, text }
 }
 
 // === impl Actor ===

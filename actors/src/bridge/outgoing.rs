@@ -23,8 +23,8 @@ const WITHHELD: &str = "Not everybody who is here now may see my answer. Ask me 
 /// What the store has for a channel.
 #[derive(Debug, Default)]
 pub(super) struct Unsettled {
-    /// What is to be said, oldest first.
-    pub(super) new: Vec<Said>,
+    /// What is to be said, oldest first, with its row.
+    pub(super) new: Vec<(Said, Delivery)>,
     /// Whether there is more of it.
     pub(super) more: bool,
     /// What was said in this life, as the store does not know: whoever was to write that was lost.
@@ -45,7 +45,7 @@ pub(super) async fn unsettled(
     let mut new = Vec::new();
     for row in rows.into_iter().take(most) {
         let at = store.messages(row.conversation, row.seq.saturating_sub(1), 1).await?;
-        new.extend(at.into_iter().filter(|message| message.id == row.message));
+        new.extend(at.into_iter().find(|message| message.id == row.message).map(|message| (message, row)));
     }
     Ok(Unsettled { new, more, done })
 }

@@ -15,7 +15,8 @@ use hearth_domain::time::Timestamp;
 use hearth_supervisor::context::Context;
 use tokio::sync::oneshot;
 
-use super::{Mode, PolicyActor, notice, word};
+use super::showing::notice;
+use super::{Mode, PolicyActor, word};
 
 /// What would be decided upon this call? Nobody is asked.
 #[derive(Debug, Message)]

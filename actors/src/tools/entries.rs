@@ -51,7 +51,7 @@ impl Entry {
     /// Of a row of the store. It has no seat yet.
     pub(super) fn new(info: ToolInfo, log: Log) -> Self {
         let asked: Option<Asked> = serde_json::from_value(info.manifest.clone()).ok();
-        let grant = info.grant.clone().and_then(|grant| serde_json::from_value(grant).ok());
+        let grant = granted(&info);
         let mut entry = Self { info, asked, grant, seat: None, old: Vec::new(), log };
         let readable = entry.asked.is_some() && (entry.grant.is_some() || entry.info.state != ToolState::Granted);
         if !readable {
@@ -95,10 +95,15 @@ impl Entry {
     }
 }
 
-/// The functions of a tool that was granted, as it is in the store; none of one that waits, is shut or cannot be read.
+/// What a tool was granted, as far as that can be read.
+fn granted(info: &ToolInfo) -> Option<Grant> {
+    info.grant.clone().and_then(|grant| serde_json::from_value(grant).ok())
+}
+
+/// The functions of a tool that may be called, as it is in the store.
 pub(super) fn specs(info: &ToolInfo) -> Vec<ToolSpec> {
-    let granted = info.grant.clone().filter(|_| info.state == ToolState::Granted);
-    granted.and_then(|grant| serde_json::from_value::<Grant>(grant).ok()).map(|grant| grant.specs()).unwrap_or_default()
+    let grant = granted(info).filter(|_| info.state == ToolState::Granted);
+    grant.map(|grant| grant.specs()).unwrap_or_default()
 }
 
 /// Where the actor of one release and grant is reached.
