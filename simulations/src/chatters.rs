@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hearth_actors::household::Change;
+use hearth_actors::household::{Change, ChangeError};
 use hearth_actors::policy::Waiting;
 use hearth_domain::approval::Answer;
 use hearth_domain::approval::reply::code;
@@ -181,9 +181,9 @@ impl Chatter {
         self.world.note(format!("{} changes the household: {changed:?}", by.name));
         match changed {
             Ok(Ok(_)) => Some(true),
-            Ok(Err(error)) if error.to_string().starts_with("it could not be written") => None,
-            Ok(Err(_)) => Some(false),
-            Err(_) => None,
+            Ok(Err(ChangeError::Refused(_))) => Some(false),
+            // It may have been written all the same.
+            Ok(Err(ChangeError::Store(_) | ChangeError::Busy)) | Err(_) => None,
         }
     }
 
