@@ -124,6 +124,8 @@ struct Shared {
     host: Host,
     /// Opening, closing and settling happen one after the other.
     turnstile: tokio::sync::Mutex<()>,
+    /// Held by the write that is under way, which may have lost its asker. Taken before the turnstile.
+    writing: tokio::sync::Mutex<()>,
     open: Mutex<Option<House>>,
     /// The lease that was ours last, where a lease is what keeps two houses apart.
     held: Mutex<Option<i64>>,
@@ -165,6 +167,7 @@ impl SurrealStore {
             migrations,
             host: Host::default(),
             turnstile: tokio::sync::Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
             open: Mutex::default(),
             held: Mutex::default(),
             memory: Mutex::default(),
@@ -224,6 +227,7 @@ impl Shared {
     }
 
     async fn close(&self) {
+        let _writing = self.writing.lock().await;
         let _turn = self.turnstile.lock().await;
         self.close_now().await;
     }
@@ -363,6 +367,7 @@ impl Shared {
     }
 
     async fn apply(&self, group: Group) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
         let house = self.current().ok_or(StoreError::Closed)?;
         match apply::apply(&house.link, house.fence, &group).await {
             Ok(()) => Ok(()),

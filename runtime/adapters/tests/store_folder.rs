@@ -100,6 +100,28 @@ fn a_store_that_was_dropped_without_closing_gives_the_folder_back() {
 }
 
 #[test]
+fn a_write_that_nobody_waits_for_is_written_before_the_store_closes_or_not_begun() {
+    let _alone = STARTING.read().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut head = filled(folder.path());
+    for _ in 0..20 {
+        let open = store(folder.path());
+        wait(open.open()).unwrap();
+        let before = head;
+        let rows = (0..50).map(|seq| Write::Message(sample::message("kitchen", before.seq * 100 + seq, "hearth")));
+        let under_way = open.apply(sample::group(&mut head, rows));
+        wait(open.close()).unwrap();
+        match wait(under_way) {
+            Ok(()) => {}
+            Err(StoreError::Closed) => head = before,
+            Err(other) => panic!("{other:?}"),
+        }
+        assert_eq!(wait(open.open()).unwrap().head, head);
+        wait(open.close()).unwrap();
+    }
+}
+
+#[test]
 fn a_file_in_the_way_is_a_folder_that_cannot_be_written() {
     let _alone = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
