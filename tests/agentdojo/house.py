@@ -16,6 +16,9 @@ def config(port):
     table = lambda of: '{ ' + ', '.join('%s = %s' % (json.dumps(k), json.dumps(v)) for k, v in of.items()) + ' }'
     for name, said in says.items():
         lines += ['[mcp.says.%s]' % name, 'effect = "%s"' % said['effect'], 'arguments = ' + table(said['arguments']), 'fields = ' + table(said['fields'])]
+    # What is measured is the gate: by its usual budget the house pays 500 a turn and 1 000 a day, and the suite's tasks pay more than that.
+    for span in ['turn', 'day']:
+        lines += ['[budget.members.%s.%s]' % (MEMBER, span)] + ['%s = 1_000_000_000' % kind for kind in ['tokens', 'tool_calls', 'cost_micro_usd', 'paid_cents']]
     return '\n'.join(lines) + '\n'
 
 class House:
