@@ -72,6 +72,11 @@ pub enum Why {
         /// Which.
         pointer: String,
     },
+    /// There is a link in what is said, and the member said nothing of it.
+    Link {
+        /// Where.
+        pointer: String,
+    },
     /// The member wrote this once, and it is used for more than one effect.
     Contested {
         /// Which.
@@ -108,6 +113,7 @@ impl Why {
             Self::Outside { .. } => "outside",
             Self::Foreign { .. } => "foreign",
             Self::NotSaid { .. } => "not_said",
+            Self::Link { .. } => "link",
             Self::Contested { .. } => "contested",
             Self::Picked { .. } => "picked",
             Self::Wider => "wider",
@@ -125,6 +131,7 @@ impl Why {
             Self::Outside { pointer, .. }
             | Self::Foreign { pointer }
             | Self::NotSaid { pointer }
+            | Self::Link { pointer }
             | Self::Contested { pointer }
             | Self::Picked { pointer, .. }
             | Self::Readers { pointer } => *pointer = name(pointer)?,
@@ -138,7 +145,13 @@ impl Why {
     pub const fn is_outside(&self) -> bool {
         match self {
             Self::Tainted { .. } | Self::Outside { .. } | Self::Foreign { .. } | Self::Picked { .. } | Self::Standing => true,
-            Self::NotSaid { .. } | Self::Contested { .. } | Self::Wider | Self::NotNamed | Self::Readers { .. } | Self::Minor => false,
+            Self::NotSaid { .. }
+            | Self::Link { .. }
+            | Self::Contested { .. }
+            | Self::Wider
+            | Self::NotNamed
+            | Self::Readers { .. }
+            | Self::Minor => false,
         }
     }
 
@@ -149,6 +162,7 @@ impl Why {
             Self::Tainted { sources } | Self::Outside { sources, .. } | Self::Picked { sources, .. } => Some(sources),
             Self::Foreign { .. }
             | Self::NotSaid { .. }
+            | Self::Link { .. }
             | Self::Contested { .. }
             | Self::Wider
             | Self::NotNamed
@@ -165,6 +179,7 @@ impl Why {
             Self::Outside { pointer, .. }
             | Self::Foreign { pointer }
             | Self::NotSaid { pointer }
+            | Self::Link { pointer }
             | Self::Contested { pointer }
             | Self::Picked { pointer, .. }
             | Self::Readers { pointer } => Some(pointer),

@@ -16,6 +16,7 @@
 //! to exactly that; tainted control causes no effect that leaves the house without such a yes; a value goes nowhere by the order of a member
 //! who may not read it.
 
+pub mod address;
 pub mod call;
 pub mod canonical;
 pub mod endorse;

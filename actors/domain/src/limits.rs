@@ -166,7 +166,7 @@ impl Default for Limits {
             read_deadline: Duration::from_secs(10),
             commit_deadline: Duration::from_secs(30),
             ask_deadline: Duration::from_secs(10),
-            model_calls: 16,
+            model_calls: 32,
             calls_per_reply: 16,
             calls_per_turn: 48,
             repeated_failures: 3,

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::approval::Approval;
 use crate::approval::grant::Grant;
+use crate::flow::address;
 use crate::flow::call::{Call, Function};
 use crate::flow::extract::Budget;
 use crate::flow::gate::{self, Because, Denial, Facts, Used, Verdict};
@@ -238,8 +239,7 @@ impl Question {
         }
         let mut after = used.clone();
         after.ran(&facts);
-        let foreign = |leaf: &Leaf| self.links.contains(&leaf.pointer) && !leaf.traced.origin.outside.is_empty();
-        let followed = u32::from(self.leaves.iter().any(foreign));
+        let followed = u32::from(self.leaves.iter().any(|leaf| self.said(leaf, &words).is_none() && self.follows(leaf, &control)));
         Weighed {
             verdict,
             taken: Taken { mentions: after.mentions, links: self.taken.links.saturating_add(followed), budget: after.budget },
@@ -255,15 +255,26 @@ impl Question {
         let Leaf { pointer, traced } = leaf;
         let with =
             |label: Label, origin: Origin| Leaf { pointer: pointer.clone(), traced: Traced { value: traced.value.clone(), label, origin } };
-        if let Some((mention, _)) = words.mention(&traced.value) {
+        if let Some(mention) = self.said(leaf, words) {
             let label = Label::new(traced.label.readers.clone(), traced.label.integrity.max(Integrity::Member));
             return with(label, Origin::mention(mention));
         }
-        let reads = self.function.effect == Effect::Read && self.function.role(pointer) == Some(Role::Url);
-        // What is only looked up goes where the model says, as long as nobody outside can have said it.
-        let own = reads && !control.is_tainted() && traced.origin.outside.is_empty();
-        let follows = reads && self.links.contains(pointer) && self.taken.links < LINKS_MAX;
-        if own || follows { with(traced.label.clone(), Origin::service(&self.function.tool)) } else { leaf.clone() }
+        if self.follows(leaf, control) { with(traced.label.clone(), Origin::service(&self.function.tool)) } else { leaf.clone() }
+    }
+
+    fn is_page(&self, leaf: &Leaf) -> bool {
+        self.function.effect == Effect::Read && self.function.role(&leaf.pointer) == Some(Role::Url)
+    }
+
+    /// The mention of a value in the member's words.
+    fn said(&self, leaf: &Leaf, words: &Words) -> Option<String> {
+        let named = words.names(&leaf.traced.value, self.function.role(&leaf.pointer)).map(|(mention, _)| mention);
+        named.or_else(|| address::said(words, leaf.traced.value.as_str()?).filter(|_| self.is_page(leaf)))
+    }
+
+    /// Whether it is a link that may be followed. Whoever has read what is outside may follow what that wants followed.
+    fn follows(&self, leaf: &Leaf, control: &Control) -> bool {
+        self.is_page(leaf) && self.links.contains(&leaf.pointer) && self.taken.links < LINKS_MAX && !control.is_tainted()
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reading, checking and asking rules.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Decision as Verdict, Effect as Stance, Entities, EntityId, EntityTypeName, EntityUid,
-    Policy, PolicyId, PolicySet, PrincipalConstraint, Request as Asked, ResourceConstraint, Schema,
+    AuthorizationError, Authorizer, Decision as Verdict, Effect as Stance, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
+    PolicySet, Request as Asked, Schema,
 };
 use hearth_domain::tool::Effect;
 
@@ -15,9 +16,11 @@ use crate::request::{ARGUMENTS_MAX, EFFECTS, Order, Request, effect_word};
 mod ask;
 mod bound;
 mod check;
+mod drawers;
 mod explain;
 
 use ask::Names;
+use drawers::{Bundle, Drawer, Part, Stances};
 
 /// The longest text of rules, in bytes.
 pub const TEXT_MAX: usize = 128 * 1024;
@@ -91,31 +94,6 @@ impl Decision {
     }
 }
 
-/// Whom or what a rule of one effect can speak of, by its head. Each rule is in one drawer; a request opens four at most, so that most
-/// rules of a household are not asked.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Drawer {
-    /// Anybody and anything.
-    Any,
-    /// Those of a role.
-    Role(String),
-    /// One member.
-    Member(String),
-    /// One tool.
-    Tool(String),
-}
-
-/// The rules of one drawer.
-#[derive(Debug, Default)]
-struct Part {
-    /// Those whose word does not depend on by whose word it is.
-    plain: PolicySet,
-    /// The others.
-    ordered: PolicySet,
-    allowing: PolicySet,
-    forbidding: PolicySet,
-}
-
 /// The rules in force. Asking changes nothing and reads nothing else.
 #[derive(Debug)]
 pub struct Rules {
@@ -140,10 +118,7 @@ impl Rules {
         let written = check::read(own, Author::Household, &schema)?;
         let policies = check::together(defaults, written, own)?;
         let names = Names::new(&schema).map_err(RulesError::from)?;
-        let mut parts = BTreeMap::new();
-        for effect in EFFECTS {
-            sort(effect, &policies, &schema, &names, &mut parts).map_err(RulesError::from)?;
-        }
+        let parts = drawers::sorted(EFFECTS, &policies, &schema, &names).map_err(RulesError::from)?;
         let rules = policies.into_iter().map(|read| (read.rule.id.clone(), read.rule)).collect();
         Ok(Self { rules, parts, names, authorizer: Authorizer::new() })
     }
@@ -159,17 +134,12 @@ impl Rules {
         self.consider(request).decide(request.order)
     }
 
-    /// Asks the rules whose word does not depend on by whose word it is, so that a request can be decided for several orders.
+    /// What can be asked about a request for several orders, each rule whose word does not depend on that once.
     #[must_use]
     pub fn consider<'a>(&'a self, request: &'a Request) -> Considered<'a> {
         let few = request.deed.texts.len().saturating_add(request.deed.numbers.len()) <= ARGUMENTS_MAX;
         let entities = few.then(|| self.names.entities(request).ok()).flatten();
-        let mut said = Said::default();
-        let asked = entities.as_ref().and_then(|_| self.names.request(request, request.order).ok());
-        if let (Some(asked), Some(entities)) = (&asked, &entities) {
-            self.drawers(request).for_each(|part| said.ask(&self.authorizer, asked, &part.plain, entities));
-        }
-        Considered { rules: self, request, entities: entities.filter(|_| asked.is_some()), said }
+        Considered { rules: self, request, entities, plain: OnceCell::new() }
     }
 
     /// The rules that can speak of a request.
@@ -187,34 +157,47 @@ impl Rules {
     }
 
     /// All the rules of a stance that apply to a request, also where another decided.
-    fn speaking(&self, request: &Request, of: impl Fn(&Part) -> &PolicySet) -> Vec<Reason> {
+    fn speaking(&self, request: &Request, of: impl Fn(&Stances) -> &Bundle) -> Vec<Reason> {
         let Ok((asked, entities)) = self.names.asked(request) else { return Vec::new() };
-        let answers: Vec<_> = self.drawers(request).map(|part| self.authorizer.is_authorized(&asked, of(part), &entities)).collect();
-        self.reasons(answers.iter().flat_map(|answer| answer.diagnostics().reason().map(ToString::to_string)))
+        let mut said = Said::default();
+        for half in self.drawers(request).flat_map(|part| [&part.plain, &part.ordered]) {
+            of(half).ask(&self.authorizer, &asked, &entities, &mut said);
+        }
+        self.reasons(said.forbidding.into_iter().chain(said.allowing))
     }
 }
 
-/// A request of which a part of the rules was asked.
+/// A request, and what the rules said of it that say the same by anybody's word.
 #[derive(Debug)]
 pub struct Considered<'a> {
     rules: &'a Rules,
     request: &'a Request,
     /// None when it is beyond what rules can speak of.
     entities: Option<Entities>,
-    said: Said,
+    /// Asked with the first order that is decided for.
+    plain: OnceCell<Said>,
 }
 
 impl Considered<'_> {
     /// Decides, if it is by this word.
     #[must_use]
     pub fn decide(&self, order: Order) -> Decision {
+        let Self { rules, request, entities, plain } = self;
         let failed = Decision { outcome: Outcome::Failed, reasons: Vec::new() };
-        let Some(entities) = &self.entities else { return failed };
-        let Ok(asked) = self.rules.names.request(self.request, order) else { return failed };
-        let mut said = self.said.clone();
-        self.rules.drawers(self.request).for_each(|part| said.ask(&self.rules.authorizer, &asked, &part.ordered, entities));
+        let Some(entities) = entities else { return failed };
+        let Ok(asked) = rules.names.request(request, order) else { return failed };
+        let all = |half: fn(&Part) -> &Stances, said: &mut Said| {
+            rules.drawers(request).for_each(|part| half(part).ask(&rules.authorizer, &asked, entities, said));
+        };
+        let plain = plain.get_or_init(|| {
+            let mut said = Said::default();
+            all(|part| &part.plain, &mut said);
+            said
+        });
+        let mut said = plain.clone();
+        all(|part| &part.ordered, &mut said);
         let (outcome, ids) = said.outcome();
-        Decision { outcome, reasons: self.rules.reasons(ids) }
+        Decision { outcome, reasons: rules.reasons(ids) }
     }
 }
 
@@ -274,97 +257,3 @@ struct Read {
 #[derive(Debug, thiserror::Error)]
 #[error("the rules could not be put together")]
 struct Together;
-
-/// Puts the rules that can speak of an effect into their drawers.
-fn sort(
-    effect: Effect,
-    policies: &[Read],
-    schema: &Schema,
-    names: &Names,
-    parts: &mut BTreeMap<(Effect, Drawer), Part>,
-) -> Result<(), Together> {
-    let action = names.action(effect);
-    let known = schema.action_entities().map_err(|_| Together)?;
-    let groups: BTreeSet<_> = known.ancestors(&action).into_iter().flatten().chain([&action]).cloned().collect();
-    let speaks = |policy: &Policy| match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(one) => one == action,
-        ActionConstraint::In(several) => several.iter().any(|one| groups.contains(one)),
-    };
-    for Read { policy, .. } in policies.iter().filter(|read| speaks(&read.policy)) {
-        let mut form = policy.to_json().map_err(|_| Together)?;
-        let drawer = drawer(policy, bound::tool(&form));
-        let ordered = bound::speaks_of_order(&form);
-        bare(&mut form, policy, &drawer);
-        // Read from its form, a rule does not carry along where each of its words stands: a third of what asking it would cost.
-        let policy = Policy::from_json(Some(policy.id().clone()), form).map_err(|_| Together)?;
-        let part = parts.entry((effect, drawer)).or_default();
-        let half = match policy.effect() {
-            Stance::Permit => &mut part.allowing,
-            Stance::Forbid => &mut part.forbidding,
-        };
-        half.add(policy.clone()).map_err(|_| Together)?;
-        let whole = if ordered { &mut part.ordered } else { &mut part.plain };
-        whole.add(policy).map_err(|_| Together)?;
-    }
-    Ok(())
-}
-
-/// Takes from a rule's head what holds of every request that opens its drawer, so that it is not looked at again.
-fn bare(form: &mut serde_json::Value, policy: &Policy, drawer: &Drawer) {
-    let mut all = |part: &str| {
-        if let Some(constraint) = form.get_mut(part) {
-            *constraint = serde_json::json!({ "op": "All" });
-        }
-    };
-    all("action");
-    match drawer {
-        Drawer::Any => {}
-        Drawer::Member(_) => all("principal"),
-        Drawer::Role(_) => {
-            if matches!(policy.principal_constraint(), PrincipalConstraint::In(_) | PrincipalConstraint::IsIn(..)) {
-                all("principal");
-            }
-        }
-        Drawer::Tool(_) => {
-            if head_tool(policy).is_some() {
-                all("resource");
-            }
-        }
-    }
-}
-
-/// The drawer of a rule, by its head and the tool to which its condition is bound: the narrowest that every request has open of which it can speak.
-fn drawer(policy: &Policy, bound: Option<String>) -> Drawer {
-    let (role, member) = match policy.principal_constraint() {
-        PrincipalConstraint::Eq(who) | PrincipalConstraint::In(who) | PrincipalConstraint::IsIn(_, who) => {
-            let name = who.id().unescaped().to_owned();
-            match who.type_name().basename() {
-                "Role" => (Some(name), None),
-                "Member" => (None, Some(name)),
-                _ => (None, None),
-            }
-        }
-        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => (None, None),
-    };
-    match (head_tool(policy).or(bound), member, role) {
-        (Some(tool), _, _) => Drawer::Tool(tool),
-        (None, Some(member), _) => Drawer::Member(member),
-        (None, None, Some(role)) => Drawer::Role(role),
-        (None, None, None) => Drawer::Any,
-    }
-}
-
-/// The tool that a rule's head names.
-fn head_tool(policy: &Policy) -> Option<String> {
-    match policy.resource_constraint() {
-        ResourceConstraint::In(what) | ResourceConstraint::IsIn(_, what) if what.type_name().basename() == "Tool" => {
-            Some(what.id().unescaped().to_owned())
-        }
-        ResourceConstraint::Any
-        | ResourceConstraint::Is(_)
-        | ResourceConstraint::Eq(_)
-        | ResourceConstraint::In(_)
-        | ResourceConstraint::IsIn(..) => None,
-    }
-}

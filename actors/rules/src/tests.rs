@@ -383,7 +383,7 @@ proptest! {
     #[test]
     fn rules_say_what_they_say_when_all_are_asked_at_once(
         request in requests(),
-        own in proptest::collection::vec((any::<bool>(), 0..HEADS.len(), 0..CONDITIONS.len()), 1..12),
+        own in proptest::collection::vec((any::<bool>(), 0..HEADS.len(), 0..CONDITIONS.len()), 1..32),
     ) {
         let rule = |(n, (permits, head, condition)): (usize, &(bool, usize, usize))| {
             format!("@id(\"own-{n}\") {} ({}) {};\n", if *permits { "permit" } else { "forbid" }, HEADS[*head], CONDITIONS[*condition])

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Why};
+use crate::flow::address::place;
 use crate::flow::call::{Function, is_inside, is_target};
 use crate::flow::canonical::{mixes_alphabets, shown, visible};
 use crate::flow::value::{Chosen, Leaf, Origin, Source};
@@ -127,7 +128,10 @@ impl Card {
             1 => lines.push("It goes to one recipient.".to_owned()),
             many => lines.push(format!("It goes to {many} recipients.")),
         }
-        lines.extend(self.whys.iter().map(|why| format!("Asked because {}.", because(why))));
+        let is_page = |one: &&Argument| self.effect == Effect::Read && one.role == Some(Role::Url);
+        let places = self.arguments.iter().filter(is_page).filter_map(|one| place(one.shown.trim_matches(['“', '”'])));
+        lines.extend(places.map(|place| format!("Always is for every page of {place}.")));
+        lines.extend(reasons(&self.whys).map(|reason| format!("Asked because {reason}.")));
         lines.push(format!("The question is void at {}.", self.expires));
         lines.join("\n")
     }
@@ -206,17 +210,36 @@ const fn purpose(role: Option<Role>) -> &'static str {
     }
 }
 
+/// Why it is asked, each reason once, with all the arguments that it is about.
+fn reasons(whys: &BTreeSet<Why>) -> impl Iterator<Item = String> {
+    let mut grouped: Vec<(String, Vec<String>)> = Vec::new();
+    for why in whys {
+        let (reason, about) = (because(why), why.pointer().map(visible));
+        match grouped.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, all)) => all.extend(about),
+            None => grouped.push((reason, about.into_iter().collect())),
+        }
+    }
+    grouped.into_iter().map(|(reason, about)| match &*about {
+        [] => reason,
+        [one] => format!("{one} {reason}"),
+        _ => format!("each of {} {reason}", about.join(", ")),
+    })
+}
+
+/// A reason, to be read after the argument that it is about.
 fn because(why: &Why) -> String {
     match why {
         Why::Tainted { sources } => format!("what is done may be what somebody outside wants: {} was read", names(sources)),
-        Why::Outside { pointer, sources } => format!("{} comes from outside: {}", visible(pointer), names(sources)),
-        Why::Foreign { pointer } => format!("{} comes from another service", visible(pointer)),
-        Why::NotSaid { pointer } => format!("{} is not in your words", visible(pointer)),
-        Why::Contested { pointer } => format!("{} stands in your words less often than it would be used", visible(pointer)),
-        Why::Picked { pointer, sources } => format!("{} was found by text of {}", visible(pointer), names(sources)),
+        Why::Outside { sources, .. } => format!("comes from outside: {}", names(sources)),
+        Why::Foreign { .. } => "comes from another service".to_owned(),
+        Why::NotSaid { .. } => "is not in your words".to_owned(),
+        Why::Link { .. } => "has a link in it that you did not name".to_owned(),
+        Why::Contested { .. } => "stands in your words less often than it would be used".to_owned(),
+        Why::Picked { sources, .. } => format!("was found by text of {}", names(sources)),
         Why::Wider => "it is more than what you asked for at first".to_owned(),
         Why::NotNamed => "nothing in it is named in your words".to_owned(),
-        Why::Readers { pointer } => format!("some to whom it goes have not been shown {} before", visible(pointer)),
+        Why::Readers { .. } => "has not been shown before to some to whom it goes".to_owned(),
         Why::Standing => "it would be done again and again, and something from outside was read".to_owned(),
         Why::Minor => "this is an adult's to decide".to_owned(),
     }

@@ -6,15 +6,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CLOCK_SLACK_SECONDS, later};
+use crate::flow::address::place;
 use crate::flow::call::{Call, Function, is_target};
 use crate::flow::canonical::{canonical, shown};
-use crate::flow::value::{Control, leaves};
+use crate::flow::value::{Control, Leaf, leaves};
 use crate::household::{Member, Role as Person};
 use crate::ids::{ConversationId, GrantId, MemberId};
 use crate::journal::Digest;
 use crate::label::Label;
 use crate::sandbox::Role;
 use crate::time::Timestamp;
+use crate::tool::Effect;
 
 /// Which calls of a function.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +24,8 @@ use crate::time::Timestamp;
 pub enum Scope {
     /// With exactly these arguments, in canonical form.
     Exactly(String),
-    /// With exactly these targets, by JSON pointer: no other, no more and no fewer; an amount may be smaller.
+    /// With exactly these targets, by JSON pointer: no other, no more and no fewer; an amount may be smaller. Where pages are read, any
+    /// page of the same place ([`place`]).
     Target(BTreeMap<String, Value>),
 }
 
@@ -48,7 +51,12 @@ fn targets(call: &Call, function: &Function) -> BTreeMap<String, Value> {
         let role = function.role(pointer);
         is_target(role) && role != Some(Role::Schedule)
     };
-    all.into_iter().filter(|leaf| !leaf.pointer.is_empty() && names(&leaf.pointer)).map(|leaf| (leaf.pointer, leaf.traced.value)).collect()
+    let value = |leaf: Leaf| {
+        let is_page = function.effect == Effect::Read && function.role(&leaf.pointer) == Some(Role::Url);
+        let place = leaf.traced.value.as_str().filter(|_| is_page).and_then(place);
+        (leaf.pointer, place.map_or(leaf.traced.value, Value::from))
+    };
+    all.into_iter().filter(|leaf| !leaf.pointer.is_empty() && names(&leaf.pointer)).map(value).collect()
 }
 
 /// What a call is compared by, made once for many grants.

@@ -11,10 +11,6 @@ use crate::flow::endorse::{CALLS_MAX, QUESTIONS_MAX, TEXTS_MAX, Text};
 use crate::flow::value::{Origin, Source, Traced};
 use crate::store::StepBody;
 
-/// What a model is told that asks and asks.
-const ENOUGH: &str = "somebody was asked several times in this turn already; offer all the calls that are left in one reply, so that they are \
-                      asked once";
-
 impl Core {
     /// What policy would decide upon one of several calls.
     pub(super) fn foreseen(&mut self, cx: Cx<'_>, call: CallId, foreseen: Foreseen) -> Vec<Effect> {
@@ -46,15 +42,11 @@ impl Core {
             return Vec::new();
         };
         let open: Vec<_> = judged.iter().filter(|one| one.verdict.is_none()).filter_map(|one| Some((one, one.held.as_deref()?))).collect();
-        let Some((first, approval)) = open.first() else {
+        let Some((_, approval)) = open.first() else {
             return self.save_reply(cx);
         };
         let calls = together(&open, active.questions());
         let is_one = calls.len() < 2;
-        if is_one && active.has_asked_enough() && !active.was_told_enough() {
-            let call = first.id;
-            return self.settle(cx, call, Err(ToolError::Denied(ENOUGH.to_owned())));
-        }
         let calls = if is_one { vec![(*approval).clone()] } else { calls };
         let texts = if is_one { Vec::new() } else { active.asked_for(&calls) };
         let member = active.pending.member.id;
@@ -109,15 +101,9 @@ impl Active {
         counted.len()
     }
 
-    /// Whether people were asked so often that what is left is to be asked at once.
+    /// Whether people were asked so often that what is left is to be asked at once: the model is told so, and nothing is refused for it.
     pub(super) fn has_asked_enough(&self) -> bool {
         self.questions() >= QUESTIONS_MAX
-    }
-
-    /// The model is told so once, and asks on when one call is all that is left.
-    fn was_told_enough(&self) -> bool {
-        let told = |step: &Step| matches!(&step.body, StepBody::Outcome { result: Err(ToolError::Denied(why)), .. } if why == ENOUGH);
-        self.pending.steps.iter().any(told)
     }
 
     /// What somebody outside says, for whose sake these calls are asked about.

@@ -14,6 +14,10 @@ pub fn estimate_tokens(text: &str) -> usize {
     text.len().saturating_mul(2) / 7 + 1
 }
 
+/// What a model is told that asks and asks.
+const ENOUGH: &str = "\nSomebody was asked several times in this turn already. Offer all the calls that are left in one reply, so that they are \
+                      asked once.";
+
 /// The standing instructions. Short on purpose: they are paid for at every call.
 fn instructions(household: &str) -> String {
     format!(
@@ -45,6 +49,9 @@ pub(super) fn request(
     }
     for hit in active.recalled.iter().flatten() {
         context.push_str(&format!("\nRemembered on {}: {}", hit.memory.at.to_zoned(member.time_zone()).date(), hit.memory.text));
+    }
+    if active.has_asked_enough() {
+        context.push_str(ENOUGH);
     }
     let mut utterances = Vec::new();
     let earlier = in_order(history).into_iter().filter(|message| message.seq != active.pending.message.seq);

@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::address;
 use super::call::{Call, Function, is_inside, is_named, is_target};
 use super::extract::Budget;
 use super::plan::Fit;
-use super::value::{Chosen, Control, Leaf, Pick, leaves};
+use super::value::{Chosen, Control, Leaf, Pick, Traced, leaves};
 use super::words::Words;
 use crate::approval::grant::{Compared, Grant};
 use crate::approval::{Approval, Asked, Concern, State, Why};
@@ -222,6 +223,9 @@ fn whys(facts: &Facts<'_>) -> BTreeSet<Why> {
                 whys.extend(unnamed(facts, leaf));
             }
         }
+        if outward && role == Some(Role::Content) {
+            whys.extend(linked(facts, leaf));
+        }
         if facts.to.is_some_and(|to| !leaf.traced.label.readers.cover(to)) {
             whys.insert(Why::Readers { pointer: leaf.pointer.clone() });
         }
@@ -290,6 +294,15 @@ fn unnamed(facts: &Facts<'_>, leaf: &Leaf) -> Option<Why> {
     };
     let outward = !is_inside(facts.function.effect);
     (outward && origin.mentions.iter().any(contested)).then_some(Why::Contested { pointer })
+}
+
+/// Whether a leaf brings whoever reads it a link of which the member said nothing. Words are a model's to choose; a link is a way to act on
+/// others in the member's name.
+fn linked(facts: &Facts<'_>, leaf: &Leaf) -> Option<Why> {
+    let Traced { value, origin, .. } = &leaf.traced;
+    let is_vouched = origin.chosen == Chosen::Found && origin.outside.is_empty();
+    let unsaid = || value.as_str().is_some_and(|text| address::unsaid(facts.words, text).next().is_some());
+    (!is_vouched && unsaid()).then(|| Why::Link { pointer: leaf.pointer.clone() })
 }
 
 /// The mentions by which the member named what the call hits.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::call::{Function, is_named};
 use super::handle::{Condition, Found, How, Reference, Results, Step, Stored};
 use super::value::{Chosen, Control, Leaf, Origin, Source, Traced};
-use super::words::Words;
+use super::words::{Words, is_too_bare};
 use crate::label::{Integrity, Label};
 
 /// Most places of a value that are looked at, in one result.
@@ -33,15 +33,32 @@ const COPY_MIN_CHARS: usize = 4;
 pub fn trace(results: &Results, words: &Words, control: &Control, function: &Function, leaves: Vec<Leaf>) -> Vec<Leaf> {
     let tracer = Tracer { results, words, control };
     let traced = |leaf: Leaf| {
+        let leaf = if is_bare(&leaf, function) { Leaf { traced: control.writes(leaf.traced.value), ..leaf } } else { leaf };
         let is_written = leaf.traced.origin.chosen == Chosen::ByModel && leaf.traced.origin.mentions.is_empty();
         let hits = is_named(function.role(&leaf.pointer));
         match is_written.then(|| tracer.find(&leaf.traced, hits)).flatten() {
             // The call is made with what was written: 50 where the result has 50.0.
-            Some(found) => Leaf { pointer: leaf.pointer, traced: Traced { value: leaf.traced.value, ..found } },
+            Some(found) => without_bare(Leaf { pointer: leaf.pointer, traced: Traced { value: leaf.traced.value, ..found } }, function),
             None => leaf,
         }
     };
     leaves.into_iter().map(traced).collect()
+}
+
+/// Whether a leaf counts as named by its own few digits, also where a row was looked for by them.
+fn is_bare(leaf: &Leaf, function: &Function) -> bool {
+    let value = &leaf.traced.value;
+    leaf.traced.origin.mentions.contains(&value.to_string()) && is_too_bare(value, function.role(&leaf.pointer))
+}
+
+fn without_bare(mut leaf: Leaf, function: &Function) -> Leaf {
+    if is_bare(&leaf, function) {
+        leaf.traced.origin.mentions.remove(&leaf.traced.value.to_string());
+        if leaf.traced.origin.mentions.is_empty() {
+            leaf.traced.origin.chosen = Chosen::ByModel;
+        }
+    }
+    leaf
 }
 
 struct Tracer<'a> {

@@ -5,10 +5,16 @@
 
 use serde_json::Value;
 
+use crate::sandbox::Role;
+
 /// Most numbers of a message that are looked at for sums.
 pub const NUMBERS_MAX: usize = 16;
 /// Shortest text that counts as mentioned, in characters: shorter ones stand in every sentence.
 pub const MENTION_MIN_CHARS: usize = 2;
+
+/// Shortest text without a letter that names what a call is pointed at, in characters: days, times and numbers of people stand in many
+/// sentences, and are ids of something, too.
+pub const BARE_MIN_CHARS: usize = 6;
 
 /// The words of a member: the message that began the turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +36,12 @@ impl Words {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
         };
         (times > 0).then(|| (value.to_string(), times))
+    }
+
+    /// The same for an argument of this role: a few digits point at nothing.
+    #[must_use]
+    pub fn names(&self, value: &Value, role: Option<Role>) -> Option<(String, usize)> {
+        if is_too_bare(value, role) { None } else { self.mention(value) }
     }
 
     /// How often a mention, in its normal form, stands there, whatever the case of its letters.
@@ -74,21 +86,42 @@ impl Words {
     }
 
     fn each_number(&self, mut take: impl FnMut(f64, bool)) {
-        let mut rest = self.0.as_str();
-        while let Some(at) = rest.find(|letter: char| letter.is_ascii_digit()) {
-            let (before, from) = rest.split_at(at);
+        let mut begin = 0_usize;
+        while let Some(at) = self.0.get(begin..).and_then(|rest| rest.find(|letter: char| letter.is_ascii_digit())) {
+            let (before, from) = self.0.split_at(begin.saturating_add(at));
             let end = from.find(|letter: char| !letter.is_ascii_digit() && !matches!(letter, '.' | ',')).unwrap_or(from.len());
             let (token, after) = from.split_at(end);
-            // A part of a name or an account number is no number.
-            let whole =
-                !before.ends_with(|letter: char| letter.is_alphanumeric()) && !after.starts_with(|letter: char| letter.is_alphabetic());
+            // A part of a name, an account number, a time or a date is no number.
+            let whole = !before.ends_with(|letter: char| letter.is_alphanumeric())
+                && !after.starts_with(|letter: char| letter.is_alphabetic())
+                && !(is_joined(before.chars().rev()) || is_joined(after.chars()));
             let number = token.trim_end_matches(['.', ',']).replace(',', "").parse::<f64>().ok();
             if let Some(number) = number.filter(|_| whole) {
                 take(number, after.trim_start().starts_with('%'));
             }
-            rest = after;
+            begin = before.len().saturating_add(token.len());
         }
     }
+}
+
+/// Whether a value says too little to name what an argument of this role is pointed at.
+#[must_use]
+pub fn is_too_bare(value: &Value, role: Option<Role>) -> bool {
+    let points = match role {
+        Some(Role::Id | Role::Path | Role::Recipient | Role::Code) | None => true,
+        Some(Role::Url | Role::Amount | Role::Content | Role::Schedule | Role::SecretRef) => false,
+    };
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return false,
+    };
+    points && text.chars().count() < BARE_MIN_CHARS && !text.chars().any(char::is_alphabetic)
+}
+
+/// Whether a number goes on beyond one of these, as in 10:30 and 2024-05-13.
+fn is_joined(mut letters: impl Iterator<Item = char>) -> bool {
+    matches!(letters.next(), Some(':' | '-' | '/')) && letters.next().is_some_and(|letter| letter.is_ascii_digit())
 }
 
 fn same(a: f64, b: f64) -> bool {
@@ -116,6 +149,7 @@ fn times(all: &str, text: &str) -> usize {
 fn goes_on(mut letters: impl Iterator<Item = char>) -> bool {
     match letters.next() {
         Some('@' | '.' | '_' | '-' | '/' | '+') => letters.next().is_some_and(char::is_alphanumeric),
+        Some(':') => letters.next().is_some_and(|letter| letter.is_ascii_digit()),
         Some(letter) => letter.is_alphanumeric(),
         None => false,
     }
@@ -157,6 +191,29 @@ mod tests {
         check("account GB29 and A10", json!(10), 0);
         check("twelve", json!(12), 0);
         check("we spent 12.00.", json!(12), 1);
+    }
+
+    #[test]
+    fn a_part_of_a_time_or_a_date_is_none() {
+        check("come at 10:30", json!(10), 0);
+        check("come at 10:30", json!("10"), 0);
+        check("come at 10:30", json!("10:30"), 1);
+        check("on 2024-05-13", json!(13), 0);
+        check("on 2024-05-13", json!("2024-05-13"), 1);
+        check("amount:12 please", json!(12), 1);
+    }
+
+    #[test]
+    fn a_few_digits_name_an_amount_and_no_thing() {
+        let words = Words::new("What do we do on June 13? Order 4711482 is late, and so is b7.");
+        for value in [json!("13"), json!(13)] {
+            for role in [Some(Role::Id), Some(Role::Path), Some(Role::Recipient), Some(Role::Code), None] {
+                assert_eq!(words.names(&value, role), None, "{value} as {role:?}");
+            }
+            assert!(words.names(&value, Some(Role::Amount)).is_some(), "{value}");
+        }
+        assert!(words.names(&json!(4_711_482), Some(Role::Id)).is_some());
+        assert!(words.names(&json!("b7"), Some(Role::Id)).is_some());
     }
 
     #[test]

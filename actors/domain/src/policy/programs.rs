@@ -335,16 +335,12 @@ impl Program {
         let arguments = question.arguments.as_object().unwrap();
         let said = |value: &Value| value.as_str().and_then(|text| self.said.iter().find(|token| TOKENS[**token] == text)).copied();
         if effect == Effect::Read {
-            // An address that an outside text may have chosen is said by the member, or one of few links.
-            if let Some(url) = arguments.get("url").filter(|_| self.outside && !console)
-                && said(url).is_none()
-            {
-                prop_assert!(question.links.contains("/url") && self.followed < LINKS_MAX);
-            }
-            if self.outside && question.links.contains("/url") {
+            // An address is said by the member, or one of few links that nobody has read yet.
+            if arguments.get("url").is_some_and(|url| !console && said(url).is_none()) {
+                prop_assert!(!self.outside && question.links.contains("/url") && self.followed < LINKS_MAX);
                 self.came("followed");
+                self.followed += 1;
             }
-            self.followed += u32::from(self.outside && !question.links.is_empty());
             return Ok(());
         }
         if effect == Effect::WriteOwn {

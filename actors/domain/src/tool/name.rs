@@ -11,14 +11,16 @@ use crate::secret::Principal;
 pub const NAMESPACE_MAX: usize = 16;
 /// Longest name within a namespace, in bytes.
 pub const NAME_MAX: usize = 20;
-/// Longest name of an operation, in bytes.
-pub const OPERATION_MAX: usize = 24;
+/// Longest name of an operation, in bytes. One of a tool with a long name has less: [`FUNCTION_MAX`] is for the whole.
+pub const OPERATION_MAX: usize = 37;
+/// Where the servers of the owner's configuration are.
+const MCP: &str = "mcp";
 /// Longest name of a function that the model APIs accept, in bytes.
 pub const FUNCTION_MAX: usize = 64;
 /// Stands between the parts of a function's name. None of them holds it, so that two tools never share a function.
 pub const BETWEEN: &str = "__";
 
-const _: () = assert!(NAMESPACE_MAX + NAME_MAX + OPERATION_MAX + 2 * BETWEEN.len() <= FUNCTION_MAX, "every name of a function fits");
+const _: () = assert!(MCP.len() + NAME_MAX + OPERATION_MAX + 2 * BETWEEN.len() <= FUNCTION_MAX, "every name of a server's function fits");
 
 /// A text that names no tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

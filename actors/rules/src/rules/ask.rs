@@ -74,6 +74,16 @@ impl Names {
         Asked::new(member, self.action(request.deed.effect), self.resource(request), context, None).map_err(|_| Together)
     }
 
+    /// The bag of arguments to which this attribute of the context leads in every request, in the JSON form of an entity's name.
+    pub(super) fn bag(&self, attribute: &str) -> Option<serde_json::Value> {
+        let of = match attribute {
+            "text" => &self.texts,
+            "number" => &self.numbers,
+            _ => return None,
+        };
+        Some(serde_json::json!({ "type": of.to_string(), "id": BAG }))
+    }
+
     fn resource(&self, request: &Request) -> EntityUid {
         uid(&self.operation, &format!("{}.{}", request.deed.tool, request.deed.operation))
     }

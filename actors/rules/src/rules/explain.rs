@@ -13,8 +13,8 @@ impl Rules {
     #[must_use]
     pub fn explain(&self, request: &Request) -> String {
         let decision = self.decide(request);
-        let against = self.speaking(request, |part| &part.forbidding);
-        let favour = self.speaking(request, |part| &part.allowing);
+        let against = self.speaking(request, |half| &half.forbidding);
+        let favour = self.speaking(request, |half| &half.allowing);
         let mut text = match decision.outcome {
             Outcome::Allowed => "Yes. ".to_owned(),
             Outcome::Forbidden | Outcome::NoRule | Outcome::Failed => "No. ".to_owned(),

@@ -29,9 +29,11 @@ fn names_are_those_that_people_would_give() {
     ] {
         assert_eq!(operation_name(given), expected, "{given}");
     }
-    let long = operation_name("trigger-long-running-operation");
-    assert!(long.starts_with("trigger_long_runn") && long.len() <= OPERATION_MAX, "{long}");
-    assert_ne!(operation_name("trigger-long-running-operation-a"), operation_name("trigger-long-running-operation-b"));
+    assert_eq!(operation_name("trigger-long-running-operation"), "trigger_long_running_operation");
+    let long = operation_name("trigger-long-running-operation-in-another-thread");
+    assert!(long.starts_with("trigger_long_running_operation") && long.len() <= OPERATION_MAX, "{long}");
+    let [a, b] = ["a", "b"].map(|end| operation_name(&format!("trigger-long-running-operation-in-another-thread-{end}")));
+    assert_ne!(a, b);
     assert_ne!(operation_name("прочитать"), operation_name("записать"));
     assert_ne!(operation_name("echo\u{200b}"), "echo", "what looks like another is not it");
 }

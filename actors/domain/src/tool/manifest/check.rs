@@ -12,7 +12,7 @@ use super::{
 use crate::error::{Class, Classified};
 use crate::message::is_harmful;
 use crate::sandbox::SandboxLimits;
-use crate::tool::name::{is_label, is_operation};
+use crate::tool::name::{FUNCTION_MAX, is_label, is_operation};
 use crate::tool::reach;
 
 /// What is wrong with a manifest. Its words are ours; what the manifest says is not in them.
@@ -102,6 +102,10 @@ impl Manifest {
         let mut names = BTreeSet::new();
         for (at, operation) in (1_usize..).zip(&self.operations) {
             check_operation(at, operation)?;
+            let left = FUNCTION_MAX.saturating_sub(self.name.function("").len());
+            if operation.name.len() > left {
+                return wrong(format_args!("operations[{at}].name"), Problem::TooLong(left));
+            }
             if !names.insert(&operation.name) {
                 return wrong(format_args!("operations[{at}].name"), Problem::Twice);
             }
