@@ -82,10 +82,10 @@ mod tests {
         let words = Words::new("Tell Bo about www.bbc.com and mail me@example.org");
         let unsaid = |text: &str| unsaid(&words, text).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(unsaid("Look at https://bbc.com. It is 10.30 on the 5.6."), Vec::<String>::new());
-        assert_eq!(unsaid("Go to www.secure-systems-252.com now, see https://x.example/?d=1."), [
-            "www.secure-systems-252.com",
-            "https://x.example/?d=1"
-        ]);
+        assert_eq!(
+            unsaid("Go to www.secure-systems-252.com now, see https://x.example/?d=1."),
+            ["www.secure-systems-252.com", "https://x.example/?d=1"]
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One form of every value: for digests, and for the eyes of whoever approves it.
 
 use serde_json::Value;
+use unicode_security::{GeneralSecurityProfile as _, MixedScript as _};
 
 use crate::journal::Digest;
 use crate::message::is_harmful;
@@ -67,10 +68,12 @@ pub fn shown(value: &Value) -> String {
     format!("“{}” … {between} more bytes, SHA-256 {short} … “{}”", visible(&head), visible(&tail))
 }
 
-/// Whether a text mixes ASCII letters with letters that may only look like them: it is said so beside a target.
+/// Whether a text mixes letters that may only look alike: it is said so beside a target. Letters of two scripts (UTS #39), or beside ASCII
+/// letters such as no name is written with.
 #[must_use]
 pub fn mixes_alphabets(text: &str) -> bool {
-    text.chars().any(|letter| letter.is_ascii_alphabetic()) && text.chars().any(|letter| !letter.is_ascii() && letter.is_alphabetic())
+    let styled = |letter: char| !letter.is_ascii() && letter.is_alphabetic() && !letter.identifier_allowed();
+    !text.is_single_script() || text.contains(|letter: char| letter.is_ascii_alphabetic()) && text.contains(styled)
 }
 
 #[cfg(test)]
@@ -101,8 +104,27 @@ mod tests {
 
     #[test]
     fn a_letter_of_another_alphabet_is_noticed() {
-        assert!(mixes_alphabets("p\u{430}ypal"));
-        assert!(!mixes_alphabets("paypal") && !mixes_alphabets("\u{43f}\u{430}"));
+        for text in ["p\u{430}ypal", "\u{3b1}\u{430}", "p\u{251}ypal", "\u{ff50}aypal", "\u{1d429}aypal", "\u{41c}\u{fc}ller"] {
+            assert!(mixes_alphabets(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_letter_with_a_mark_is_of_its_alphabet() {
+        for text in [
+            "paypal",
+            "\u{43f}\u{430}",
+            "Breizh Café",
+            "Cafe\u{301}",
+            "Müller",
+            "Zoë",
+            "Işık",
+            "Straße 5, Łódź",
+            "東京タワー",
+            "café@example.org ☕",
+        ] {
+            assert!(!mixes_alphabets(text), "{text}");
+        }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 //! `$r3.transactions[0].iban` names a value without anybody reading it. `$r3.transactions[subject~"Rent" & recurring=true].id` finds the
 //! one row in which that stands. The runtime evaluates both on what it stored; the planner is shown [`Stored::shown`] and nothing else.
 //! A row that is found by what the member said is the member's choice; a row by its number, or found by anything else, is the planner's.
+//! Of a single row nothing is chosen: what the member said is in it names it only where nobody outside wrote it.
 //! A row that is found by text from outside may be the row that somebody outside meant: the bits of that choice are in the value's origin
 //! ([`Origin::picked`]), and the gate has a budget for them.
 
@@ -265,17 +266,22 @@ impl Walk<'_> {
             return Err(HandleError::NotOneRow);
         };
         let mut origin = Origin::default();
+        let several = rows.len() > 1;
         for condition in conditions {
             let inner = format!("{}/{at}/{}", self.pointer, escaped(&condition.key));
             if !self.stored.is_vouched(&inner) {
                 let source = Source::result(self.stored.id, &self.stored.function.name);
                 let by = format!("{}{}", self.pointer, Step::Find(conditions.to_vec()));
                 origin.picked.insert(Pick { source, by }, choice_bits(rows.len()));
+                // No bits are counted, so whoever wrote the member's word into a single row would name it at no price.
+                if !several {
+                    continue;
+                }
             }
             let said = condition.wanted.as_str().is_some_and(|text| self.words.say(text)).then(|| canonical(&condition.wanted));
             origin.mentions.extend(said.or_else(|| self.words.mention(&condition.wanted).map(|(mention, _)| mention)));
         }
-        if origin.mentions.is_empty() {
+        if several && origin.mentions.is_empty() {
             origin.chosen = Chosen::ByModel;
         }
         self.pick(&origin);

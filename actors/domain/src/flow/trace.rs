@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use super::call::{Function, is_named};
 use super::handle::{Condition, Found, How, Reference, Results, Step, Stored};
-use super::value::{Chosen, Control, Leaf, Origin, Source, Traced};
+use super::value::{Chosen, Control, Leaf, Origin, Source, Traced, escaped};
 use super::words::{Words, is_too_bare};
 use crate::label::{Integrity, Label};
+use crate::sandbox::Trust;
 
 /// Most places of a value that are looked at, in one result.
 pub const SPOTS_MAX: usize = 32;
@@ -70,7 +71,7 @@ struct Tracer<'a> {
 /// A place in a result: the way to it.
 struct Spot<'a> {
     steps: Vec<Step>,
-    /// Where in the way a row of several was taken, and the rows.
+    /// Where in the way a row was taken, the rows, and which.
     rows: Vec<(usize, &'a [Value], usize)>,
 }
 
@@ -101,20 +102,37 @@ impl Tracer<'_> {
     /// The best reference that leads to a place.
     fn best_way(&self, stored: &Stored, spot: &Spot<'_>) -> Option<Traced> {
         let mut ways = vec![spot.steps.clone()];
+        let mut add = |at: usize, condition| {
+            let mut steps = spot.steps.clone();
+            steps.splice(at..=at, [Step::Find(vec![condition])]);
+            ways.push(steps);
+        };
         // The innermost list of several rows, and no other: its row is found by what the member said.
-        if let Some((at, rows, row)) = spot.rows.last()
+        if let Some((at, rows, row)) = spot.rows.iter().rfind(|(_, rows, _)| rows.len() > 1)
             && let Some(found) = rows.get(*row)
         {
-            for condition in self.conditions(found) {
-                if rows.iter().filter(|row| condition.fits(row)).count() == 1 {
-                    let mut steps = spot.steps.clone();
-                    steps.splice(at..=at, [Step::Find(vec![condition])]);
-                    ways.push(steps);
-                }
+            let only = |condition: &Condition| rows.iter().filter(|row| condition.fits(row)).count() == 1;
+            self.conditions(found).into_iter().filter(only).for_each(|condition| add(*at, condition));
+        }
+        // Of a single row nothing is chosen, but it can be named.
+        for (at, rows, _) in &spot.rows {
+            if let [row] = rows {
+                let way = spot.steps.get(..=*at).unwrap_or_default();
+                self.named(stored, &pointer(way), row).into_iter().for_each(|condition| add(*at, condition));
             }
         }
         let found = ways.into_iter().filter_map(|steps| self.results.find(&Reference { result: stored.id, steps }, self.words).ok());
         found.filter_map(one).min_by_key(rank)
+    }
+
+    /// The texts of a single row that the member wrote, as the manifest says, and that the member's words say in full. A part of a text
+    /// would be in too many rows, and a planner may have chosen by its search which row stands alone; a service's own words ("received")
+    /// say nothing of which row is meant.
+    fn named(&self, stored: &Stored, row: &str, fields: &Value) -> Vec<Condition> {
+        let own = |key: &str| stored.function.trust(&format!("{row}/{}", escaped(key))) == Trust::Member;
+        let said = |value: &Value| value.as_str().is_some_and(|text| self.words.say(text));
+        let fields = fields.as_object().into_iter().flatten().filter(|(key, value)| own(key) && said(value));
+        fields.map(|(key, value)| Condition { key: key.clone(), how: How::Is, wanted: value.clone() }).collect()
     }
 
     /// What the member's words say of a row, each in its own field.
@@ -214,16 +232,11 @@ fn spot<'a>(
     match value {
         Value::Array(values) => {
             for (at, one) in values.iter().enumerate().take(super::handle::ROWS_MAX) {
-                let several = values.len() > 1;
-                if several {
-                    rows.push((way.len(), values, at));
-                }
+                rows.push((way.len(), values, at));
                 way.push(Step::At(at));
                 spot(one, way, rows, is, into);
                 way.pop();
-                if several {
-                    rows.pop();
-                }
+                rows.pop();
             }
         }
         Value::Object(values) => {
@@ -239,6 +252,16 @@ fn spot<'a>(
             }
         }
     }
+}
+
+/// The pointer of a place in a result.
+fn pointer(way: &[Step]) -> String {
+    let part = |step: &Step| match step {
+        Step::Key(key) => format!("/{}", escaped(key)),
+        Step::At(at) => format!("/{at}"),
+        Step::Find(_) => "/*".to_owned(),
+    };
+    way.iter().map(part).collect()
 }
 
 /// The one scalar that was found.

@@ -171,7 +171,7 @@ fn sort(
         let drawer = drawer(policy, bound::tool(&form));
         let ordered = bound::speaks_of_order(&form);
         bare(&mut form, policy, &drawer);
-        known(&mut form, names);
+        with_bags(&mut form, names);
         // Read from its form, a rule does not carry along where each of its words stands: a third of what asking it would cost.
         let policy = Policy::from_json(Some(policy.id().clone()), form.clone()).map_err(|_| Together)?;
         let part = parts.entry((effect, drawer)).or_default();
@@ -209,16 +209,17 @@ fn bare(form: &mut Value, policy: &Policy, drawer: &Drawer) {
 }
 
 /// Puts the bags of arguments in the place of what leads to them: they are the same in every request.
-fn known(form: &mut Value, names: &Names) {
+fn with_bags(form: &mut Value, names: &Names) {
     match form {
         Value::Object(all) => {
-            let of = |name: &str| all.get(".").filter(|dot| dot.get("left").is_some_and(|left| *left == json!({ "Var": "context" })))?.get(name);
+            let of =
+                |name: &str| all.get(".").filter(|dot| dot.get("left").is_some_and(|left| *left == json!({ "Var": "context" })))?.get(name);
             match of("attr").and_then(Value::as_str).and_then(|attribute| names.bag(attribute)) {
                 Some(bag) => *form = json!({ "Value": { "__entity": bag } }),
-                None => all.values_mut().for_each(|inner| known(inner, names)),
+                None => all.values_mut().for_each(|inner| with_bags(inner, names)),
             }
         }
-        Value::Array(all) => all.iter_mut().for_each(|inner| known(inner, names)),
+        Value::Array(all) => all.iter_mut().for_each(|inner| with_bags(inner, names)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

@@ -56,6 +56,20 @@ fn a_row_by_its_number_or_by_an_idea_of_the_model_is_the_models_choice() {
 }
 
 #[test]
+fn the_members_word_names_a_single_row_only_where_nobody_outside_wrote_it() {
+    let origin = |name, text: &str| {
+        let mut results = Results::default();
+        results.keep(stored(&[("/*/name", name), ("/*/to", Trust::Service)], json!([{"name": "Sarah", "to": "XX99"}]))).unwrap();
+        let found = results.find(&text.parse().unwrap(), &Words::new("invite Sarah")).unwrap();
+        found.leaves[0].traced.origin.clone()
+    };
+    let (outside, by_number) = (origin(Trust::Outside, "$r1[name=\"Sarah\"].to"), origin(Trust::Outside, "$r1[0].to"));
+    assert!(outside.mentions.is_empty() && outside.chosen == by_number.chosen, "{outside:?}");
+    assert_eq!(outside.picked.len(), 1, "what somebody outside wrote had a say");
+    assert!(!origin(Trust::Member, "$r1[name=\"Sarah\"].to").mentions.is_empty());
+}
+
+#[test]
 fn a_row_must_be_one() {
     assert_eq!(find("$r1[subject~\"e\"].to", "").unwrap_err(), HandleError::NotOneRow);
     assert_eq!(find("$r1[subject~\"zzz\"].to", "").unwrap_err(), HandleError::NotOneRow);
