@@ -62,7 +62,7 @@ pub struct Incoming {
     pub room: Option<String>,
     /// The text.
     pub text: String,
-    /// When it was written, by the platform's clock. It may have waited since.
+    /// When it was written, by the platform's clock and never by the sender's. It may have waited since.
     pub written: Timestamp,
 }
 

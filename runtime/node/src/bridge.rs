@@ -17,7 +17,7 @@
 //! connector that has sent it says `sent` and does not send it twice. One connector at a time.
 //!
 //! `written` is when the message was written, and `at` when somebody came or went, or the time at which the connector greets or lists who is
-//! there: by the platform's clock, as `2026-05-01T06:00:00Z`. A message told later is the same, with the same `written`: whoever came to the
+//! there: by the platform's clock and never by a sender's, as `2026-05-01T06:00:00Z`. A message told later is the same, with the same `written`: whoever came to the
 //! room in between is not among those to whom it was said. A connector that names one of these times names all of them, by one clock; they are
 //! compared with each other and never with the house's. Seconds will do. A line without a time has that at which the house hears it: then
 //! whoever is there when a message is told counts as having been there when it was written. A time that is yet to come is not corrected: so

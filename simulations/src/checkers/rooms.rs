@@ -50,7 +50,7 @@ struct View {
     present: BTreeMap<IdentityId, Timestamp>,
     complete: bool,
     doubts: u32,
-    /// When the last of them was.
+    /// When the last of them was, or everybody was listed last.
     doubted: Timestamp,
     /// Those of whom the house was told and did not say that it had dealt with it: it may believe that they are there, since then.
     maybe: BTreeMap<IdentityId, Timestamp>,
@@ -83,7 +83,7 @@ impl View {
             Attendance::Snapshot { accounts, complete: true } => {
                 self.present = accounts.iter().map(id).map(|account| (account, self.since(&account, at))).collect();
                 self.maybe.clear();
-                self.complete = true;
+                (self.complete, self.doubted) = (true, at);
             }
             Attendance::Snapshot { accounts, complete: false } => {
                 if self.complete {
@@ -102,7 +102,7 @@ impl View {
 
     /// Somebody spoke. Whoever the house may know to be there makes it doubt nothing, as far as can be told.
     fn spoke(&mut self, account: IdentityId, written: Timestamp) {
-        let since = self.since(&account, written);
+        let since = self.since(&account, written.max(self.doubted));
         if !self.present.contains_key(&account) {
             if !self.maybe.contains_key(&account) {
                 self.doubt(written.max(self.doubted));
@@ -185,7 +185,8 @@ impl Rooms {
             Heard::Presence { room, event: Attendance::Joined(account), at } => (room, vec![id(account)], *at),
             Heard::Presence { room, event: Attendance::Snapshot { accounts, .. }, at } => (room, accounts.iter().map(id).collect(), *at),
             Heard::Message(Incoming { from, room: Some(room), written, .. }) => {
-                (room, self.account(channel, from).into_iter().collect(), *written)
+                let doubted = self.views.get(&(channel.to_owned(), room.clone())).map_or(*written, |view| view.doubted);
+                (room, self.account(channel, from).into_iter().collect(), doubted.max(*written))
             }
             _ => return,
         };

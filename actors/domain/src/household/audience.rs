@@ -42,7 +42,7 @@ pub struct Group {
     pub seen: Seen,
     /// Counts the times at which it became unknown who is there: whoever was unseen before is not whoever is unseen now.
     pub epoch: u32,
-    /// When that was last, by the channel's clock: since then whoever is unseen now is taken to be there.
+    /// When that was last, or everybody was listed last, by the channel's clock: whoever is unseen now is taken to have come then.
     pub doubted: Timestamp,
     /// When it last changed, by the house's clock.
     pub at: Timestamp,
@@ -139,14 +139,15 @@ impl Group {
             }
             Presence::Spoke(who) => {
                 if !self.present.contains_key(&who) {
-                    // One was missed, so others may have been. What was written may have waited: it makes no earlier doubt older.
+                    // One was missed, so others may have been. What was written may have waited, or be of a sender's own clock: nobody is
+                    // there since before they were last looked for.
                     self.doubt(happened.max(self.doubted));
-                    self.add(who, happened, happened);
+                    self.add(who, self.doubted, self.doubted);
                 }
             }
             Presence::Snapshot(present, Seen::Everybody) => {
                 let before = std::mem::take(&mut self.present);
-                self.seen = Seen::Everybody;
+                (self.seen, self.doubted) = (Seen::Everybody, happened);
                 present.into_iter().for_each(|who| self.add(who, before.get(&who).copied().unwrap_or(happened), happened));
             }
             Presence::Snapshot(present, Seen::Some) => {

@@ -102,7 +102,11 @@ fn whoever_is_unseen_since_a_doubt_did_not_hear_what_was_written_before_and_no_w
     group.on(Presence::Missed, at(50), at(50));
     assert_eq!((heard(&group, 49), heard(&group, 50)), ([0].into(), [0, 99].into()));
     group.on(Presence::Spoke(account(9).id()), at(40), at(60));
-    assert_eq!((heard(&group, 45), heard(&group, 50)), ([0, 9].into(), [0, 9, 99].into()));
+    assert_eq!((heard(&group, 45), heard(&group, 50)), ([0].into(), [0, 9, 99].into()));
+    let mut group = open(&[0]);
+    group.on(Presence::Snapshot([account(0).id()].into(), Seen::Everybody), at(50), at(50));
+    group.on(Presence::Spoke(account(9).id()), at(-1_000_000), at(60));
+    assert_eq!((heard(&group, 45), heard(&group, 50)), ([0].into(), [0, 9, 99].into()), "whoever says so was not there at the last list");
 }
 
 #[test]
