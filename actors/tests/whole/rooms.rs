@@ -86,7 +86,7 @@ impl Talk {
     /// What was said there of that number, from 1.
     async fn said(&self, to: &To, number: usize) -> String {
         let there = |all: &Vec<Post>| all.iter().filter(|post| post.to == *to).nth(number - 1).map(|post| post.text.clone());
-        there(&*self.posts.subscribe().wait_for(|all| there(all).is_some()).await.unwrap()).unwrap()
+        there(&self.posts.subscribe().wait_for(|all| there(all).is_some()).await.unwrap()).unwrap()
     }
 }
 

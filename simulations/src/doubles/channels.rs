@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use hearth_domain::channel::{Attendance, Heard, Incoming, Post, Posted, Receipt, To, Transport, TransportFuture};
+use hearth_domain::channel::{Attendance, Heard, Post, Posted, Receipt, To, Transport, TransportFuture};
 use hearth_domain::household::identity::Platform as Kind;
 
 use crate::checkers::Seen;
@@ -186,13 +186,13 @@ fn is_kept_quiet(world: &World, heard: &Heard) -> bool {
 }
 
 /// Planted: a message is said to have been written when it is told.
-fn redated(world: &World, platform: &Platform, heard: Heard) -> Heard {
-    match heard {
-        Heard::Message(message) if world.plan.plant == Some(Plant::Redated) => {
-            Heard::Message(Incoming { written: platform.time(world.now()), ..message })
-        }
-        heard => heard,
+fn redated(world: &World, platform: &Platform, mut heard: Heard) -> Heard {
+    if world.plan.plant == Some(Plant::Redated)
+        && let Heard::Message(message) = &mut heard
+    {
+        message.written = platform.time(world.now());
     }
+    heard
 }
 
 /// Planted: what is for one account is shown to another.

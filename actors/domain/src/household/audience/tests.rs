@@ -228,10 +228,7 @@ proptest! {
             let before: BTreeSet<_> = group.present.keys().copied().collect();
             group.on(event.clone(), at(n), at(100 + n));
             let now: BTreeSet<_> = group.present.keys().copied().collect();
-            let came = match event {
-                Presence::Joined(who) => BTreeSet::from([who]),
-                _ => now.difference(&before).copied().collect(),
-            };
+            let came = if let Presence::Joined(who) = event { [who].into() } else { now.difference(&before).copied().collect::<BTreeSet<_>>() };
             since.extend(came.into_iter().filter(|_| n > written));
             since.retain(|who| now.contains(who));
             then = now.difference(&since).copied().collect();
