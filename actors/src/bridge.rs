@@ -210,17 +210,17 @@ impl BridgeActor {
         let (links, channel) = (&self.around.links, self.around.transport.name().to_owned());
         let deadline = self.around.limits.commit_deadline;
         match heard {
-            Heard::Came => {
+            Heard::Came { at } => {
                 // Of whoever was there before, the end may have been passed over.
                 self.waiting.clear();
                 self.more = false;
                 self.phase = Phase::Greeting;
-                let doubted = links.doubt.ask(Doubt { channel }, deadline);
+                let doubted = links.doubt.ask(Doubt { channel, at }, deadline);
                 ctx.spawn(doubted.into_actor(self).map(|doubted, this, ctx| this.noted(matches!(doubted, Ok(Ok(()))), ctx)));
             }
-            Heard::Presence { room, event } if Group::is_room(&room) => {
+            Heard::Presence { room, event, at } if Group::is_room(&room) => {
                 let event = presence(&channel, event);
-                let attended = links.attend.ask(Attend { channel, room, event }, deadline);
+                let attended = links.attend.ask(Attend { channel, room, event, at }, deadline);
                 ctx.spawn(attended.into_actor(self).map(|attended, this, ctx| this.noted(matches!(attended, Ok(Ok(()))), ctx)));
             }
             Heard::Presence { .. } => {

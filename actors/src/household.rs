@@ -43,6 +43,7 @@ use hearth_domain::household::wish::{Granted, Wish};
 use hearth_domain::household::{Member, MemberId, Place, Role, is_grown_up};
 use hearth_domain::ids::{IdentityId, Ids, PairingId};
 use hearth_domain::journal::{Fact, FactKind};
+use hearth_domain::label::Readers;
 use hearth_domain::store::{Commit, Store, StoreError, Write};
 use hearth_domain::time::{Clock, Timestamp};
 use hearth_supervisor::context::Context;
@@ -70,8 +71,18 @@ pub struct Resolve {
 pub struct Resolved {
     /// Who.
     pub member: Member,
-    /// Where.
+    /// Where, with who is there now.
     pub place: Place,
+    /// Who may learn what they said: whoever was there when it was written.
+    pub readers: Readers,
+}
+
+impl Resolved {
+    /// A member alone.
+    fn alone(member: Member, thread: &str) -> Self {
+        let place = Place::private(&member, thread);
+        Self { member, readers: Readers::present(&place.audience), place }
+    }
 }
 
 /// A sender who is not.
@@ -233,8 +244,7 @@ impl HouseholdActor {
 
     fn resolve(&self, asked: &Resolve) -> Result<Resolved, Stranger> {
         let row = asked.identity.as_deref().map_or_else(|| self.owner(), |name| self.people.roster.named(name));
-        let member = row.ok_or(Stranger)?.member.clone();
-        Ok(Resolved { place: Place::private(&member, &asked.thread), member })
+        Ok(Resolved::alone(row.ok_or(Stranger)?.member.clone(), &asked.thread))
     }
 
     /// Whose account it is; for an unknown sender what is shown, and the row to be written before.
@@ -242,8 +252,7 @@ impl HouseholdActor {
         if let Speaker::Member(id) = people.speaker(&asked.identity)
             && let Some(row) = people.roster.get(id)
         {
-            let member = row.member.clone();
-            return Arrival::Known(Box::new(Resolved { place: Place::private(&member, &asked.thread), member }));
+            return Arrival::Known(Box::new(Resolved::alone(row.member.clone(), &asked.thread)));
         }
         let (now, id) = (self.clock.wall(), PairingId::fresh(&*self.ids));
         let over = people.pairings.sweep(now).into_iter().map(|id| HouseholdWrite::ForgetPairing { id });

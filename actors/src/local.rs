@@ -382,6 +382,7 @@ impl Handler<Tell> for LocalActor {
                 origin: Origin { channel: LOCAL.to_owned(), external: format!("{}/{}", resolved.member.id, told.nonce) },
                 member: resolved.member,
                 place: resolved.place,
+                readers: resolved.readers,
                 thread: told.thread,
                 text: told.text,
                 images: told.images,

@@ -46,6 +46,8 @@ pub enum Plant {
     Overhearing,
     /// A channel does not tell that somebody came to a room.
     DeafRoom,
+    /// A channel says of a message that it was written when the house is told of it.
+    Redated,
     /// A channel shows what is for one account to another.
     WrongAccount,
     /// A channel whose platform does not recognise repetitions says again what may have been said.
@@ -65,7 +67,7 @@ impl Plant {
     pub const COMPARED: [Self; 2] = [Self::TellingUse, Self::Overhearing];
 
     /// Those that a checker catches.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::LoseCommit,
         Self::DoubleHand,
         Self::LoseAnswer,
@@ -83,6 +85,7 @@ impl Plant {
         Self::ForgedYes,
         Self::ForgedAccount,
         Self::DeafRoom,
+        Self::Redated,
         Self::WrongAccount,
         Self::RepeatPost,
         Self::ForgetEnd,
@@ -99,7 +102,7 @@ impl Plant {
             Self::DoubleHand | Self::LoseAnswer | Self::RepeatIds => "I-10",
             Self::RepeatPost | Self::ForgetEnd => "I-10 at a channel",
             Self::CrossTalk | Self::OpenBox | Self::OpenSearch | Self::OpenCard => "I-5, I-7",
-            Self::DeafRoom => "I-5, I-7 at a channel",
+            Self::DeafRoom | Self::Redated => "I-5, I-7 at a channel",
             Self::WrongAccount | Self::ForgedChat => "I-9 at a channel",
             Self::LyingEffect => "I-6",
             Self::ForgedYes | Self::OpenRooms => "I-8",
@@ -118,9 +121,13 @@ impl Plant {
     pub const fn scenario(self) -> Scenario {
         match self {
             Self::LyingEffect | Self::OpenBox | Self::ForgedYes | Self::ForgedAccount | Self::OpenCard => Scenario::Hostile,
-            Self::DeafRoom | Self::WrongAccount | Self::RepeatPost | Self::ForgetEnd | Self::OpenRooms | Self::ForgedChat => {
-                Scenario::Channels
-            }
+            Self::DeafRoom
+            | Self::Redated
+            | Self::WrongAccount
+            | Self::RepeatPost
+            | Self::ForgetEnd
+            | Self::OpenRooms
+            | Self::ForgedChat => Scenario::Channels,
             Self::LoseCommit
             | Self::DoubleHand
             | Self::LoseAnswer
@@ -162,11 +169,19 @@ impl Plant {
                 let sandboxes = SandboxMix { tools: 2, callers: 3, pause_ms: 5_000, change_ms: 60_000, ..SandboxMix::default() };
                 plan.sandboxes = SandboxMix { trouble: 500, slow: 3_000, stop: 3_000, ..sandboxes };
             }
-            Self::DeafRoom | Self::WrongAccount | Self::RepeatPost | Self::ForgetEnd | Self::OpenRooms | Self::ForgedChat => {
+            Self::DeafRoom
+            | Self::Redated
+            | Self::WrongAccount
+            | Self::RepeatPost
+            | Self::ForgetEnd
+            | Self::OpenRooms
+            | Self::ForgedChat => {
                 plan.model = ModelMix { weights: vec![(Behaviour::TellAll, 40)], models: 1, house_first: false };
                 let peaceful = ChannelMix { platforms: 1, rooms: 1, acts: 120, pause_ms: 20_000, outsiders: 2, ..ChannelMix::default() };
                 plan.channels = ChannelMix { in_doubt: 1_000, ..peaceful };
-                if self != Self::DeafRoom && self != Self::WrongAccount {
+                if self == Self::Redated {
+                    plan.channels = ChannelMix { late: 4_000, late_ms: 60_000, ..peaceful };
+                } else if self != Self::DeafRoom && self != Self::WrongAccount {
                     plan.house.kills = (1..6).map(|n| plan.storm / 6 * n).collect();
                 }
             }

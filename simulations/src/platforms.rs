@@ -1,6 +1,7 @@
 //! Other people's platforms, as they are beside the house and over all its lives: who has which account there, who is in which room, what
 //! was written and not yet taken, what was said. A platform is where the faults of channels are: what it tells comes late, twice, in another
-//! order or not at all, and now and then nobody is there who could tell or say anything.
+//! order or not at all, and now and then nobody is there who could tell or say anything. Its clock is its own, and right; one shows seconds
+//! and no more.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use hearth_domain::channel::{Attendance, Heard, Incoming, Post, Posted, To};
 use hearth_domain::household::identity::Platform as Kind;
 use hearth_domain::ids::AnswerId;
+use hearth_domain::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::plan::{ChannelMix, Plan};
@@ -82,8 +84,8 @@ pub struct Platform {
 /// What a platform has to tell.
 #[derive(Debug, Clone)]
 enum News {
-    /// Somebody came or went.
-    Presence(String, Attendance),
+    /// Somebody came or went, and when.
+    Presence(String, Attendance, Timestamp),
     /// A message, as long as it is not taken.
     Message(String),
     /// One that was taken, once more.
@@ -118,8 +120,24 @@ struct Room {
     large: bool,
 }
 
+/// A platform's clock.
+#[derive(Debug, Clone, Copy)]
+struct Watch {
+    start: Timestamp,
+    /// Whether it shows whole seconds only.
+    coarse: bool,
+}
+
+impl Watch {
+    fn at(self, now: Duration) -> Timestamp {
+        let time = self.start.checked_add(now).unwrap_or(self.start);
+        if self.coarse { Timestamp::from_second(time.as_second()).unwrap_or(time) } else { time }
+    }
+}
+
 #[derive(Debug)]
 struct State {
+    watch: Watch,
     rooms: BTreeMap<String, Room>,
     line: Line,
     connection: u64,
@@ -153,7 +171,8 @@ impl Platform {
                 (format!("room-{n}"), Room { present, closed: false, large: n == 1 })
             });
             let rooms = rooms.collect();
-            Self { name, kind, memory, state: Mutex::new(State::new(rooms)), news: Notify::new() }
+            let watch = Watch { start: plan.start, coarse: kind == Kind::Telegram };
+            Self { name, kind, memory, state: Mutex::new(State::new(watch, rooms)), news: Notify::new() }
         };
         ALL.into_iter().take(plan.channels.platforms).map(one).collect()
     }
@@ -165,7 +184,8 @@ impl Platform {
         let mut state = lock(&self.state);
         state.count += 1;
         let id = format!("m{}", state.count);
-        let message = Incoming { id: id.clone(), from: from.to_owned(), room: room.map(str::to_owned), text };
+        let written = state.watch.at(now);
+        let message = Incoming { id: id.clone(), from: from.to_owned(), room: room.map(str::to_owned), text, written };
         state.messages.insert(id.clone(), message);
         state.push(now.saturating_add(late), News::Message(id));
         self.news.notify_one();
@@ -195,7 +215,8 @@ impl Platform {
             Attendance::Joined(account.to_owned())
         };
         if !is_missed && !found.closed {
-            state.push(now, News::Presence(room.to_owned(), event));
+            let at = state.watch.at(now);
+            state.push(now, News::Presence(room.to_owned(), event, at));
             self.news.notify_one();
         }
     }
@@ -206,8 +227,15 @@ impl Platform {
         let Some(found) = state.rooms.get_mut(room) else { return };
         found.closed = !found.closed;
         let event = if found.closed { Attendance::Closed } else { found.snapshot() };
-        state.push(now, News::Presence(room.to_owned(), event));
+        let at = state.watch.at(now);
+        state.push(now, News::Presence(room.to_owned(), event, at));
         self.news.notify_one();
+    }
+
+    /// The time by its clock.
+    #[must_use]
+    pub fn time(&self, now: Duration) -> Timestamp {
+        lock(&self.state).watch.at(now)
     }
 
     /// What an account was shown last.
@@ -335,8 +363,9 @@ impl Room {
 }
 
 impl State {
-    const fn new(rooms: BTreeMap<String, Room>) -> Self {
+    const fn new(watch: Watch, rooms: BTreeMap<String, Room>) -> Self {
         Self {
+            watch,
             rooms,
             line: Line::Down(Duration::ZERO),
             connection: 0,
@@ -359,9 +388,10 @@ impl State {
     fn connect(&mut self, now: Duration, is_calm: bool, mix: &ChannelMix, draw: &mut Draw) {
         let lives = (mix.cut_ms > 0 && !is_calm).then(|| now.saturating_add(draw.millis(10, mix.cut_ms)));
         self.line = Line::Up(lives);
-        self.script = VecDeque::from([Heard::Came]);
+        let at = self.watch.at(now);
+        self.script = VecDeque::from([Heard::Came { at }]);
         let open = self.rooms.iter().filter(|(_, room)| !room.closed);
-        self.script.extend(open.map(|(name, room)| Heard::Presence { room: name.clone(), event: room.snapshot() }));
+        self.script.extend(open.map(|(name, room)| Heard::Presence { room: name.clone(), event: room.snapshot(), at }));
         self.script.push_back(Heard::Ready);
         // What is still on its way is told when it arrives.
         self.news.retain(|(at, _), news| *at > now && !matches!(news, News::Presence(..)));
@@ -396,7 +426,7 @@ impl State {
                 break;
             }
             match entry.remove() {
-                News::Presence(room, event) => return Step::Tell(Heard::Presence { room, event }),
+                News::Presence(room, event, at) => return Step::Tell(Heard::Presence { room, event, at }),
                 News::Again(message) => return Step::Tell(Heard::Message(message)),
                 News::Message(id) => {
                     if let Some(message) = self.messages.get(&id).cloned() {

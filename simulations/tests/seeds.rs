@@ -35,6 +35,8 @@ fn what_is_said_at_other_peoples_platforms_is_said_once_and_to_those_who_may_lea
     check(Scenario::Channels, 0..8);
     // An answer was in the store and its conversation did not know: the channel said it, and the outbox had never heard of it.
     check(Scenario::Channels, 47..48);
+    // What had waited until a room was in doubt once more was said to those who were unseen from then on.
+    check(Scenario::Channels, 427..428);
 }
 
 #[test]

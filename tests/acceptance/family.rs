@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use connector::{Connector, Said};
 use hearth::bridge::lines::{ConnectorLine, HouseLine};
 use hearth_domain::channel::Attendance;
+use hearth_domain::time::Timestamp;
 use hearth_scripted::script::Step;
 use hearth_scripted::server::{Recorded, Scripted};
 use serde_json::Value;
@@ -345,6 +346,29 @@ fn an_answer_that_is_on_its_way_when_a_stranger_comes_is_not_said() {
     let said = family.signal.answer("team", before);
     assert!(said.text.starts_with("Not everybody who is here now may see my answer"), "{}", said.text);
     family.check_requests(1);
+}
+
+#[test]
+fn what_was_written_before_a_stranger_came_and_told_after_that_is_not_answered_before_them() {
+    let mut family = Family::new();
+    family.pair();
+    done(&family.home, &["group", "admit", "signal/team"]);
+    family.in_room("Bo", "team", &["Ada", "Bo"], "remember that the family lawyer is zkteam2");
+    let time = |second| Timestamp::from_second(1_000_000_000 + second).unwrap();
+    let everybody = ROOMS[1].1.iter().map(|account| (*account).to_owned()).collect();
+    family.signal.happens_at("team", Attendance::Missed, time(0));
+    family.signal.happens_at("team", Attendance::Snapshot { accounts: everybody, complete: true }, time(0));
+    family.signal.written = Some(time(10));
+    family.question_in("Ada", "team", &["Ada", "Bo"], "family lawyer");
+    family.signal.happens_at("team", Attendance::Joined(EVE.to_owned()), time(20));
+    family.signal.written = Some(time(15));
+    let said = family.in_room("Ada", "team", &["Ada", "Bo", "Eve"], "is it still the same lawyer");
+    assert!(said.text.starts_with("The answer draws on something that not everybody here may see"), "{}", said.text);
+    // Whatever is written from then on is for everybody who is there, and answered.
+    family.signal.written = Some(time(20));
+    let said = family.in_room("Bo", "team", &["Ada", "Bo", "Eve"], "and what is new");
+    assert!(said.text.starts_with("told t"), "{}", said.text);
+    family.check_requests(3);
 }
 
 #[test]

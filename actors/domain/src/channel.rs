@@ -7,6 +7,9 @@
 //!
 //! A transport is believed as to which account spoke and who is in a room, and in nothing else. What it calls an account is the platform's
 //! own stable id; names that people give themselves are not even passed on.
+//!
+//! Times are the platform's: when something was written is compared with when somebody came, and with nothing else, so that both have to be
+//! of one clock, whatever that shows. A transport whose platform tells no times says when it heard of each thing.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +21,7 @@ use crate::household::identity::Platform;
 use crate::ids::AnswerId;
 use crate::label::Integrity;
 use crate::message::{Message, Purpose};
+use crate::time::Timestamp;
 
 /// Answers of a [`Transport`].
 pub type TransportFuture<T> = BoxFuture<'static, T>;
@@ -26,7 +30,10 @@ pub type TransportFuture<T> = BoxFuture<'static, T>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// The other side is there. What happened before may have been missed.
-    Came,
+    Came {
+        /// When, by the platform's clock.
+        at: Timestamp,
+    },
     /// It has said who is where, and takes what the house has to say.
     Ready,
     /// It is gone.
@@ -39,6 +46,8 @@ pub enum Heard {
         room: String,
         /// What happened.
         event: Attendance,
+        /// When, by the platform's clock.
+        at: Timestamp,
     },
 }
 
@@ -53,6 +62,8 @@ pub struct Incoming {
     pub room: Option<String>,
     /// The text.
     pub text: String,
+    /// When it was written, by the platform's clock and never by the sender's. It may have waited since.
+    pub written: Timestamp,
 }
 
 /// What happened in a room, by accounts; the house's own is left out.

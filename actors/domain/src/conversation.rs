@@ -71,8 +71,11 @@ const REMEMBERED_ORIGINS: usize = 256;
 pub struct Say {
     /// Who.
     pub member: Member,
-    /// Where, and who is present.
+    /// Where, and who is present now: before them it is recalled and answered.
     pub place: Place,
+    /// To whom it was said: whoever was there when it was written. With somebody there now who was not, the turn shows and does nothing that
+    /// follows from it.
+    pub readers: Readers,
     /// The thread's name; empty for the main one.
     pub thread: String,
     /// The channel, and the message's id there.
@@ -377,7 +380,7 @@ impl Core {
             origin: Some(say.origin.clone()),
             text: say.text,
             images: say.images,
-            label: Label::new(Readers::present(&say.place.audience), Integrity::Member),
+            label: Label::new(say.readers, Integrity::Member),
             at: cx.now,
         };
         let turn = Turn {

@@ -91,7 +91,7 @@ async fn in_private(around: &Around, identity: Identity, message: Incoming) -> T
 }
 
 async fn in_room(around: &Around, identity: Identity, room: String, message: Incoming) -> Fate {
-    let gather = Gather { identity: identity.clone(), room };
+    let gather = Gather { identity: identity.clone(), room, written: message.written };
     match around.links.gather.ask(gather, around.limits.commit_deadline).await {
         Ok(Ok(Some(resolved))) => said(around, &identity, resolved, message).await,
         // Whoever is not paired is there, and no more; nor does the house speak where nobody let it.
@@ -102,7 +102,7 @@ async fn in_room(around: &Around, identity: Identity, room: String, message: Inc
 
 /// A member said something.
 async fn said(around: &Around, identity: &Identity, resolved: Resolved, message: Incoming) -> Fate {
-    let Incoming { id, from, room, text } = message;
+    let Incoming { id, from, room, text, .. } = message;
     if let Some((code, name)) = pairing(&text) {
         let from_where = if room.is_some() { Setting::Group } else { Setting::Private };
         let change = Change { by: resolved.member.id, from: from_where, wish: Wish::PairWith { code, name: name.clone() } };
@@ -121,7 +121,8 @@ async fn said(around: &Around, identity: &Identity, resolved: Resolved, message:
         None => format!("{}/{id}", identity.id()),
     };
     let origin = Origin { channel, external };
-    let say = Say { member: resolved.member, place: resolved.place, thread: String::new(), origin, text, images: Vec::new() };
+    let Resolved { member, place, readers } = resolved;
+    let say = Say { member, place, readers, thread: String::new(), origin, text, images: Vec::new() };
     match around.links.submit.ask(Submit(Box::new(say)), around.limits.commit_deadline).await {
         Ok(Ok(_)) => Fate::Taken,
         Ok(Err(error)) if error.class() == Class::Transient => Fate::Again(error.to_string()),

@@ -13,6 +13,8 @@ use hearth_domain::household::record::HouseholdWrite;
 use hearth_domain::household::{Audience, MemberId, Place};
 use hearth_domain::ids::{ConversationId, GroupId};
 use hearth_domain::journal::FactKind;
+use hearth_domain::label::Readers;
+use hearth_domain::time::Timestamp;
 use hearth_supervisor::context::Context;
 
 use super::{HouseholdActor, Resolved, commit, fact};
@@ -28,6 +30,8 @@ pub struct Attend {
     pub room: String,
     /// What happened.
     pub event: Presence,
+    /// When, by the channel's clock.
+    pub at: Timestamp,
 }
 
 /// A channel cannot say any more who is in its rooms.
@@ -36,6 +40,8 @@ pub struct Attend {
 pub struct Doubt {
     /// The channel.
     pub channel: String,
+    /// The time, by the channel's clock.
+    pub at: Timestamp,
 }
 
 /// Whose message is this, said in a room? `None` for whoever is no member, and where nobody has let the house speak.
@@ -46,6 +52,8 @@ pub struct Gather {
     pub identity: Identity,
     /// The room.
     pub room: String,
+    /// When it was written, by the channel's clock. A time that is yet to come is as good as now: nobody who is there came later.
+    pub written: Timestamp,
 }
 
 /// It counts, and is not in the store.
@@ -97,7 +105,7 @@ pub(super) fn listed(people: &People) -> Vec<Listed> {
         .groups
         .values()
         .map(|group| {
-            let whose: Vec<_> = group.present.iter().map(|account| people.identities.member_of(*account)).collect();
+            let whose: Vec<_> = group.present.keys().map(|account| people.identities.member_of(*account)).collect();
             Listed {
                 id: group.id,
                 channel: group.channel.clone(),
@@ -140,7 +148,9 @@ impl HouseholdActor {
         let member = self.people.roster.get(id)?.member.clone();
         let group = self.people.groups.values().find(|group| group.channel == asked.identity.channel() && group.room == asked.room)?;
         group.admitted?;
-        Some(Resolved { member, place: group.place(&self.people.roster, &self.people.identities) })
+        let (roster, identities) = (&self.people.roster, &self.people.identities);
+        let heard = group.heard(roster, identities, (member.id, member.role), asked.written);
+        Some(Resolved { member, place: group.place(roster, identities), readers: Readers::present(&heard) })
     }
 
     fn located(&self, asked: &Locate) -> Option<Spot> {
@@ -156,11 +166,11 @@ impl HouseholdActor {
     }
 
     /// Takes events in; they count at once. Nothing else is handled until it is known whether they were written.
-    fn attend(&mut self, channel: &str, events: Vec<(String, Presence)>) -> AtomicResponse<Self, Result<(), Unwritten>> {
+    fn attend(&mut self, channel: &str, events: Vec<(String, Presence)>, at: Timestamp) -> AtomicResponse<Self, Result<(), Unwritten>> {
         let now = self.clock.wall();
         let detail = events.first().map_or("", |(_, event)| word(event));
         let rows: Vec<HouseholdWrite> =
-            events.into_iter().filter_map(|(room, event)| self.people.presence(channel, &room, event, now)).collect();
+            events.into_iter().filter_map(|(room, event)| self.people.presence((channel, &room), event, at, now)).collect();
         if rows.is_empty() {
             return AtomicResponse::new(Box::pin(actix::fut::ready(Ok(()))));
         }
@@ -177,7 +187,7 @@ impl Handler<Attend> for HouseholdActor {
     type Result = AtomicResponse<Self, Result<(), Unwritten>>;
 
     fn handle(&mut self, asked: Attend, _: &mut Context<Self>) -> Self::Result {
-        self.attend(&asked.channel, vec![(asked.room, asked.event)])
+        self.attend(&asked.channel, vec![(asked.room, asked.event)], asked.at)
     }
 }
 
@@ -186,7 +196,7 @@ impl Handler<Doubt> for HouseholdActor {
 
     fn handle(&mut self, asked: Doubt, _: &mut Context<Self>) -> Self::Result {
         let rooms = self.people.rooms(&asked.channel);
-        self.attend(&asked.channel, rooms.into_iter().map(|room| (room, Presence::Missed)).collect())
+        self.attend(&asked.channel, rooms.into_iter().map(|room| (room, Presence::Missed)).collect(), asked.at)
     }
 }
 
@@ -196,7 +206,7 @@ impl Handler<Gather> for HouseholdActor {
     fn handle(&mut self, asked: Gather, _: &mut Context<Self>) -> Self::Result {
         let spoke = Presence::Spoke(asked.identity.id());
         let (channel, now) = (asked.identity.channel().to_owned(), self.clock.wall());
-        let Some(row) = self.people.presence(&channel, &asked.room, spoke, now) else {
+        let Some(row) = self.people.presence((&channel, &asked.room), spoke, asked.written, now) else {
             return AtomicResponse::new(Box::pin(actix::fut::ready(Ok(self.gathered(&asked)))));
         };
         let fact = fact(FactKind::GroupChanged, None, channel, "spoke".to_owned(), now);

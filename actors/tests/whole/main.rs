@@ -1,7 +1,9 @@
-//! The whole tree over doubles: budgets, the stop of the house, a journal that cannot be written, and one that is not the attested one.
+//! The whole tree over doubles: budgets, the stop of the house, a journal that cannot be written, and one that is not the attested one, rooms.
 
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
+mod rooms;
 #[cfg(test)]
 mod starting;
 #[cfg(test)]

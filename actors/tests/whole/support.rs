@@ -13,6 +13,7 @@ use hearth_actors::tree::{Doors, build};
 use hearth_conformance::double::{MemoryStore, Operation, Ruling, Sleeper, StoreFaults, Verdict};
 use hearth_domain::budget::Settings;
 use hearth_domain::chance::Seed;
+use hearth_domain::channel::Transport;
 use hearth_domain::household::{Member, Place, Role};
 use hearth_domain::http::NoHttp;
 use hearth_domain::ids::Ids;
@@ -280,6 +281,7 @@ pub(crate) struct Doubles {
     pub(crate) ids: Arc<AtomicU64>,
     pub(crate) budgets: Settings,
     pub(crate) sandboxes: Arc<dyn Sandboxes>,
+    pub(crate) channels: Vec<Arc<dyn Transport>>,
 }
 
 impl Doubles {
@@ -298,6 +300,7 @@ impl Doubles {
             ids: Arc::new(AtomicU64::new(1)),
             budgets: Settings::default(),
             sandboxes: Arc::new(NoSandboxes),
+            channels: Vec::new(),
         }
     }
 
@@ -344,7 +347,7 @@ impl House {
             egress: Arc::new(NoVault),
             http: Arc::new(NoHttp),
             sandboxes: doubles.sandboxes.clone(),
-            channels: Vec::new(),
+            channels: doubles.channels.clone(),
             meter: Arc::new(NoMeter),
             seed: Seed::from_u64(1),
             wires: Wires::plain(),

@@ -55,7 +55,7 @@ async fn why(
     message: Option<String>,
     thread: String,
 ) -> Result<AuditAnswer, String> {
-    let Resolved { member, place } = resolved(doors, identity, thread).await?;
+    let Resolved { member, place, .. } = resolved(doors, identity, thread).await?;
     let id: Option<MessageId> = match message {
         Some(id) => Some(id.parse().map_err(|_| format!("`{id}` is no id of a message; give one, or `last`"))?),
         None => {

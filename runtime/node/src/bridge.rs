@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! connector                                    house
-//! {"hello":{"version":1}}                 ─▶
+//! {"hello":{"version":1,"at":…}}          ─▶
 //!                                         ◀─   {"welcome":{"version":1,"channel":"signal"}}
-//! {"presence":{"room":…,"event":…}} …     ─▶                                     who is in each room
+//! {"presence":{"room":…,"event":…,"at":…}} … ─▶                                  who is in each room
 //! {"ready":{}}                            ─▶                                     from here on it takes what is sent
-//! {"message":{"id":…,"from":{"id":…},"room":null,"text":…}} ─▶
+//! {"message":{"id":…,"from":{"id":…},"room":null,"text":…,"written":…}} ─▶
 //!                                         ◀─   {"taken":{"id":…}} or {"again":{"id":…,"error":…}}
 //!                                         ◀─   {"send":{"delivery":…,"to":…,"room":null,"text":…,"answers":[]}}
 //! {"sent":{"delivery":…}}                 ─▶   or {"failed":{…}} or {"unknown":{…}}
@@ -15,6 +15,13 @@
 //!
 //! A message that was not answered with `taken` is to be told again, under the same id. What is sent again has the same `delivery`: a
 //! connector that has sent it says `sent` and does not send it twice. One connector at a time.
+//!
+//! `written` is when the message was written, and `at` when somebody came or went, or the time at which the connector greets or lists who is
+//! there: by the platform's clock and never by a sender's, as `2026-05-01T06:00:00Z`. A message told later is the same, with the same `written`: whoever came to the
+//! room in between is not among those to whom it was said. A connector that names one of these times names all of them, by one clock; they are
+//! compared with each other and never with the house's. Seconds will do. A line without a time has that at which the house hears it: then
+//! whoever is there when a message is told counts as having been there when it was written. A time that is yet to come is not corrected: so
+//! written, a message was said to whoever is there, and somebody who came so is among no message's readers before the next greeting.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,9 +30,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use hearth_adapters::system::SystemClock;
 use hearth_domain::channel::{Heard, Incoming, Post, Posted, Receipt, To, Transport, TransportFuture};
 use hearth_domain::household::identity::Platform;
 use hearth_domain::ids::AnswerId;
+use hearth_domain::time::{Clock as _, Timestamp};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
@@ -57,6 +66,8 @@ struct Desk {
     /// Connections so far; they are numbered.
     count: u64,
     live: Option<Live>,
+    /// When something was heard last that named no time.
+    heard: Timestamp,
 }
 
 /// A connection.
@@ -130,6 +141,15 @@ impl Bridge {
         }
     }
 
+    /// The time that a line names, or else that of hearing it. A clock that is set back does not set that back: nobody would have come yet.
+    fn time(&self, named: Option<Timestamp>) -> Timestamp {
+        named.unwrap_or_else(|| {
+            let mut desk = self.desk();
+            desk.heard = desk.heard.max(SystemClock.wall());
+            desk.heard
+        })
+    }
+
     fn posted(&self, delivery: &str, posted: Posted) -> Result<(), String> {
         let id: AnswerId = delivery.parse().map_err(|_| "this is no delivery; name it as it was sent".to_owned())?;
         if let Some(asker) = self.desk().live.as_mut().and_then(|live| live.posts.remove(&id)) {
@@ -151,9 +171,10 @@ impl Bridge {
                 return self.posted(&delivery, if again { Posted::NotNow } else { Posted::Refused });
             }
             ConnectorLine::Ready {} => Heard::Ready,
-            ConnectorLine::Presence { room, event } => Heard::Presence { room, event },
-            ConnectorLine::Message { id, from, room, text } => {
-                Heard::Message(Incoming { id, from: from.id, room: room.map(|room| room.id), text })
+            ConnectorLine::Presence { room, event, at } => Heard::Presence { room, event, at: self.time(at) },
+            ConnectorLine::Message { id, from, room, text, written } => {
+                let written = self.time(written);
+                Heard::Message(Incoming { id, from: from.id, room: room.map(|room| room.id), text, written })
             }
         };
         self.tell(number, heard).await;
@@ -256,9 +277,13 @@ async fn connector(stream: UnixStream, bridge: &Bridge) -> anyhow::Result<()> {
     }
     let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LINE_MAX));
     let first = tokio::time::timeout(GREETING, lines.next()).await.context("no greeting")?.context("gone")??;
+    let mut greeted = None;
     let refusal = match read(&first) {
-        Ok(ConnectorLine::Hello { version: VERSION }) => None,
-        Ok(ConnectorLine::Hello { version }) => Some(format!("this connector speaks version {version}, the house version {VERSION}")),
+        Ok(ConnectorLine::Hello { version: VERSION, at }) => {
+            greeted = at;
+            None
+        }
+        Ok(ConnectorLine::Hello { version, .. }) => Some(format!("this connector speaks version {version}, the house version {VERSION}")),
         Ok(_) => Some("say hello first".to_owned()),
         Err(error) => Some(error),
     };
@@ -270,20 +295,20 @@ async fn connector(stream: UnixStream, bridge: &Bridge) -> anyhow::Result<()> {
         return Ok(lines.send(written(&HouseLine::Error { error })?).await?);
     };
     let number = seat.number;
-    let ended = connected(&mut lines, &mut seat, bridge).await;
+    let ended = connected(&mut lines, &mut seat, bridge, greeted).await;
     bridge.leave(number);
     bridge.tell(number, Heard::Gone).await;
     ended
 }
 
 /// Until the connector is gone, or is cut off.
-async fn connected(lines: &mut Lines, seat: &mut Seat, bridge: &Bridge) -> anyhow::Result<()> {
+async fn connected(lines: &mut Lines, seat: &mut Seat, bridge: &Bridge, greeted: Option<Timestamp>) -> anyhow::Result<()> {
     lines.send(written(&HouseLine::Welcome { version: VERSION, channel: bridge.0.name.clone() })?).await?;
     let number = seat.number;
     let (mut sink, mut stream) = lines.split();
     let (errors, mut wrong) = mpsc::channel::<String>(1);
     let reading = async move {
-        bridge.tell(number, Heard::Came).await;
+        bridge.tell(number, Heard::Came { at: bridge.time(greeted) }).await;
         while let Some(line) = stream.next().await {
             let done = match line {
                 Ok(line) => match read(&line) {

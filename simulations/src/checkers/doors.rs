@@ -139,7 +139,7 @@ impl Checker for Doors {
                 }
             }
             Seen::Post { channel, post } => return self.posted(channel, post),
-            Seen::Dealt { channel, heard: Heard::Presence { room, event: Attendance::Closed } } => {
+            Seen::Dealt { channel, heard: Heard::Presence { room, event: Attendance::Closed, .. } } => {
                 self.leave(GroupId::derived(&[channel, room])).given = false;
             }
             Seen::Admits(group) => self.leave(*group).asked += 1,

@@ -1,7 +1,7 @@
 //! I-5 and I-7 at the channels: what is said to an account or into a room, what a model is shown there, and what is kept of it holds
 //! nothing but what everybody who is there may learn. Each thing that somebody says in a room has a word of its own (`zg`, a number, `x`);
-//! who was there when the house was told of it may learn it, and nobody else. Who is there is what the platform has told and the house has
-//! dealt with: the checker keeps it itself, by accounts and by whose they really are.
+//! who was there when it was written and still was when the house was told of it may learn it, and nobody else. Who is there, and since when,
+//! is what the platform has told and the house has dealt with: the checker keeps it itself, by accounts and by whose they really are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use hearth_domain::ids::IdentityId;
 use hearth_domain::label::Label;
 use hearth_domain::model::ModelRequest;
 use hearth_domain::store::Write;
+use hearth_domain::time::Timestamp;
 
 use super::known::{Known, Reader};
 use super::privacy::canaries;
@@ -45,57 +46,81 @@ fn place(channel: &str, room: &str) -> String {
 /// Who is in a room.
 #[derive(Debug, Clone, Default)]
 struct View {
-    present: BTreeSet<IdentityId>,
+    /// Since when.
+    present: BTreeMap<IdentityId, Timestamp>,
     complete: bool,
     doubts: u32,
-    /// Those of whom the house was told and did not say that it had dealt with it: it may believe that they are there.
-    maybe: BTreeSet<IdentityId>,
+    /// When the last of them was, or everybody was listed last.
+    doubted: Timestamp,
+    /// Those of whom the house was told and did not say that it had dealt with it: it may believe that they are there, since then.
+    maybe: BTreeMap<IdentityId, Timestamp>,
 }
 
 impl View {
-    fn doubt(&mut self) {
+    fn doubt(&mut self, at: Timestamp) {
         self.complete = false;
         self.doubts = self.doubts.saturating_add(1);
+        self.doubted = at;
     }
 
-    fn on(&mut self, channel: &str, event: &Attendance) {
+    /// Since when the house may believe that somebody is there of whom it is told now.
+    fn since(&self, account: &IdentityId, at: Timestamp) -> Timestamp {
+        let known = [self.present.get(account), self.maybe.get(account)].into_iter().flatten().min();
+        known.copied().unwrap_or(at)
+    }
+
+    fn on(&mut self, channel: &str, event: &Attendance, at: Timestamp) {
         let id = |account: &String| Identity::id_of(channel, account);
         match event {
-            Attendance::Joined(account) => drop(self.present.insert(id(account))),
-            Attendance::Left(account) => drop(self.present.remove(&id(account))),
+            Attendance::Joined(account) => {
+                self.present.insert(id(account), at);
+                self.maybe.remove(&id(account));
+            }
+            Attendance::Left(account) => {
+                self.present.remove(&id(account));
+                self.maybe.remove(&id(account));
+            }
             Attendance::Snapshot { accounts, complete: true } => {
-                self.present = accounts.iter().map(id).collect();
+                self.present = accounts.iter().map(id).map(|account| (account, self.since(&account, at))).collect();
                 self.maybe.clear();
-                self.complete = true;
+                (self.complete, self.doubted) = (true, at);
             }
             Attendance::Snapshot { accounts, complete: false } => {
                 if self.complete {
-                    self.doubt();
+                    self.doubt(at);
                 }
-                self.present.extend(accounts.iter().map(id));
+                let there: Vec<_> = accounts.iter().map(id).map(|account| (account, self.since(&account, at))).collect();
+                self.present.extend(there);
             }
-            Attendance::Missed => self.doubt(),
+            Attendance::Missed => self.doubt(at),
             Attendance::Closed => {
                 self.present.clear();
-                self.doubt();
+                self.doubt(at);
             }
         }
     }
 
-    fn spoke(&mut self, account: IdentityId) {
-        if !self.present.contains(&account) {
-            self.doubt();
-            self.present.insert(account);
+    /// Somebody spoke. Whoever the house may know to be there makes it doubt nothing, as far as can be told.
+    fn spoke(&mut self, account: IdentityId, written: Timestamp) {
+        let since = self.since(&account, written.max(self.doubted));
+        if !self.present.contains_key(&account) {
+            if !self.maybe.contains_key(&account) {
+                self.doubt(written.max(self.doubted));
+            }
+            self.present.insert(account, since);
         }
     }
 
     fn readers(&self, known: &Known, place: &str) -> BTreeSet<Reader> {
         let unseen = (!self.complete).then(|| Reader::Unseen(place.to_owned(), self.doubts));
-        self.present.iter().map(|account| known.reader(*account)).chain(unseen).collect()
+        self.present.keys().map(|account| known.reader(*account)).chain(unseen).collect()
     }
 
-    fn hearers(&self, known: &Known, place: &str) -> BTreeSet<Reader> {
-        self.readers(known, place).into_iter().chain(self.maybe.iter().map(|account| known.reader(*account))).collect()
+    /// Who of them was there when something was written.
+    fn hearers(&self, known: &Known, place: &str, by: Option<IdentityId>, written: Timestamp) -> BTreeSet<Reader> {
+        let unseen = (!self.complete && self.doubted <= written).then(|| Reader::Unseen(place.to_owned(), self.doubts));
+        let there = self.present.iter().chain(&self.maybe).filter(|(_, since)| **since <= written).map(|(account, _)| *account);
+        there.chain(by).map(|account| known.reader(account)).chain(unseen).collect()
     }
 }
 
@@ -107,9 +132,9 @@ pub struct Rooms {
     views: BTreeMap<(String, String), View>,
     /// What a view was until the instant in which it changed: what was decided before may be said in it.
     before: BTreeMap<(String, String), (Duration, View)>,
-    /// Who may have been told each word. More than one set when the house was told of it more than once before it took it.
+    /// Who may have been told each word. More than one set when the house was told of it more than once: of some who were there when it was
+    /// written it may have heard meanwhile that they are gone.
     words: BTreeMap<u64, Vec<BTreeSet<Reader>>>,
-    taken: BTreeSet<(String, String)>,
 }
 
 impl Rooms {
@@ -117,14 +142,7 @@ impl Rooms {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let kinds = BTreeMap::from([("chat", Platform::Whatsapp), ("talk", Platform::Telegram)]);
-        Self {
-            known: Known::new(plan),
-            kinds,
-            views: BTreeMap::new(),
-            before: BTreeMap::new(),
-            words: BTreeMap::new(),
-            taken: BTreeSet::new(),
-        }
+        Self { known: Known::new(plan), kinds, views: BTreeMap::new(), before: BTreeMap::new(), words: BTreeMap::new() }
     }
 
     /// The account, when it is one.
@@ -144,16 +162,16 @@ impl Rooms {
 
     fn dealt(&mut self, now: Duration, channel: &str, heard: &Heard) {
         match heard {
-            Heard::Came => {
+            Heard::Came { at } => {
                 let rooms: Vec<_> = self.views.keys().filter(|(at, _)| at == channel).map(|(_, room)| room.clone()).collect();
                 for room in rooms {
-                    self.change(now, channel, &room, View::doubt);
+                    self.change(now, channel, &room, |view| view.doubt(*at));
                 }
             }
-            Heard::Presence { room, event } => self.change(now, channel, room, |view| view.on(channel, event)),
-            Heard::Message(Incoming { from, room: Some(room), .. }) => {
+            Heard::Presence { room, event, at } => self.change(now, channel, room, |view| view.on(channel, event, *at)),
+            Heard::Message(Incoming { from, room: Some(room), written, .. }) => {
                 if let Some(account) = self.account(channel, from) {
-                    self.change(now, channel, room, |view| view.spoke(account));
+                    self.change(now, channel, room, |view| view.spoke(account, *written));
                 }
             }
             Heard::Message(_) | Heard::Ready | Heard::Gone => {}
@@ -162,25 +180,33 @@ impl Rooms {
 
     /// It may count, or not.
     fn passed(&mut self, now: Duration, channel: &str, heard: &Heard) {
-        let (room, account) = match heard {
-            Heard::Presence { room, event: Attendance::Joined(account) } => (room, Some(Identity::id_of(channel, account))),
-            Heard::Message(Incoming { from, room: Some(room), .. }) => (room, self.account(channel, from)),
+        let id = |account: &String| Identity::id_of(channel, account);
+        let (room, accounts, at) = match heard {
+            Heard::Presence { room, event: Attendance::Joined(account), at } => (room, vec![id(account)], *at),
+            Heard::Presence { room, event: Attendance::Snapshot { accounts, .. }, at } => (room, accounts.iter().map(id).collect(), *at),
+            Heard::Message(Incoming { from, room: Some(room), written, .. }) => {
+                let doubted = self.views.get(&(channel.to_owned(), room.clone())).map_or(*written, |view| view.doubted);
+                (room, self.account(channel, from).into_iter().collect(), doubted.max(*written))
+            }
             _ => return,
         };
-        self.change(now, channel, room, |view| view.maybe.extend(account));
+        self.change(now, channel, room, |view| {
+            for account in accounts {
+                let since = view.since(&account, at);
+                view.maybe.insert(account, since);
+            }
+        });
     }
 
     /// The house is told of something that was said in a room.
     fn heard(&mut self, channel: &str, message: &Incoming) {
         let Some(room) = &message.room else { return };
-        if self.taken.contains(&(channel.to_owned(), message.id.clone())) {
-            return;
-        }
         let mut view = self.views.get(&(channel.to_owned(), room.clone())).cloned().unwrap_or_default();
         if let Some(account) = self.account(channel, &message.from) {
-            view.spoke(account);
+            view.spoke(account, message.written);
         }
-        let hearers = view.hearers(&self.known, &place(channel, room));
+        let by = self.account(channel, &message.from);
+        let hearers = view.hearers(&self.known, &place(channel, room), by, message.written);
         for word in group_words(&message.text) {
             let known = self.words.entry(word).or_default();
             if !known.contains(&hearers) {
@@ -275,7 +301,6 @@ impl Checker for Rooms {
             Seen::Dealt { channel, heard } => self.dealt(now, channel, heard),
             Seen::Passed { channel, heard } => self.passed(now, channel, heard),
             Seen::Incoming { channel, message } => self.heard(channel, message),
-            Seen::Receipt { channel, message, taken: true } => drop(self.taken.insert(((*channel).to_owned(), message.id.clone()))),
             Seen::Post { channel, post } => return self.posted(now, channel, post),
             Seen::Prompt(request) => return self.asked(request),
             _ => {}

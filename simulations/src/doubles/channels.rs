@@ -100,7 +100,7 @@ async fn next(world: Arc<World>, platform: Arc<Platform>, chance: Arc<Mutex<Draw
                 if let Heard::Message(message) = &heard {
                     world.observe(&Seen::Incoming { channel, message });
                 }
-                return heard;
+                return redated(&world, &platform, heard);
             }
             Step::Wait(most) => tokio::select! {
                 biased;
@@ -183,6 +183,16 @@ fn end(world: &World, platform: &Platform, connection: u64, post: &Post, fate: F
 /// Planted: that somebody came is not told.
 fn is_kept_quiet(world: &World, heard: &Heard) -> bool {
     world.plan.plant == Some(Plant::DeafRoom) && matches!(heard, Heard::Presence { event: Attendance::Joined(_), .. })
+}
+
+/// Planted: a message is said to have been written when it is told.
+fn redated(world: &World, platform: &Platform, mut heard: Heard) -> Heard {
+    if world.plan.plant == Some(Plant::Redated)
+        && let Heard::Message(message) = &mut heard
+    {
+        message.written = platform.time(world.now());
+    }
+    heard
 }
 
 /// Planted: what is for one account is shown to another.

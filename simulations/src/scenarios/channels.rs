@@ -1,7 +1,5 @@
 //! A household as in [`super::household`] that reaches the house over other people's platforms as well, in private and in rooms: accounts that
 //! nobody knows, who comes and goes, and channels that lose, repeat, delay and go away.
-//!
-//! One finding is open: a message in a room that waited until somebody came counts as said to them as well (SEMANTICS 9).
 
 use hearth_domain::chance::Seed;
 

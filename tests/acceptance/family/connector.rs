@@ -8,6 +8,7 @@ use std::path::Path;
 use hearth::bridge::lines::{Account, ConnectorLine, HouseLine, Room, VERSION};
 use hearth::places;
 use hearth_domain::channel::Attendance;
+use hearth_domain::time::Timestamp;
 
 use crate::support::DEADLINE;
 
@@ -30,6 +31,8 @@ pub(crate) struct Connector {
     pub(crate) said: Vec<Said>,
     taken: BTreeSet<String>,
     count: usize,
+    /// When the next messages were written; nothing is said of it while this is none.
+    pub(crate) written: Option<Timestamp>,
 }
 
 impl Connector {
@@ -38,8 +41,8 @@ impl Connector {
         let out = UnixStream::connect(places::channel_for(data, channel)).unwrap();
         out.set_read_timeout(Some(DEADLINE)).unwrap();
         let lines = BufReader::new(out.try_clone().unwrap());
-        let mut connector = Self { lines, out, said: Vec::new(), taken: BTreeSet::new(), count: 0 };
-        connector.send(&ConnectorLine::Hello { version: VERSION });
+        let mut connector = Self { lines, out, said: Vec::new(), taken: BTreeSet::new(), count: 0, written: None };
+        connector.send(&ConnectorLine::Hello { version: VERSION, at: None });
         match connector.next() {
             Some(HouseLine::Welcome { version: VERSION, channel: named }) => assert_eq!(named, channel),
             other => panic!("no welcome but {other:?}"),
@@ -64,7 +67,12 @@ impl Connector {
     }
 
     pub(crate) fn happens(&mut self, room: &str, event: Attendance) {
-        self.send(&ConnectorLine::Presence { room: room.to_owned(), event });
+        self.send(&ConnectorLine::Presence { room: room.to_owned(), event, at: None });
+    }
+
+    /// The same, at this time of the platform's clock.
+    pub(crate) fn happens_at(&mut self, room: &str, event: Attendance, at: Timestamp) {
+        self.send(&ConnectorLine::Presence { room: room.to_owned(), event, at: Some(at) });
     }
 
     pub(crate) fn send(&mut self, line: &ConnectorLine) {
@@ -113,7 +121,7 @@ impl Connector {
         self.taken.remove(id);
         let from = Account { id: from.to_owned(), name: Some(name.to_owned()) };
         let room = room.map(|room| Room { id: room.to_owned() });
-        self.send(&ConnectorLine::Message { id: id.to_owned(), from, room, text: text.to_owned() });
+        self.send(&ConnectorLine::Message { id: id.to_owned(), from, room, text: text.to_owned(), written: self.written });
         let wanted = id.to_owned();
         self.wait("a receipt", move |connector| connector.taken.contains(&wanted).then_some(()));
         before

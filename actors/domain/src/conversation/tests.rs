@@ -100,6 +100,7 @@ impl World {
         let say = Say {
             member: member(),
             place: Place::private(&member(), ""),
+            readers: Readers::only([member().id]),
             thread: String::new(),
             origin: Origin { channel: "local".into(), external: nonce.into() },
             text: text.into(),
@@ -425,6 +426,7 @@ fn only_the_newest_pictures_stay_before_the_eyes_of_a_model() {
         let say = Say {
             member: member(),
             place: Place::private(&member(), ""),
+            readers: Readers::only([member().id]),
             thread: String::new(),
             origin: Origin { channel: "local".into(), external: nonce.into() },
             text: "look".into(),

@@ -3,8 +3,11 @@
 //! A group's membership is what its channel says, event by event. Whoever is not paired counts as a guest who is present; while the channel
 //! does not know everybody, somebody unseen is present too. So a stranger who joins narrows what is recalled at once (I-7), and nobody has
 //! to remember to ask.
+//!
+//! Each of them is kept with the time since when they are known to be there, by the channel's own clock: a message may have waited, and was
+//! said to nobody who came after it was written ([`Group::heard`]). What is recalled and answered counts whoever is there now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +26,7 @@ pub const ROOM_MAX: usize = 128;
 
 /// A group chat: its row. It names accounts by their ids alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Group {
     /// Its id.
     pub id: GroupId,
@@ -32,14 +36,49 @@ pub struct Group {
     pub room: String,
     /// Who let the house speak there; none as long as nobody has. Pairing in private gives nothing here.
     pub admitted: Option<MemberId>,
-    /// The accounts that are known to be present, the house's own left out.
-    pub present: BTreeSet<IdentityId>,
+    /// The accounts that are known to be present, the house's own left out, each with the time since when, by the channel's clock.
+    pub present: BTreeMap<IdentityId, Timestamp>,
     /// Whether that is everybody.
     pub seen: Seen,
     /// Counts the times at which it became unknown who is there: whoever was unseen before is not whoever is unseen now.
     pub epoch: u32,
-    /// When it last changed.
+    /// When that was last, or everybody was listed last, by the channel's clock: whoever is unseen now is taken to have come then.
+    pub doubted: Timestamp,
+    /// When it last changed, by the house's clock.
     pub at: Timestamp,
+}
+
+/// A group's row as it may be stored. One from before there were times names accounts alone: they are there since its last change, at the
+/// latest, and the channel's next greeting moves that back when the two clocks differ.
+#[derive(Deserialize)]
+struct Stored {
+    id: GroupId,
+    channel: String,
+    room: String,
+    admitted: Option<MemberId>,
+    present: Present,
+    seen: Seen,
+    epoch: u32,
+    doubted: Option<Timestamp>,
+    at: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Present {
+    Since(BTreeMap<IdentityId, Timestamp>),
+    Names(BTreeSet<IdentityId>),
+}
+
+impl From<Stored> for Group {
+    fn from(row: Stored) -> Self {
+        let Stored { id, channel, room, admitted, present, seen, epoch, doubted, at } = row;
+        let present = match present {
+            Present::Since(present) => present,
+            Present::Names(names) => names.into_iter().map(|who| (who, at)).collect(),
+        };
+        Self { id, channel, room, admitted, present, seen, epoch, doubted: doubted.unwrap_or(at), at }
+    }
 }
 
 /// Whether a group's channel knows everybody who is there.
@@ -70,12 +109,12 @@ pub enum Presence {
 }
 
 impl Group {
-    /// A group of which nothing is known yet.
+    /// A group of which nothing is known before that time of the channel's clock.
     #[must_use]
     pub fn new(channel: &str, chat: &str, at: Timestamp) -> Self {
         let id = GroupId::derived(&[channel, chat]);
         let (channel, room) = (channel.to_owned(), chat.to_owned());
-        Self { id, channel, room, admitted: None, present: BTreeSet::new(), seen: Seen::Some, epoch: 0, at }
+        Self { id, channel, room, admitted: None, present: BTreeMap::new(), seen: Seen::Some, epoch: 0, doubted: at, at }
     }
 
     /// Its conversation: no member's private one, whoever is in it.
@@ -90,51 +129,57 @@ impl Group {
         (1..=ROOM_MAX).contains(&room.len()) && !room.chars().any(|letter| letter.is_control() || hides(letter) || is_invisible(letter))
     }
 
-    /// Takes in what the channel says.
-    pub fn on(&mut self, event: Presence, at: Timestamp) {
+    /// Takes in what the channel says: what happened, when by the channel's clock, and when by the house's.
+    pub fn on(&mut self, event: Presence, happened: Timestamp, at: Timestamp) {
         self.at = at;
         match event {
-            Presence::Joined(who) => self.add(who),
+            Presence::Joined(who) => self.add(who, happened, happened),
             Presence::Left(who) => {
                 self.present.remove(&who);
             }
             Presence::Spoke(who) => {
-                if !self.present.contains(&who) {
-                    // One was missed, so others may have been.
-                    self.doubt();
-                    self.add(who);
+                if !self.present.contains_key(&who) {
+                    // One was missed, so others may have been. What was written may have waited, or be of a sender's own clock: nobody is
+                    // there since before they were last looked for.
+                    self.doubt(happened.max(self.doubted));
+                    self.add(who, self.doubted, self.doubted);
                 }
             }
             Presence::Snapshot(present, Seen::Everybody) => {
-                self.present.clear();
-                self.seen = Seen::Everybody;
-                present.into_iter().for_each(|who| self.add(who));
+                let before = std::mem::take(&mut self.present);
+                (self.seen, self.doubted) = (Seen::Everybody, happened);
+                present.into_iter().for_each(|who| self.add(who, before.get(&who).copied().unwrap_or(happened), happened));
             }
             Presence::Snapshot(present, Seen::Some) => {
                 if self.seen == Seen::Everybody {
-                    self.doubt();
+                    self.doubt(happened);
                 }
-                present.into_iter().for_each(|who| self.add(who));
+                present.into_iter().for_each(|who| self.add(who, self.present.get(&who).copied().unwrap_or(happened), happened));
             }
-            Presence::Missed => self.doubt(),
+            Presence::Missed => {
+                // Nobody who is known to be there came later than now; a clock that was set back would have it so, and the house be mute.
+                self.present.values_mut().for_each(|since| *since = happened.min(*since));
+                self.doubt(happened);
+            }
             Presence::Closed => {
                 self.present.clear();
                 self.admitted = None;
-                self.doubt();
+                self.doubt(happened);
             }
         }
     }
 
-    fn doubt(&mut self) {
+    fn doubt(&mut self, since: Timestamp) {
         self.seen = Seen::Some;
         self.epoch = self.epoch.saturating_add(1);
+        self.doubted = since;
     }
 
-    fn add(&mut self, who: IdentityId) {
-        if self.present.len() < GROUP_MAX || self.present.contains(&who) {
-            self.present.insert(who);
+    fn add(&mut self, who: IdentityId, since: Timestamp, now: Timestamp) {
+        if self.present.len() < GROUP_MAX || self.present.contains_key(&who) {
+            self.present.insert(who, since);
         } else {
-            self.doubt();
+            self.doubt(now);
         }
     }
 

@@ -203,17 +203,23 @@ impl People {
         Ok(Changed { member: of, writes, tell: BTreeSet::new() })
     }
 
-    /// What a channel says of a group. A group that is not known yet is known from then on, and not admitted. The row, when it is another
-    /// one now.
-    pub fn presence(&mut self, channel: &str, chat: &str, event: Presence, at: Timestamp) -> Option<HouseholdWrite> {
-        let fresh = Group::new(channel, chat, at);
+    /// What a channel says of a group: what happened, when by its own clock, and when by the house's. A group that is not known yet is known
+    /// from then on, and not admitted. The row, when it is another one now.
+    pub fn presence(
+        &mut self,
+        (channel, chat): (&str, &str),
+        event: Presence,
+        happened: Timestamp,
+        at: Timestamp,
+    ) -> Option<HouseholdWrite> {
+        let fresh = Group::new(channel, chat, happened);
         let is_new = !self.groups.contains_key(&fresh.id);
         if self.groups.len() >= GROUPS_MAX && is_new {
             return None;
         }
         let group = self.groups.entry(fresh.id).or_insert(fresh);
         let before = group.clone();
-        group.on(event, at);
+        group.on(event, happened, at);
         if !is_new && (Group { at, ..before.clone() }) == *group {
             // Nothing is new, not even when it last changed.
             *group = before;

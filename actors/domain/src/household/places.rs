@@ -7,19 +7,37 @@ use super::identity::{Identities, Identity};
 use super::roster::Roster;
 use super::{Audience, MemberId, Place, Role};
 use crate::ids::{ConversationId, IdentityId};
+use crate::time::Timestamp;
 
 impl Group {
     /// Who is there just now: members as what they are, everybody else as a guest.
     #[must_use]
     pub fn audience(&self, roster: &Roster, identities: &Identities) -> Audience {
+        self.those(roster, identities, |_| true)
+    }
+
+    /// To whom something was said that an account wrote at that time of the channel's clock: those of whoever is there now who were there
+    /// then, and the one who wrote it. Who has gone since is left out.
+    ///
+    /// Of two things at one time the one that the channel told first was first, as far as anybody knows: platforms say seconds, and somebody
+    /// who comes and speaks in the same one is answered.
+    #[must_use]
+    pub fn heard(&self, roster: &Roster, identities: &Identities, (by, role): (MemberId, Role), written: Timestamp) -> Audience {
+        let there = self.those(roster, identities, |since| since <= written);
+        Audience::of(there.iter().chain([(by, role)]))
+    }
+
+    /// Those who are there since a time that counts.
+    fn those(&self, roster: &Roster, identities: &Identities, counts: impl Fn(Timestamp) -> bool) -> Audience {
         let known = |account: IdentityId| {
             let member = identities.member_of(account)?;
             Some((member, roster.role(member)?))
         };
-        let people = self.present.iter().map(|account| known(*account).unwrap_or((Identity::guest(*account), Role::Guest)));
+        let present = self.present.iter().filter(|(_, since)| counts(**since));
+        let people = present.map(|(account, _)| known(*account).unwrap_or((Identity::guest(*account), Role::Guest)));
         let unseen = match self.seen {
             Seen::Everybody => None,
-            Seen::Some => Some((self.unseen(), Role::Guest)),
+            Seen::Some => counts(self.doubted).then(|| (self.unseen(), Role::Guest)),
         };
         Audience::of(people.chain(unseen))
     }

@@ -15,6 +15,7 @@ use crate::conversation::{Core, Cx, Effect as Wish, Say, Setting};
 use crate::flow::tools as own;
 use crate::household::Place;
 use crate::ids::Ids;
+use crate::label::Readers;
 use crate::limits::Limits;
 use crate::message::Origin as CameBy;
 use crate::model::{Arguments, ModelReply, ModelRequest, StopReason, ToolCall, Usage, Utterance};
@@ -237,7 +238,8 @@ impl Run {
         let (mut core, _) = Core::load(cx, setting, place.conversation, ConversationState::default(), &BTreeMap::new());
         let text = format!("please {}", turn.said.iter().map(|n| plain(&token(*n))).collect::<Vec<_>>().join(" and "));
         let origin = CameBy { channel: "local".to_owned(), external: "1".to_owned() };
-        let say = Say { member: person(turn.who), place, thread: String::new(), origin, text, images: Vec::new() };
+        let readers = Readers::present(&place.audience);
+        let say = Say { member: person(turn.who), place, readers, thread: String::new(), origin, text, images: Vec::new() };
         let todo = core.on_said(cx, 0, say);
         Self {
             turn,

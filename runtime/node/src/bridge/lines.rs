@@ -1,6 +1,7 @@
 //! The language of a bridge: one JSON object a line, with one key that says what it is.
 
 use hearth_domain::channel::Attendance;
+use hearth_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The version of this language.
@@ -16,6 +17,9 @@ pub enum ConnectorLine {
     Hello {
         /// [`VERSION`].
         version: u32,
+        /// The time by the platform's clock.
+        #[serde(default)]
+        at: Option<Timestamp>,
     },
     /// It has said who is in each room.
     Ready {},
@@ -25,6 +29,9 @@ pub enum ConnectorLine {
         room: String,
         /// What happened.
         event: Attendance,
+        /// When, by the platform's clock.
+        #[serde(default)]
+        at: Option<Timestamp>,
     },
     /// Somebody said something.
     Message {
@@ -37,6 +44,9 @@ pub enum ConnectorLine {
         room: Option<Room>,
         /// The text.
         text: String,
+        /// When it was written, by the platform's clock.
+        #[serde(default)]
+        written: Option<Timestamp>,
     },
     /// It was said, now or before.
     Sent {
@@ -140,6 +150,9 @@ mod tests {
         let message = r#"{"message":{"id":"1","from":{"id":"+49151","name":"Ada (owner)"},"room":null,"text":"hi"}}"#;
         let Ok(ConnectorLine::Message { from, room: None, .. }) = read(message) else { panic!("not read") };
         assert_eq!(from.id, "+49151");
+        let timed = r#"{"message":{"id":"1","from":{"id":"a"},"text":"hi","written":"2026-05-01T08:00:00+02:00"}}"#;
+        let Ok(ConnectorLine::Message { written: Some(written), .. }) = read(timed) else { panic!("not read") };
+        assert_eq!(written, "2026-05-01T06:00:00Z".parse::<Timestamp>().unwrap());
         assert_eq!(read(r#"{"ready":{}}"#), Ok(ConnectorLine::Ready {}));
         let snapshot = r#"{"presence":{"room":"r","event":{"snapshot":{"accounts":["a","b"],"complete":true}}}}"#;
         assert!(matches!(read(snapshot), Ok(ConnectorLine::Presence { event: Attendance::Snapshot { complete: true, .. }, .. })));
@@ -147,7 +160,11 @@ mod tests {
             read(r#"{"presence":{"room":"r","event":"missed"}}"#),
             Ok(ConnectorLine::Presence { event: Attendance::Missed, .. })
         ));
-        for wrong in ["", "{}", "[]", r#"{"fly":{}}"#, r#"{"ready":{},"hello":{"version":1}}"#, r#"{"ready":{"x":1}}"#] {
+        let joined = r#"{"presence":{"room":"r","event":{"joined":"a"},"at":"2026-05-01T06:00:00Z"}}"#;
+        assert!(matches!(read(joined), Ok(ConnectorLine::Presence { event: Attendance::Joined(_), at: Some(at), .. }) if at == written));
+        assert_eq!(read(r#"{"hello":{"version":1}}"#), Ok(ConnectorLine::Hello { version: 1, at: None }));
+        let no_time = r#"{"hello":{"version":1,"at":"yesterday"}}"#;
+        for wrong in ["", no_time, "{}", "[]", r#"{"fly":{}}"#, r#"{"ready":{},"hello":{"version":1}}"#, r#"{"ready":{"x":1}}"#] {
             assert!(read(wrong).unwrap_err().contains("not understood"), "{wrong}");
         }
     }

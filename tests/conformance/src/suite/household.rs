@@ -50,7 +50,7 @@ fn waiting(number: &str) -> Result<Pairing, IdentityError> {
 
 fn chat() -> Group {
     let mut group = Group::new("telegram", "-100", at(2));
-    group.on(Presence::Joined(IdentityId::derived(&["1"])), at(3));
+    group.on(Presence::Joined(IdentityId::derived(&["1"])), at(3), at(4));
     Group { admitted: Some(who("ada")), ..group }
 }
 

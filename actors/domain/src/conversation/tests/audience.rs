@@ -11,8 +11,14 @@ fn group(people: &[(&str, Role)]) -> Place {
 
 impl World {
     fn say_before(&mut self, people: &[(&str, Role)], nonce: &str, text: &str) -> (u64, String) {
+        self.say_late(people, people, nonce, text)
+    }
+
+    /// The same, written before those who are there now.
+    fn say_late(&mut self, then: &[(&str, Role)], now: &[(&str, Role)], nonce: &str, text: &str) -> (u64, String) {
         let origin = Origin { channel: "signal".into(), external: nonce.into() };
-        let say = Say { member: member(), place: group(people), thread: String::new(), origin, text: text.into(), images: vec![] };
+        let (place, readers) = (group(now), Readers::present(&group(then).audience));
+        let say = Say { member: member(), place, readers, thread: String::new(), origin, text: text.into(), images: vec![] };
         self.event(|core, cx| core.on_said(cx, 0, say));
         let (call, request) = self.model();
         (call, format!("{:?} {}", request.history, request.context))
@@ -37,6 +43,31 @@ fn what_was_said_before_a_stranger_came_is_as_if_it_had_not_been_until_they_go()
     world.reply(call, text("zk1"));
     assert!(world.until_outside().is_none());
     assert_eq!(world.delivered.last().unwrap().text, "zk1");
+}
+
+#[test]
+fn what_was_written_before_a_stranger_came_is_answered_with_nothing_that_they_may_not_see_and_the_next_message_as_ever() {
+    let mut world = World::new();
+    let (call, _) = world.say_before(&ALONE, "1", "the lawyer is zk1");
+    world.reply(call, text("zk1, then"));
+    let (call, seen) = world.say_late(&ALONE, &WITH_A_STRANGER, "2", "tell zk2");
+    assert!(!seen.contains("zk1"), "it is recalled before whoever is there now: {seen}");
+    world.reply(call, calls(&["look"]));
+    let (call, request) = world.model();
+    assert!(format!("{:?}", request.history).contains("not allowed"), "no tool runs with it: {:?}", request.history);
+    world.reply(call, text("zk2"));
+    assert!(world.until_outside().is_none());
+    let answer = world.delivered.last().unwrap().clone();
+    assert!(answer.text.contains("Ask me in private") && answer.label.readers.cover(&group(&WITH_A_STRANGER).audience), "{answer:?}");
+    let asked = world.rows.messages.iter().find(|message| message.text == "tell zk2").unwrap();
+    assert_eq!(asked.label.readers, Readers::present(&group(&ALONE).audience));
+    let (call, seen) = world.say_before(&WITH_A_STRANGER, "3", "and now?");
+    assert!(!seen.contains("zk2"), "{seen}");
+    world.reply(call, text("good day"));
+    assert!(world.until_outside().is_none());
+    assert_eq!(world.delivered.last().unwrap().text, "good day");
+    let (_, seen) = world.say_before(&ALONE, "4", "and now?");
+    assert!(seen.contains("zk1") && seen.contains("zk2"), "{seen}");
 }
 
 #[test]
@@ -66,7 +97,8 @@ fn a_group_s_conversation_is_nobody_s_and_a_private_one_its_member_s() {
     let (mut core, _) = Core::load(cx, Arc::clone(&world.setting), group.conversation(), ConversationState::default(), &BTreeMap::new());
     let place = Place { conversation: group.conversation(), audience: Audience::of([(member().id, Role::Adult)]) };
     let origin = Origin { channel: "signal".into(), external: "1".into() };
-    let say = Say { member: member(), place, thread: String::new(), origin, text: "hello".into(), images: vec![] };
+    let readers = Readers::only([member().id]);
+    let say = Say { member: member(), place, readers, thread: String::new(), origin, text: "hello".into(), images: vec![] };
     let owners: Vec<_> = core
         .on_said(cx, 0, say)
         .into_iter()

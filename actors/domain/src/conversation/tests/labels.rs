@@ -40,6 +40,7 @@ proptest! {
         world.hits = hits.iter().enumerate().map(|(n, tag)| remembered(n, tag)).collect();
         let say = Say {
             member: person(0),
+            readers: Readers::present(&audience),
             place: Place { conversation: world.core.id, audience },
             thread: String::new(),
             origin: Origin { channel: "local".into(), external: "1".into() },

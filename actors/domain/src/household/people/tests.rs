@@ -189,14 +189,14 @@ fn pairing_in_private_lets_nobody_speak_to_the_house_in_a_group() {
     let mut people = family();
     let code = code(&mut people, 9, 0).to_string();
     people.approve(by("Ada", 1), &code, Enrol::New(new("Eva", Role::Adult))).unwrap();
-    people.presence("telegram", "-1", Presence::Spoke(account(9).id()), at(2)).unwrap();
+    people.presence(("telegram", "-1"), Presence::Spoke(account(9).id()), at(2), at(2)).unwrap();
     let group = people.groups.values().next().unwrap();
     let (group, admitted) = (group.id, group.admitted);
     assert_eq!(admitted, None);
     assert_eq!(people.admit(by("Mia", 3), group), Err(PeopleError::NotAllowed));
     assert!(people.admit(By { from: Setting::Group, ..by("Ada", 3) }, group).is_err());
     assert!(people.admit(by("Ada", 3), group).is_ok());
-    people.presence("telegram", "-1", Presence::Closed, at(4)).unwrap();
+    people.presence(("telegram", "-1"), Presence::Closed, at(4), at(4)).unwrap();
     assert_eq!(people.groups[&group].admitted, None);
 }
 
