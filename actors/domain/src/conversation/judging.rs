@@ -3,6 +3,7 @@
 use super::holding::{Resolved, contested};
 use super::turning::{Active, Go, Judged, Phase, Ready};
 use super::*;
+use crate::flow::address::is_in;
 use crate::flow::plan::Fit;
 use crate::flow::tools;
 use crate::model::Arguments;
@@ -239,16 +240,7 @@ impl Active {
     /// Whether an earlier result of the same tool has this address in it, from its beginning to its end.
     fn links_to(&self, cx: Cx<'_>, spec: &ToolSpec, link: &str) -> bool {
         let same = |name: &str| cx.tools.iter().any(|other| other.name == name && other.annotations.tool == spec.annotations.tool);
-        let goes_on = |next: char| next.is_alphanumeric() || "/?#&=%_~+-@:".contains(next);
-        let begins = |before: &str| !before.ends_with(|last: char| goes_on(last) || last == '.');
-        let ends = |rest: &str| !rest.trim_start_matches('.').starts_with(goes_on);
-        let holds = |value: &serde_json::Value| {
-            let text = value.to_string();
-            let stands = |(at, found): (usize, &str)| {
-                text.get(..at).is_some_and(begins) && text.get(at.saturating_add(found.len())..).is_some_and(ends)
-            };
-            text.match_indices(link).any(stands)
-        };
+        let holds = |value: &serde_json::Value| is_in(&value.to_string(), link);
         let kept = self.results.iter().any(|stored| stored.function.tool == spec.annotations.tool && holds(&stored.value));
         kept || self.pending.steps.iter().any(|step| match &step.body {
             StepBody::Outcome { name, result: Ok(value), .. } if same(name) => holds(value),

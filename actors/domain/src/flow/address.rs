@@ -29,6 +29,17 @@ pub fn unsaid<'a>(words: &'a Words, text: &'a str) -> impl Iterator<Item = &'a s
     found.into_iter().filter(|link| said(words, link).is_none() && !words.say(link))
 }
 
+/// Whether a text has this address in it, from its beginning to its end. The last stop of a sentence is none of it.
+#[must_use]
+pub fn is_in(text: &str, address: &str) -> bool {
+    let goes_on = |letter: char| letter.is_alphanumeric() || "/?#&=%_~+-@:".contains(letter);
+    let begins = |before: &str| !before.ends_with(|last: char| goes_on(last) || last == '.');
+    let ends = |after: &str| !after.trim_start_matches('.').starts_with(goes_on);
+    let stands =
+        |(at, found): (usize, &str)| text.get(..at).is_some_and(begins) && text.get(at.saturating_add(found.len())..).is_some_and(ends);
+    text.match_indices(address).any(stands)
+}
+
 /// Where a page is, without which page: scheme, host and port. None for what is no address of one.
 #[must_use]
 pub fn place(address: &str) -> Option<String> {
@@ -86,6 +97,17 @@ mod tests {
             unsaid("Go to www.secure-systems-252.com now, see https://x.example/?d=1."),
             ["www.secure-systems-252.com", "https://x.example/?d=1"]
         );
+    }
+
+    #[test]
+    fn an_address_in_a_text_is_all_of_one() {
+        let text = r#"["See https://a.example/x?y=1. And \"www.b.example\", (https://c.example/z)"]"#;
+        for address in ["https://a.example/x?y=1", "www.b.example", "https://c.example/z"] {
+            assert!(is_in(text, address), "{address}");
+        }
+        for part in ["https://a.example/x", "a.example/x?y=1", "b.example", "https://c.example", "https://a.example/x?y=12", ".example/z"] {
+            assert!(!is_in(text, part), "{part}");
+        }
     }
 
     #[test]

@@ -127,6 +127,16 @@ fn a_page_is_read_by_an_address_that_the_member_said_or_by_a_few_links_that_nobo
 }
 
 #[test]
+fn a_day_of_the_month_is_no_file() {
+    let words = "What are we going to do on June 13? Delete the draft if it is old.";
+    for id in [json!("13"), json!(13)] {
+        let delete = question(Person::Adult, Effect::Delete, words, json!({"id": id}));
+        assert!(whys(&delete).contains(&Why::NotSaid { pointer: "/id".to_owned() }), "{id}");
+    }
+    assert_eq!(weigh(&question(Person::Adult, Effect::Delete, "delete draft-13", json!({"id": "draft-13"}))), FREE);
+}
+
+#[test]
 fn what_an_adult_orders_at_the_console_is_done_unless_it_came_from_outside() {
     for effect in [Effect::ExternalSend, Effect::Pay, Effect::Physical, Effect::Delete, Effect::Admin] {
         let mut order = question(Person::Owner, effect, "", json!({"to": "bo@example.org", "text": "x"}));

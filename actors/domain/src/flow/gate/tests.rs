@@ -167,6 +167,19 @@ fn content_from_outside_may_be_written_down_and_sent_to_whom_the_member_named() 
 }
 
 #[test]
+fn a_link_that_the_member_did_not_name_is_not_sent_in_their_name() {
+    let send = |note| Case::new(Effect::ExternalSend, &[("to", said("GB29")), ("note", note)]).whys();
+    let link = [Why::Link { pointer: "/note".into() }];
+    for note in [chosen("look at www.evil.example/a"), outside("see https://evil.example."), chosen("https://example.org/a?d=1")] {
+        assert_eq!(send(note.clone()), link, "{note:?}");
+    }
+    for note in [chosen("look at example.org/a, it is at 10.30"), service("https://shop.example/receipt/7", "own/tool")] {
+        assert_eq!(send(note.clone()), [], "{note:?}");
+    }
+    assert_eq!(Case::new(Effect::WriteOwn, &[("note", chosen("www.evil.example"))]).whys(), [], "it stays here");
+}
+
+#[test]
 fn an_argument_of_which_the_tool_says_nothing_counts_as_a_target() {
     assert_eq!(Case::new(Effect::ExternalSend, &[("to", said("GB29")), ("unheard", outside("x"))]).whys().len(), 1);
 }
