@@ -354,7 +354,7 @@ fn what_was_written_before_a_stranger_came_and_told_after_that_is_not_answered_b
     family.pair();
     done(&family.home, &["group", "admit", "signal/team"]);
     family.in_room("Bo", "team", &["Ada", "Bo"], "remember that the family lawyer is zkteam2");
-    let time = |second| Timestamp::from_second(1_000_000_000 + second).unwrap();
+    let time = |second: i64| Timestamp::from_second(1_000_000_000 + second).unwrap();
     let everybody = ROOMS[1].1.iter().map(|account| (*account).to_owned()).collect();
     family.signal.happens_at("team", Attendance::Missed, time(0));
     family.signal.happens_at("team", Attendance::Snapshot { accounts: everybody, complete: true }, time(0));
