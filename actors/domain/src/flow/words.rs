@@ -92,11 +92,12 @@ impl Words {
             let end = from.find(|letter: char| !letter.is_ascii_digit() && !matches!(letter, '.' | ',')).unwrap_or(from.len());
             let (token, after) = from.split_at(end);
             // A part of a name, an account number, a time or a date is no number.
-            let whole = !before.ends_with(|letter: char| letter.is_alphanumeric())
-                && !after.starts_with(|letter: char| letter.is_alphabetic())
-                && !(is_joined(before.chars().rev()) || is_joined(after.chars()));
+            let is_part = before.ends_with(|letter: char| letter.is_alphanumeric())
+                || after.starts_with(|letter: char| letter.is_alphabetic())
+                || is_joined(before.chars().rev())
+                || is_joined(after.chars());
             let number = token.trim_end_matches(['.', ',']).replace(',', "").parse::<f64>().ok();
-            if let Some(number) = number.filter(|_| whole) {
+            if let Some(number) = number.filter(|_| !is_part) {
                 take(number, after.trim_start().starts_with('%'));
             }
             begin = before.len().saturating_add(token.len());
