@@ -207,9 +207,9 @@ fn a_stop_ends_the_call_of_a_tool_at_once_and_the_next_one_is_served() {
     installed(&home, port);
     let mut talk = house.talk();
     talk.open(None, None);
-    let page = json!({ "url": format!("http://127.0.0.1:{port}/") });
-    server.push_to("first", Step::calls(vec![Call::new("1", "hearth__probe__wait", &page)]));
-    let nonce = talk.say("Please wait for the probe");
+    let page = format!("http://127.0.0.1:{port}/");
+    server.push_to("first", Step::calls(vec![Call::new("1", "hearth__probe__wait", &json!({ "url": page }))]));
+    let nonce = talk.say(&format!("Please wait for the probe at {page}"));
     let taken = talk.taken(&nonce);
     heard.recv_timeout(DEADLINE).unwrap();
     let before = process(&home);
