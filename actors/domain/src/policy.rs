@@ -21,7 +21,6 @@ use crate::flow::words::Words;
 use crate::household::{Audience, Member, Role as Person};
 use crate::ids::{ApprovalId, CallId, ConversationId, MemberId};
 use crate::label::{Integrity, Label};
-use crate::sandbox::Role;
 use crate::time::Timestamp;
 use crate::tool::Effect;
 
@@ -239,7 +238,7 @@ impl Question {
         }
         let mut after = used.clone();
         after.ran(&facts);
-        let followed = u32::from(self.leaves.iter().any(|leaf| self.said(leaf, &words).is_none() && self.follows(leaf, &control)));
+        let followed = u32::from(self.leaves.iter().any(|leaf| self.follows(leaf, &control) && self.said(leaf, &words).is_none()));
         Weighed {
             verdict,
             taken: Taken { mentions: after.mentions, links: self.taken.links.saturating_add(followed), budget: after.budget },
@@ -262,19 +261,15 @@ impl Question {
         if self.follows(leaf, control) { with(traced.label.clone(), Origin::service(&self.function.tool)) } else { leaf.clone() }
     }
 
-    fn is_page(&self, leaf: &Leaf) -> bool {
-        self.function.effect == Effect::Read && self.function.role(&leaf.pointer) == Some(Role::Url)
-    }
-
     /// The mention of a value in the member's words.
     fn said(&self, leaf: &Leaf, words: &Words) -> Option<String> {
         let named = words.names(&leaf.traced.value, self.function.role(&leaf.pointer)).map(|(mention, _)| mention);
-        named.or_else(|| address::said(words, leaf.traced.value.as_str()?).filter(|_| self.is_page(leaf)))
+        named.or_else(|| address::said(words, leaf.traced.value.as_str().filter(|_| self.function.is_page(&leaf.pointer))?))
     }
 
     /// Whether it is a link that may be followed. Whoever has read what is outside may follow what that wants followed.
     fn follows(&self, leaf: &Leaf, control: &Control) -> bool {
-        self.is_page(leaf) && self.links.contains(&leaf.pointer) && self.taken.links < LINKS_MAX && !control.is_tainted()
+        self.function.is_page(&leaf.pointer) && self.links.contains(&leaf.pointer) && self.taken.links < LINKS_MAX && !control.is_tainted()
     }
 }
 

@@ -19,6 +19,7 @@ use futures_util::StreamExt as _;
 use hearth_domain::sandbox::{
     Ask, Call, Heard, Line, NoSandboxes, Operation, Outcome, Part, SandboxLimits, SandboxLine, Sandboxes as _, Started, Tell,
 };
+use hearth_domain::tool::name::MCP;
 use hearth_mcp::component;
 use hearth_mcp::config::{Http, Limits, Server, Stdio, What};
 use hearth_mcp::http::Ways;
@@ -74,7 +75,7 @@ async fn run(arguments: &[OsString]) -> Result<(), Failed> {
     let digest = component::digest(&component::of(NAME));
     let limits = SandboxLimits { compute: Duration::from_secs(60), ..SandboxLimits::default() };
     let began = Instant::now();
-    let (mut line, mut heard): Started = port.start(&format!("{}/{NAME}", component::NAMESPACE), &digest, limits).await?;
+    let (mut line, mut heard): Started = port.start(&format!("{}/{NAME}", MCP), &digest, limits).await?;
     let operations = match heard.next().await {
         Some(Heard::Tell(Tell::Ready { operations, confined })) => {
             confined.iter().for_each(|(part, outcome)| println!("confined: {part}: {outcome}"));

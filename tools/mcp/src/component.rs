@@ -1,11 +1,8 @@
 //! The component of a tool that is an MCP server: a text that names a server of the configuration.
 
-use hearth_domain::tool::name::ToolName;
+use hearth_domain::tool::name::{MCP, ToolName};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-
-/// The namespace of all tools that are MCP servers.
-pub const NAMESPACE: &str = "mcp";
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,7 +13,7 @@ struct Component {
 /// The tool of the server of that name: `mcp/NAME`. None when a tool cannot be called so.
 #[must_use]
 pub fn tool(server: &str) -> Option<ToolName> {
-    format!("{NAMESPACE}/{server}").parse().ok()
+    format!("{MCP}/{server}").parse().ok()
 }
 
 /// The component that names this server: the one spelling there is.

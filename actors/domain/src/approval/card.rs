@@ -34,6 +34,9 @@ pub struct Argument {
     /// What the tool calls it. A model may write pointers of its own below that.
     #[serde(default)]
     pub declared: String,
+    /// Where the page is that is to be read: what an "always" is for.
+    #[serde(default)]
+    pub place: Option<String>,
 }
 
 /// What a person is shown.
@@ -128,8 +131,7 @@ impl Card {
             1 => lines.push("It goes to one recipient.".to_owned()),
             many => lines.push(format!("It goes to {many} recipients.")),
         }
-        let is_page = |one: &&Argument| self.effect == Effect::Read && one.role == Some(Role::Url);
-        let places = self.arguments.iter().filter(is_page).filter_map(|one| place(one.shown.trim_matches(['“', '”'])));
+        let places = self.arguments.iter().filter_map(|one| one.place.as_ref());
         lines.extend(places.map(|place| format!("Always is for every page of {place}.")));
         lines.extend(reasons(&self.whys).map(|reason| format!("Asked because {reason}.")));
         lines.push(format!("The question is void at {}.", self.expires));
@@ -148,6 +150,7 @@ fn argument(leaf: &Leaf, function: &Function) -> Argument {
         mixed,
         readers: leaf.traced.label.readers.clone(),
         declared: function.declared(&leaf.pointer).unwrap_or_default().to_owned(),
+        place: function.is_page(&leaf.pointer).then(|| leaf.traced.value.as_str().and_then(place)).flatten(),
     }
 }
 

@@ -16,7 +16,6 @@ use crate::journal::Digest;
 use crate::label::Label;
 use crate::sandbox::Role;
 use crate::time::Timestamp;
-use crate::tool::Effect;
 
 /// Which calls of a function.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,8 +51,7 @@ fn targets(call: &Call, function: &Function) -> BTreeMap<String, Value> {
         is_target(role) && role != Some(Role::Schedule)
     };
     let value = |leaf: Leaf| {
-        let is_page = function.effect == Effect::Read && function.role(&leaf.pointer) == Some(Role::Url);
-        let place = leaf.traced.value.as_str().filter(|_| is_page).and_then(place);
+        let place = leaf.traced.value.as_str().filter(|_| function.is_page(&leaf.pointer)).and_then(place);
         (leaf.pointer, place.map_or(leaf.traced.value, Value::from))
     };
     all.into_iter().filter(|leaf| !leaf.pointer.is_empty() && names(&leaf.pointer)).map(value).collect()

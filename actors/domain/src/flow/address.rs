@@ -1,7 +1,7 @@
 //! Addresses of pages: whether the member said one, which links a text has, and where a page is.
 //!
 //! An address that is asked for is sent to whoever keeps it, and may have anything in its name, its path and its query. So one that the member
-//! did not say asks, however harmless a page may be to read (THREATS: the host from the member, what follows it of no value to others).
+//! did not say asks, however harmless a page may be to read.
 
 use linkify::{LinkFinder, LinkKind};
 use serde_json::Value;

@@ -53,6 +53,12 @@ impl Function {
         self.annotated(pointer).map(|(_, role)| role)
     }
 
+    /// Whether an argument is the address of a page that is only read.
+    #[must_use]
+    pub fn is_page(&self, pointer: &str) -> bool {
+        self.effect == Effect::Read && self.role(pointer) == Some(Role::Url)
+    }
+
     /// The manifest's own pointer of an argument: a closed word, whatever a model writes below it.
     #[must_use]
     pub fn declared(&self, pointer: &str) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! The gate: may this call run?
 //!
 //! Every leaf of the call's arguments arrives with its label and origin; the gate compares them with the call, so that no value passes
-//! without. What may be done silently: reads towards the member who asked; writing the member's own things with targets that nobody outside
+//! without. What may be done silently: reads towards the member who asked, at an address that may be asked for; writing the member's own things with targets that nobody outside
 //! wrote; an effect that leaves the house when the member's own words, or the service itself, name everything that it hits. All else asks.
 //!
 //! Known and accepted: text from outside may decide which of a service's own values is meant, within [`Budget`] (0 bits closes it); a model

@@ -19,6 +19,7 @@ use crate::label::Readers;
 use crate::limits::Limits;
 use crate::message::Origin as CameBy;
 use crate::model::{Arguments, ModelReply, ModelRequest, StopReason, ToolCall, Usage, Utterance};
+use crate::sandbox::Role;
 use crate::sandbox::Trust;
 use crate::store::ConversationState;
 use crate::tool::{Annotations, Invocation, ToolOutput, ToolSpec};

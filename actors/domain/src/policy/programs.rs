@@ -11,6 +11,7 @@ use crate::household::Role as Person;
 use crate::ids::GrantId;
 use crate::journal::Digest;
 use crate::label::Readers;
+use crate::sandbox::Role;
 
 /// Everybody: an owner, an adult, a teen, a child, a guest.
 pub(crate) const PEOPLE: [(&str, Person); 5] =

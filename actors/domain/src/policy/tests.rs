@@ -2,8 +2,10 @@ use serde_json::json;
 
 use super::*;
 use crate::approval::Why;
+use crate::approval::grant::Scope;
 use crate::household::Role as Person;
 use crate::label::Readers;
+use crate::sandbox::Role;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -124,6 +126,19 @@ fn a_page_is_read_by_an_address_that_the_member_said_or_by_a_few_links_that_nobo
     assert!(!whys(&read).is_empty(), "a page that was read may want this one followed");
     read.words = "open news.example/a?b=c".to_owned();
     assert_eq!(weigh(&read), FREE, "an address that the member said");
+}
+
+#[test]
+fn always_for_a_page_is_for_its_place_and_the_card_says_so() {
+    let read = |url: &str| question(Person::Adult, Effect::Read, "what is new", json!({"url": url}));
+    let target = |question: &Question| Scope::target(&question.exact(), &question.function);
+    let page = read("https://news.example/a?b=c");
+    assert_eq!(target(&page), target(&read("https://NEWS.example/other")));
+    for other in ["http://news.example/a", "https://news.example:8443/a", "https://news.example.evil.example/a", "news.example/a"] {
+        assert_ne!(target(&page), target(&read(other)), "{other}");
+    }
+    let Verdict::Ask(approval) = weigh(&page) else { panic!("asks") };
+    assert!(approval.card.sentence().contains("Always is for every page of https://news.example."), "{}", approval.card.sentence());
 }
 
 #[test]

@@ -13,8 +13,8 @@ pub const NAMESPACE_MAX: usize = 16;
 pub const NAME_MAX: usize = 20;
 /// Longest name of an operation, in bytes. One of a tool with a long name has less: [`FUNCTION_MAX`] is for the whole.
 pub const OPERATION_MAX: usize = 37;
-/// Where the servers of the owner's configuration are.
-const MCP: &str = "mcp";
+/// The namespace of all tools that are MCP servers.
+pub const MCP: &str = "mcp";
 /// Longest name of a function that the model APIs accept, in bytes.
 pub const FUNCTION_MAX: usize = 64;
 /// Stands between the parts of a function's name. None of them holds it, so that two tools never share a function.

@@ -89,10 +89,8 @@ fn a_model_that_asks_and_asks_is_told_to_ask_once() {
     for n in 0..QUESTIONS_MAX {
         world.reply(model, mails(&[&format!("a{n}@example.org")]));
         let Some(Effect::Await(call, ..)) = world.until_outside() else { panic!("a question") };
-        let (next, request) = {
-            world.event(|core, cx| core.on_answered(cx, call, Err(Refusal::Refused)));
-            world.model()
-        };
+        world.event(|core, cx| core.on_answered(cx, call, Err(Refusal::Refused)));
+        let (next, request) = world.model();
         model = next;
         assert_eq!(request.context.contains("Offer all the calls that are left in one reply"), n + 1 == QUESTIONS_MAX);
     }

@@ -100,9 +100,9 @@ impl Manifest {
         }
         at_most("operations", self.operations.len(), OPERATIONS_MAX)?;
         let mut names = BTreeSet::new();
+        let left = FUNCTION_MAX.saturating_sub(self.name.function("").len());
         for (at, operation) in (1_usize..).zip(&self.operations) {
             check_operation(at, operation)?;
-            let left = FUNCTION_MAX.saturating_sub(self.name.function("").len());
             if operation.name.len() > left {
                 return wrong(format_args!("operations[{at}].name"), Problem::TooLong(left));
             }
